@@ -1,0 +1,79 @@
+"""Measure how many training patches per second one thread of the data pipeline delivers.
+
+    python benchmarks/data_pipeline.py --data_path DIR [--scale 4] [--layout auto]
+
+Compare with batch / (seconds per training step): the pipeline must be several times faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from src.data import PatchDataset, find_pairs
+from src.errors import SlimSRError
+
+
+def cpu_model() -> str:
+    """Name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def measure(data: PatchDataset, batch: int, seconds: float) -> float:
+    """Patches per second over at least `seconds`, after one epoch that opens every cache file."""
+    steps = -(-len(data) // batch)
+    for step in range(steps):
+        data.batch(step, batch)
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        data.batch(steps + done, batch)
+        done += 1
+    return done * batch / (time.perf_counter() - start)
+
+
+def main() -> int:
+    """Print one table; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_path", required=True, help="folder of training pictures")
+    parser.add_argument("--layout", default="auto", help="auto, div2k, benchmark, paired or hr")
+    parser.add_argument("--scale", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--patches", type=int, nargs="+", default=[96, 192], help="HR patch sizes")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
+    args = parser.parse_args()
+    try:
+        pairs = find_pairs(args.data_path, args.scale, args.layout)
+        print(f"CPU: {cpu_model()}, {os.cpu_count()} cores; one thread is measured")
+        print(f"{len(pairs)} pictures, x{args.scale}, batch {args.batch}")
+        with tempfile.TemporaryDirectory() as cache:
+            for label in ("cold", "warm"):
+                start = time.perf_counter()
+                PatchDataset(pairs, args.scale, args.patches[0], cache)
+                print(f"prepare, {label} cache: {time.perf_counter() - start:.2f} s")
+            print("HR patch  patches/s  batches/s")
+            for patch in args.patches:
+                speed = measure(
+                    PatchDataset(pairs, args.scale, patch, cache), args.batch, args.seconds
+                )
+                print(f"{patch:8d}  {speed:9.0f}  {speed / args.batch:9.1f}")
+    except SlimSRError as error:
+        print(f"data_pipeline.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

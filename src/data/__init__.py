@@ -1,0 +1,7 @@
+"""Training and test pictures: folders, decoded cache, random patches."""
+
+from src.data.cache import PictureCache, load_pair
+from src.data.folders import Pair, find_pairs, find_sets
+from src.data.patches import PatchDataset
+
+__all__ = ["Pair", "PatchDataset", "PictureCache", "find_pairs", "find_sets", "load_pair"]

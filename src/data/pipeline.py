@@ -1,0 +1,53 @@
+"""Batches for training through MindSpore's dataset engine, which prepares them ahead of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import mindspore as ms
+import numpy as np
+from mindspore import dataset as ds
+
+from src.data.patches import PatchDataset
+
+
+class _Batches:
+    """Random access to this rank's share of each batch."""
+
+    def __init__(
+        self, patches: PatchDataset, batch: int, start: int, stop: int, rank: int, ranks: int
+    ):
+        self.patches, self.batch = patches, batch
+        self.start, self.stop = start, stop
+        self.rank, self.ranks = rank, ranks
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.patches.batch(self.start + int(index), self.batch, self.rank, self.ranks)
+
+
+def training_batches(
+    patches: PatchDataset, batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[ms.Tensor, ms.Tensor]]:
+    """Yield ``lr, hr`` for the steps ``start`` to ``stop - 1``; a function of the step alone.
+
+    Args:
+        patches: where the patches come from.
+        batch: pictures per step over all ranks.
+        start: first step.
+        stop: one past the last step.
+        rank: this process's number.
+        ranks: number of processes; each gets a share of every batch.
+
+    Yields:
+        uint8 tensors (batch/ranks, 3, h, w) and (batch/ranks, 3, H, W), RGB.
+    """
+    source = _Batches(patches, batch, start, stop, rank, ranks)
+    # One thread, not a process: cutting patches from memory maps is cheap, and forking a process in
+    # which MindSpore has run can hang.
+    dataset = ds.GeneratorDataset(
+        source, ["lr", "hr"], shuffle=False, num_parallel_workers=1, python_multiprocessing=False
+    )
+    yield from dataset.create_tuple_iterator(num_epochs=1)

@@ -1,0 +1,55 @@
+"""Weights from files: our checkpoints, and arrays with the names of the published releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import WeightsError
+from src.layers.blocks import MeanShift
+from src.models import SlimmableNet
+from src.models.weights import STATE_PREFIX, assign, read_arrays
+
+
+def load_reference_weights(
+    net: SlimmableNet, arrays: Mapping[str, np.ndarray], source: str = "the given file"
+) -> None:
+    """Load the weights of a published release, strictly; the net is left alone on error.
+
+    Releases store the mean shift as 1x1 convolutions named ``sub_mean`` and ``add_mean``; ours is
+    a constant, so these arrays are compared with it instead of loaded.
+
+    Args:
+        net: a network of the same architecture, size and scale.
+        arrays: parameter name -> array, as released (NCHW, OIHW).
+        source: where they come from, for messages.
+
+    Raises:
+        WeightsError: names are missing or left over, shapes differ, or the mean shift is another one.
+    """
+    shifts = {n: cell for n, cell in net.cells_and_names() if isinstance(cell, MeanShift)}
+    weights = {}
+    for name, array in arrays.items():
+        owner, _, kind = name.rpartition(".")
+        if owner not in shifts:
+            weights[name] = array
+            continue
+        expected = np.eye(3) if kind == "weight" else shifts[owner].shift.asnumpy().ravel()
+        if not np.allclose(np.squeeze(array), expected, atol=1e-3):
+            raise WeightsError(
+                f"{source}: {name} is {np.round(np.squeeze(array), 3).tolist()}, this network has "
+                f"{np.round(expected, 3).tolist()}: give weights for RGB in 0 to 255 and DIV2K's mean"
+            )
+    assign(net, weights, source)
+
+
+def load_weights(net: SlimmableNet, path: str | Path) -> None:
+    """Load a network's weights from a checkpoint or a release's file (.ckpt, .npz, .safetensors).
+
+    Raises:
+        WeightsError: the file cannot be read or does not fit the network.
+    """
+    arrays = {k: v for k, v in read_arrays(path).items() if not k.startswith(STATE_PREFIX)}
+    load_reference_weights(net, arrays, str(path))

@@ -1,0 +1,123 @@
+"""The run folder: configuration, log of numbers, progress that a person reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from src.config import Config
+from src.errors import ConfigError, OutputError
+from src.files import make_folder, remove_leftovers, write_text
+
+logger = logging.getLogger(__name__)
+
+# What may differ between a run and its continuation without changing its numbers.
+_FREE_KEYS = {
+    "data.train", "data.valid", "data.cache_dir",
+    "train.steps", "train.log_every", "train.valid_every", "train.save_every",
+    "train.valid_pictures",
+}  # fmt: skip
+
+
+class RunFolder:
+    """Files of one training run.
+
+    Args:
+        path: the folder; made where it is missing.
+
+    Attributes:
+        last: checkpoint to resume from.
+        best: checkpoint with the best validation score.
+        log: one JSON object per line, of kind ``train`` or ``valid``.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.last = self.path / "last.ckpt"
+        self.best = self.path / "best.ckpt"
+        self.log = self.path / "log.jsonl"
+
+    def prepare(self, config: Config, resume: bool) -> None:
+        """Make the folder ready and write the effective configuration.
+
+        Raises:
+            OutputError: the folder holds a run and ``resume`` is false, or cannot be written.
+        """
+        if self.last.exists() and not resume:
+            raise OutputError(
+                f"{self.path} already holds a run: add --resume to go on with it, or give another "
+                "--run_dir"
+            )
+        make_folder(self.path)
+        remove_leftovers(self.path)
+        if not self.last.exists():
+            self.log.unlink(missing_ok=True)
+        write_text(self.path / "config.yaml", config.to_yaml())
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add a line to the log; OutputError where it cannot be written."""
+        try:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self.log}: {error.strerror}; make room or give another --run_dir"
+            ) from error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the log; a last line that a killed process left unfinished is ignored."""
+        rows = []
+        if self.log.exists():
+            for line in self.log.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    rows.append(json.loads(line))
+        return rows
+
+    def truncate_log(self, step: int) -> None:
+        """Drop what was logged after ``step``: it will be done again."""
+        kept = [json.dumps(row) for row in self.rows() if row["step"] <= step]
+        write_text(self.log, "".join(line + "\n" for line in kept))
+
+
+def check_same_run(saved: dict[str, Any], config: Config) -> None:
+    """Refuse to continue a run with settings that would change its numbers.
+
+    Args:
+        saved: effective configuration in the checkpoint.
+        config: what is asked for now.
+
+    Raises:
+        ConfigError: naming the first few settings that differ.
+    """
+    free = set(_FREE_KEYS)
+    if config.train.schedule == "cosine":  # this schedule depends on the number of steps
+        free.discard("train.steps")
+    now = config.to_dict()
+    differences = []
+    for section in ("model", "method", "data", "train"):
+        for key in sorted(saved[section].keys() | now[section].keys()):
+            before, after = saved[section].get(key), now[section].get(key)
+            same = json.dumps(before) == json.dumps(after)
+            if not same and f"{section}.{key}" not in free:
+                differences.append(f"{section}.{key} was {before}, now {after}")
+    if differences:
+        raise ConfigError(
+            f"this run was made with other settings ({'; '.join(differences[:4])}): resume with the "
+            "same ones, or start anew in another --run_dir"
+        )
+
+
+@contextlib.contextmanager
+def progress(total: int, start: int, shown: bool) -> Iterator[tqdm]:
+    """Yield a progress bar; it shows itself in a terminal only, log lines do elsewhere."""
+    with tqdm(
+        total=total, initial=start, unit="step", disable=not (shown and sys.stderr.isatty())
+    ) as bar:
+        yield bar

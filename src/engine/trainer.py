@@ -1,0 +1,223 @@
+"""The training loop: the same for every method."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Iterator
+
+import mindspore as ms
+import numpy as np
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from src.config import Config
+from src.data import PatchDataset, find_pairs
+from src.data.pipeline import training_batches
+from src.engine.checkpoint import (
+    TrainingState,
+    describe_network,
+    read_state,
+    restore,
+    save_checkpoint,
+)
+from src.engine.distributed import World, start_device
+from src.engine.evaluate import mean_score, network_upscaler, score_pictures
+from src.engine.record import RunFolder, check_same_run, progress
+from src.engine.schedule import lr_at
+from src.engine.step import build_step
+from src.errors import ConfigError
+from src.methods import Batch, create_method
+
+logger = logging.getLogger(__name__)
+
+# Steps in a row that may fail to be finite: dynamic loss scaling needs up to 16 to settle.
+_MOST_SKIPPED = 30
+
+
+class Stopped(Exception):  # noqa: N818  not an error
+    """The user asked for an end; the state is saved."""
+
+
+def train(config: Config, resume: bool = False) -> TrainingState:
+    """Run a configuration to its last step.
+
+    Args:
+        config: what to do.
+        resume: go on from the run folder's last checkpoint, if there is one; the numbers are those
+            of an uninterrupted run.
+
+    Returns:
+        The final state.
+
+    Raises:
+        SlimSRError: something the user can mend; nothing is lost.
+        Stopped: Ctrl-C or SIGTERM; the state is saved, ``resume`` goes on.
+    """
+    world = start_device(config.run.device_target, config.run.device_id)
+    return Trainer(config, world).run(resume)
+
+
+class Trainer:
+    """One run on this process.
+
+    Args:
+        config: what to do.
+        world: this process among its peers.
+    """
+
+    def __init__(self, config: Config, world: World):
+        self.config, self.world = config, world
+        options = config.train
+        if options.batch % world.size:
+            raise ConfigError(
+                f"train.batch = {options.batch} cannot be shared by {world.size} processes: give a "
+                f"multiple of {world.size}"
+            )
+        self.folder = RunFolder(config.run.dir)
+        ms.set_seed(options.seed)
+        batch = Batch(options.batch, world.size, world.rank)
+        self.method = create_method(config.method, config.model, batch)
+        self.net = self.method.net
+        self.net.set_precision(options.amp)
+        data, scale = config.data, self.net.scale
+        if not data.train:
+            raise ConfigError(
+                "data.train is not set: give the folder of training pictures (--data_path)"
+            )
+        self.patches = PatchDataset(
+            find_pairs(data.train, scale, data.layout, "train"),
+            scale, data.patch, data.cache_dir, data.augment, options.seed,
+        )  # fmt: skip
+        self.valid_pairs = []
+        if data.valid:
+            pairs = find_pairs(data.valid, scale, "auto", "valid")
+            self.valid_pairs = pairs[: options.valid_pictures or None]
+        self.step = build_step(self.method.loss, self.net.trainable_params(), options, world.size)
+        self.step.set_train()
+        if config.run.mode == "graph":
+            self.step.construct = ms.jit(self.step.construct)
+        network = describe_network(config.model["name"], self.net)
+        self.state = TrainingState(network, config.to_dict())
+        self.pending: list[tuple[ms.Tensor, ...]] = []
+        self.clock = time.perf_counter()
+
+    def run(self, resume: bool) -> TrainingState:
+        """Train to the last step; see `train`."""
+        if resume and self.folder.last.exists():
+            saved = read_state(self.folder.last)
+            check_same_run(saved.config, self.config)
+            restored = restore(self.folder.last, self.net, self.step)
+            self.state.step, self.state.best = restored.step, restored.best
+        if self.world.is_main:
+            self.folder.prepare(self.config, resume)
+            self.folder.truncate_log(self.state.step)
+        self.world.barrier()
+        steps = self.config.train.steps
+        logger.info(
+            "training %s from step %d to %d: %d pictures, batch %d on %d process(es); in %s",
+            self.config.method["name"], self.state.step, steps, len(self.patches),
+            self.config.train.batch, self.world.size, self.folder.path,
+        )  # fmt: skip
+        batches = training_batches(
+            self.patches, self.config.train.batch, self.state.step, steps,
+            self.world.rank, self.world.size,
+        )  # fmt: skip
+        self.clock = time.perf_counter()
+        main = self.world.is_main
+        with (
+            progress(steps, self.state.step, main) as bar,
+            logging_redirect_tqdm(),
+            _stop_requests() as stop,
+        ):
+            for lr, hr in batches:
+                self._one_step(lr, hr)
+                bar.update()
+                if self.world.any_rank(bool(stop)):
+                    self._save_last()
+                    raise Stopped(
+                        f"stopped at step {self.state.step} of {steps}; the same command with "
+                        "--resume goes on"
+                    )
+        logger.info("done: %s", self.folder.path)
+        return self.state
+
+    def _one_step(self, lr: ms.Tensor, hr: ms.Tensor) -> None:
+        options, state = self.config.train, self.state
+        rate = ms.Tensor(lr_at(state.step, options), ms.float32)
+        self.pending.append(self.step(lr, hr, rate))
+        state.step += 1
+        last = state.step == options.steps
+        if state.step % options.log_every == 0 or last:
+            self._log()
+        if self.valid_pairs and (state.step % options.valid_every == 0 or last):
+            self._validate()
+        if state.step % options.save_every == 0 or last:
+            self._save_last()
+
+    def _log(self) -> None:
+        values = np.array([[float(term.asnumpy()) for term in row] for row in self.pending])
+        seconds = (time.perf_counter() - self.clock) / len(values)
+        self.pending, self.clock = [], time.perf_counter()
+        means = self.world.mean(values.mean(axis=0))
+        updated = values[:, -1] > 0
+        if not updated.any() and len(values) >= _MOST_SKIPPED:
+            raise ConfigError(
+                f"the gradient has not been finite for {len(values)} steps up to step "
+                f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
+            )
+        row = {
+            "kind": "train",
+            "step": self.state.step,
+            **dict(zip(self.method.terms, means[:-1].tolist(), strict=True)),
+            "lr": lr_at(self.state.step - 1, self.config.train),
+            "skipped": int((~updated).sum()),
+            "seconds_per_step": seconds,
+            "pictures_per_second": self.config.train.batch / seconds,
+        }
+        if self.world.is_main:
+            self.folder.append(row)
+            terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.method.terms)
+            logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
+
+    def _validate(self) -> None:
+        if self.world.is_main:
+            row = {"kind": "valid", "step": self.state.step}
+            for label, width in self.method.validate.items():
+                upscale = network_upscaler(self.net, width)
+                row[label] = mean_score(score_pictures(upscale, self.valid_pairs, self.net.scale))
+                logger.info(
+                    "step %d  valid %s: %.3f dB, SSIM %.4f",
+                    self.state.step, label, row[label]["psnr"], row[label]["ssim"],
+                )  # fmt: skip
+            self.folder.append(row)
+            score = row[next(iter(self.method.validate))]["psnr"]
+            if self.state.best is None or score > self.state.best:
+                self.state.best = score
+                save_checkpoint(self.folder.best, self.net, self.state)
+        self.clock = time.perf_counter()
+
+    def _save_last(self) -> None:
+        if self.world.is_main:
+            save_checkpoint(self.folder.last, self.net, self.state, self.step)
+
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Yield a list that fills when Ctrl-C or SIGTERM comes; a second one acts as usual."""
+    received: list[int] = []
+    before = {}
+
+    def request(number: int, _frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+        logger.info("stopping after this step; once more to stop at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, request)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

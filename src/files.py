@@ -1,0 +1,79 @@
+"""Writing files so that they appear complete or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from src.errors import OutputError
+
+_PREFIX = ".slimsr-"
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path for the caller to write; rename it to ``path`` when all went well.
+
+    The temporary file has the same name in a hidden folder beside ``path``, so writers that add
+    suffixes or leave files of their own behind leave nothing. Readers see the old file or the new.
+
+    Raises:
+        OutputError: missing folder, no permission, no space, or a folder in the way.
+    """
+    path = Path(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise OutputError(
+            f"cannot write {path}: {reason}; give a folder that exists, is writable and has room"
+        ) from error
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """As `replacing`, but yield the temporary file opened for writing bytes."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        yield file
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text whole or not at all; OutputError as `replacing`."""
+    with writing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write indented JSON whole or not at all; OutputError as `replacing`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and its parents where they are missing.
+
+    Raises:
+        OutputError: a file is in the way, no permission, no space.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {path}: {error.strerror}; give a path that can be written"
+        ) from error
+    return path
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove what a killed process left half-written in ``folder``; only where no other writes."""
+    for leftover in Path(folder).glob(f"{_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)

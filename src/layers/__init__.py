@@ -1,0 +1,1 @@
+"""Cells that every network is built from."""

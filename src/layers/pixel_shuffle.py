@@ -1,0 +1,30 @@
+"""Pixel shuffle (Shi et al., CVPR 2016, eq. 4) without a tensor of rank 6."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import nn, ops
+
+
+class PixelShuffle(nn.Cell):
+    """Rearrange (N, C*r*r, H, W) to (N, C, H*r, W*r), exactly as PyTorch's and ONNX's CRD order.
+
+    The usual single transpose has rank 6, which NPUs handle badly. Two transposes of rank 4 do the
+    same: the first weaves columns, the second rows.
+
+    Args:
+        factor: r, the enlargement of each side.
+    """
+
+    def __init__(self, factor: int):
+        super().__init__()
+        self.factor = factor
+
+    def construct(self, x: ms.Tensor) -> ms.Tensor:
+        """Return the rearranged tensor; any value range."""
+        r = self.factor
+        n, channels, h, w = x.shape
+        c = channels // (r * r)
+        x = ops.transpose(x.reshape((n * c * r, r, h, w)), (0, 2, 3, 1))
+        x = ops.transpose(x.reshape((n * c, r, h, w * r)), (0, 2, 1, 3))
+        return x.reshape((n, c, h * r, w * r))

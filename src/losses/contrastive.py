@@ -1,0 +1,113 @@
+"""The contrastive loss of CSD (IJCAI 2021, arXiv 2105.11683), in its released form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+from mindspore import nn, ops
+
+from src.errors import ConfigError
+from src.layers.collective import MeanOverRanks
+from src.models.vgg import Vgg19
+
+# The released code's guard against a division by zero.
+EPSILON = 1e-7
+
+
+class DistanceToNegatives(nn.Cell):
+    """Sum over K negatives of the mean absolute difference, in the memory of one feature map.
+
+    Automatic differentiation would keep all K differences, K x B x C x H x W values; the backward
+    pass here recomputes each one. Negatives take no gradient (they are detached in the release).
+    """
+
+    def construct(self, x: ms.Tensor, negatives: ms.Tensor, mask: ms.Tensor) -> ms.Tensor:
+        """Return the sum over k of mean over (b, c, h, w) of mask[k, b] * |x[b] - negatives[k]|.
+
+        Args:
+            x: (B, C, H, W) anchors.
+            negatives: (K, C, H, W).
+            mask: (K, B), 1 where negative k serves anchor b.
+        """
+        total = ops.zeros((x.shape[0], 1, 1, 1), x.dtype)
+        for k in range(negatives.shape[0]):
+            # Each term waits for the last one's sum, or all K differences would be alive at once.
+            x = ops.depend(x, total)
+            distance = ops.abs(x - negatives[k : k + 1]).mean((1, 2, 3), keep_dims=True)
+            total = total + distance * mask[k].reshape((-1, 1, 1, 1))
+        return total.mean()
+
+    def bprop(self, x, negatives, mask, out, dout):  # noqa: ANN001  signature fixed by MindSpore
+        """Return the gradients with respect to x, negatives (zero) and mask (zero)."""
+        grad = ops.zeros_like(x)
+        for k in range(negatives.shape[0]):
+            x = ops.depend(x, grad)
+            grad = grad + ops.sign(x - negatives[k : k + 1]) * mask[k].reshape((-1, 1, 1, 1))
+        count = x.shape[0] * x.shape[1] * x.shape[2] * x.shape[3]
+        return grad * (dout / count), ops.zeros_like(negatives), ops.zeros_like(mask)
+
+
+class ContrastiveLoss(nn.Cell):
+    """Draw the student's picture to the positive and push it from the negatives, in VGG space.
+
+    For each tap j: weights[j] * mean|s - p| / (sum over k of mean|s - n_k| + 1e-7), the means taken
+    over the whole batch, not per picture. The denominator is a sum over K, so the value falls as
+    1/K: the effective strength of the term is its weight in the total loss divided by K.
+
+    Args:
+        vgg: frozen feature network; its taps are used.
+        weights: one factor per tap of ``vgg``.
+        detach_teacher: whether the positive takes no gradient.
+        ranks: processes that share the batch; each passes its share of the anchors and positives and
+            all the negatives.
+
+    Raises:
+        ConfigError: ``weights`` does not fit the taps.
+    """
+
+    def __init__(
+        self, vgg: Vgg19, weights: Sequence[float], detach_teacher: bool = True, ranks: int = 1
+    ):
+        super().__init__()
+        if len(weights) != len(vgg.taps):
+            raise ConfigError(
+                f"{len(weights)} tap weights for {len(vgg.taps)} taps ({', '.join(vgg.taps)}): "
+                "give one weight per tap"
+            )
+        self.vgg = vgg
+        self.weights = tuple(float(weight) for weight in weights)
+        self.detach_teacher = detach_teacher
+        self.distance_to_negatives = DistanceToNegatives()
+        self.mean_over_ranks = MeanOverRanks(ranks)
+
+    def construct(
+        self,
+        student: ms.Tensor,
+        teacher: ms.Tensor,
+        negatives: ms.Tensor,
+        mask: ms.Tensor | None = None,
+    ) -> ms.Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            student: (B, 3, H, W), RGB in [0, 255]: the anchors.
+            teacher: (B, 3, H, W): the positives, the teacher's pictures (or the HR ones).
+            negatives: (K, 3, H, W), K at least 1.
+            mask: (K, B), 1 where negative k serves anchor b; all ones where it is not given.
+        """
+        if mask is None:
+            mask = ops.ones((negatives.shape[0], student.shape[0]), ms.float32)
+        if self.detach_teacher:
+            teacher = ops.stop_gradient(teacher)
+        positive_taps = self.vgg(teacher)
+        negative_taps = self.vgg(ops.stop_gradient(negatives))
+        anchor_taps = self.vgg(student)
+        loss = 0.0
+        for j in range(len(self.weights)):
+            anchor = anchor_taps[j]
+            near = self.mean_over_ranks(ops.abs(anchor - positive_taps[j]).mean())
+            negative = ops.stop_gradient(negative_taps[j])
+            far = self.mean_over_ranks(self.distance_to_negatives(anchor, negative, mask))
+            loss = loss + self.weights[j] * near / (far + EPSILON)
+        return loss

@@ -1,0 +1,35 @@
+"""Training methods by name: `create_method`, `list_methods`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from src.methods.base import Batch, Method
+from src.methods.csd import Csd
+from src.methods.registry import METHODS
+from src.methods.supervised import Supervised
+from src.options import build_options
+
+__all__ = ["METHODS", "Batch", "Csd", "Method", "Supervised", "create_method", "list_methods"]
+
+
+def create_method(method: Mapping[str, Any], model: Mapping[str, Any], batch: Batch) -> Method:
+    """Build a method and the networks that it trains.
+
+    Args:
+        method: its ``name`` and options.
+        model: the model's ``name`` and options.
+        batch: what the loss will see.
+
+    Raises:
+        SlimSRError: names, options, weights or widths that do not fit; the message says which.
+    """
+    options = {key: value for key, value in method.items() if key != "name"}
+    cls = METHODS.get(method["name"])
+    return cls(build_options(cls.Config, options, "method"), model, batch)
+
+
+def list_methods() -> list[str]:
+    """Return the names of all methods."""
+    return METHODS.names()

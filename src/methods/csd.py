@@ -1,0 +1,184 @@
+"""CSD: contrastive self-distillation (Wang et al., IJCAI 2021, arXiv 2105.11683)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from src.errors import ConfigError
+from src.layers.bicubic import BicubicEnlarge, GaussianBlur
+from src.layers.collective import GatherBatch
+from src.losses import ContrastiveLoss
+from src.methods.base import Batch, Method
+from src.methods.registry import METHODS
+from src.methods.start import start_network
+from src.models import SlimmableNet
+from src.models.vgg import CSD_TAPS, Vgg19
+
+
+@dataclass(config=ConfigDict(extra="forbid"))
+class CsdConfig:
+    """Options of CSD; the defaults are those of the paper's experiments.
+
+    The contrast's denominator is a sum over the K negatives, so the term's effective strength is
+    ``contrast_weight / n_negatives`` (200 / 10 = 20): change both together.
+    """
+
+    widths: tuple[float, ...] = (0.25,)  # of the students, trained jointly with the teacher
+    contrast_weight: float = Field(200.0, ge=0)  # lambda of the contrast; strength is lambda / K
+    n_negatives: int = Field(10, ge=0)  # K; 0: no contrast (joint training)
+    teacher_weight: float = Field(1.0, ge=0)  # of the teacher's own L1 loss
+    detach_teacher: bool = True  # the contrast does not train the teacher
+    positive: Literal["teacher", "hr"] = "teacher"
+    negatives: Literal["bicubic", "blur"] = "bicubic"  # enlarged LR, or blurred HR
+    negative_choice: Literal["first_k", "others"] = "first_k"  # "others": never the anchor's own
+    bicubic_kernel: Literal["torch", "matlab"] = "torch"  # a = -0.75 as released, or a = -0.5
+    blur_sigma: float = Field(2.0, gt=0)  # of blurred HR negatives, in HR pixels
+    vgg: str = ""  # file of VGG-19 weights, or "random" (seed 0: no meaning, for trying out)
+    vgg_normalisation: Literal["raw", "imagenet", "caffe"] = "raw"
+    taps: tuple[str, ...] = CSD_TAPS
+    tap_weights: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+    teacher: str = ""  # weights of the full width; the student starts as its slice
+    student: str = ""  # weights of a narrow network to put into the slice
+
+
+def negative_mask(k: int, batch: int, choice: str) -> np.ndarray:
+    """Return which candidate negatives serve which anchors, float32 of 0 and 1.
+
+    Args:
+        k: negatives per anchor.
+        batch: anchors; anchor b's own picture is candidate b.
+        choice: ``first_k`` (K, B), all ones: the first K pictures serve every anchor, as released, so
+            K anchors meet the enlargement of their own picture; ``others`` (K+1, B): of the first
+            K+1 pictures each anchor takes K that are not its own.
+
+    Raises:
+        ConfigError: the batch holds too few pictures.
+    """
+    needed = k if choice == "first_k" else k + 1
+    if needed > batch:
+        raise ConfigError(
+            f"n_negatives = {k} with negative_choice = {choice} needs a batch of at least {needed}, "
+            f"but train.batch = {batch}: use fewer negatives (scale contrast_weight with them) or a "
+            "larger batch"
+        )
+    mask = np.ones((needed, batch), np.float32)
+    if choice == "others":
+        mask[np.arange(needed), np.arange(needed)] = 0
+        mask[k, needed:] = 0
+    return mask
+
+
+class CsdLoss(nn.Cell):
+    """Student L1 + teacher weight x teacher L1 + lambda x contrast, summed over the students.
+
+    Args:
+        net: the slimmable network.
+        options: the weights and choices.
+        contrast: the contrastive loss; None for joint training without contrast.
+        batch: what the loss will see.
+    """
+
+    def __init__(
+        self,
+        net: SlimmableNet,
+        options: CsdConfig,
+        contrast: ContrastiveLoss | None,
+        batch: Batch,
+    ):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.net = net
+        self.widths = tuple(options.widths)
+        self.contrast_weight = options.contrast_weight
+        self.teacher_weight = options.teacher_weight
+        self.hr_positive = options.positive == "hr"
+        self.contrast = contrast
+        if contrast is not None:
+            mask = negative_mask(options.n_negatives, batch.size, options.negative_choice)
+            share = batch.size // batch.ranks
+            self.k = len(mask)
+            self.mask = ms.Tensor(mask[:, batch.rank * share : (batch.rank + 1) * share])
+            self.gather = GatherBatch(batch.ranks)
+            self.blurs = options.negatives == "blur"
+            self.degrade = (
+                GaussianBlur(options.blur_sigma)
+                if self.blurs
+                else BicubicEnlarge(net.scale, options.bicubic_kernel)
+            )
+
+    def negatives(self, lr: ms.Tensor, hr: ms.Tensor) -> ms.Tensor:
+        """Return the candidate negatives (K, 3, H, W), the same on all ranks."""
+        source = hr if self.blurs else lr
+        return ops.stop_gradient(self.degrade(self.gather(source)[: self.k]))
+
+    def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
+        """Return (total, student L1, teacher L1, contrast), unweighted terms, float32."""
+        teacher = self.net(lr).astype(ms.float32)
+        teacher_l1 = ops.abs(teacher - hr).mean()
+        student_l1 = ops.zeros((), ms.float32)
+        contrast = ops.zeros((), ms.float32)
+        negatives = None if self.contrast is None else self.negatives(lr, hr)
+        for width in self.widths:
+            student = self.net(lr, width).astype(ms.float32)
+            student_l1 = student_l1 + ops.abs(student - hr).mean()
+            if self.contrast is not None:
+                positive = hr if self.hr_positive else teacher
+                contrast = contrast + self.contrast(student, positive, negatives, self.mask)
+        total = student_l1 + self.teacher_weight * teacher_l1 + self.contrast_weight * contrast
+        return total, student_l1, teacher_l1, contrast
+
+
+@METHODS.register("csd")
+class Csd(Method):
+    """Train teacher and students, slices of one network, together.
+
+    ``n_negatives = 0`` or ``contrast_weight = 0`` is the joint-training baseline; no VGG is needed
+    then.
+    """
+
+    Config = CsdConfig
+    terms = ("total", "student_l1", "teacher_l1", "contrast")
+
+    def __init__(self, options: CsdConfig, model: Mapping[str, Any], batch: Batch):
+        if not options.widths or not all(0 < width < 1 for width in options.widths):
+            raise ConfigError(
+                f"method.widths = {list(options.widths)} is not valid: give at least one student "
+                "width between 0 and 1"
+            )
+        if options.student and len(options.widths) > 1:
+            raise ConfigError("method.student goes with one width: give one in method.widths")
+        self.net = start_network(model, options.teacher, options.student, options.widths[0])
+        for width in options.widths:
+            self.net.check_width(width)
+        contrast = None
+        if options.n_negatives > 0 and options.contrast_weight > 0:
+            contrast = self._contrast(options, batch)
+        self.loss = CsdLoss(self.net, options, contrast, batch)
+        self.validate = {f"student {width:g}": width for width in options.widths} | {"teacher": 1.0}
+
+    def _contrast(self, options: CsdConfig, batch: Batch) -> ContrastiveLoss:
+        if len(options.tap_weights) != len(options.taps):
+            raise ConfigError(
+                f"method.tap_weights has {len(options.tap_weights)} values for "
+                f"{len(options.taps)} taps: give one per tap"
+            )
+        if not options.vgg:
+            raise ConfigError(
+                "method.vgg is not set: the contrast of CSD needs VGG-19 weights; give a file (.npz, "
+                ".safetensors, .ckpt), or 'random' to try out, or method.n_negatives=0 for none"
+            )
+        vgg = Vgg19(options.taps, options.vgg_normalisation)
+        if options.vgg != "random":
+            vgg.load(options.vgg)
+        weights = [
+            weight
+            for tap, weight in zip(options.taps, options.tap_weights, strict=True)
+            if tap in vgg.taps
+        ]
+        return ContrastiveLoss(vgg, weights, options.detach_teacher, batch.ranks)

@@ -1,0 +1,81 @@
+"""What every slimmable network has in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import mindspore as ms
+from mindspore import nn
+
+from src.errors import WidthError
+from src.layers.slim import SlimConv2d
+
+
+class SlimmableNet(nn.Cell):
+    """A super-resolution network of adjustable width.
+
+    A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)`` that
+    describes the same network with every layer at that width) and writes ``features``.
+
+    Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
+    W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
+
+    Args:
+        config: an instance of the class's ``Config``.
+    """
+
+    Config: ClassVar[type]
+    # A tile needs this many LR pixels around it to equal the whole picture (receptive field).
+    margin: int
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.config = config
+        self.scale = config.scale
+
+    def construct(self, lr: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Return the super-resolved picture at ``width``."""
+        return self.features(lr, width)[1]
+
+    def features(
+        self, lr: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Return the taps that a loss may look at, and the super-resolved picture."""
+        raise NotImplementedError(f"{type(self).__name__} must define features()")
+
+    def convs(self) -> list[SlimConv2d]:
+        """Return all convolutions, in the order of definition."""
+        return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimConv2d)]
+
+    def widths_ok(self, width: float) -> bool:
+        """Tell whether every layer can realise ``width`` (a whole number of channels in each)."""
+        return all(conv.widths_ok(width) for conv in self.convs())
+
+    def realisable_widths(self) -> list[float]:
+        """Return all widths that every layer can realise, ascending."""
+        counts = [conv.out_channels for conv in self.convs() if conv.slim_out]
+        smallest = min(counts)
+        return [n / smallest for n in range(1, smallest + 1) if self.widths_ok(n / smallest)]
+
+    def check_width(self, width: float) -> None:
+        """Raise WidthError, naming the widths that exist, where `widths_ok` says no."""
+        if not self.widths_ok(width):
+            good = [f"{w:g}" for w in self.realisable_widths()]
+            shown = ", ".join(good if len(good) <= 8 else [*good[:4], "...", *good[-3:]])
+            raise WidthError(
+                f"width {width:g} cannot be realised by every layer of this network; "
+                f"choose one of: {shown}"
+            )
+
+    def set_precision(self, level: str) -> None:
+        """Choose what is computed in float16; weights, mean shift and picture stay float32.
+
+        Args:
+            level: ``O0`` nothing; ``O2`` all convolutions but the first and the last, whose range of
+                0 to 255 costs PSNR in half precision; ``O3`` all convolutions.
+        """
+        convs = self.convs()
+        ends = (convs[0], convs[-1])
+        for conv in convs:
+            half = level == "O3" or (level == "O2" and conv not in ends)
+            conv.compute_dtype = ms.float16 if half else ms.float32

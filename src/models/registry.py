@@ -1,0 +1,7 @@
+"""The models by name."""
+
+from __future__ import annotations
+
+from src.registry import Registry
+
+MODELS: Registry[type] = Registry("model")

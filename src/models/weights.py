@@ -1,0 +1,106 @@
+"""Named arrays: reading them from files and putting them into networks, strictly."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from src.errors import WeightsError
+
+SUFFIXES = (".ckpt", ".npz", ".safetensors")
+# In a checkpoint, names of tensors that are not the network's (the optimiser's) start with this.
+STATE_PREFIX = "state."
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all tensors of a file by name; floating ones become float32.
+
+    Args:
+        path: a ``.npz``, ``.safetensors`` or MindSpore ``.ckpt`` file.
+
+    Raises:
+        WeightsError: no such file, another format, or a damaged file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weights at {path}: give the path of an existing file")
+    if path.suffix in (".pth", ".pt"):
+        raise WeightsError(
+            f"{path} is a PyTorch file: convert it once with "
+            f"python -m src.deploy.convert --from {path} --to {path.with_suffix('.npz')}"
+        )
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(SUFFIXES)}")
+    try:
+        if path.suffix == ".npz":
+            with np.load(path) as file:
+                arrays = {name: file[name] for name in file.files}
+        elif path.suffix == ".safetensors":
+            arrays = load_file(path)
+        else:
+            arrays = {
+                name: value.asnumpy()
+                for name, value in ms.load_checkpoint(str(path)).items()
+                if isinstance(value, ms.Tensor)
+            }
+    except (
+        OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, SafetensorError
+    ) as error:  # fmt: skip
+        raise WeightsError(
+            f"{path} is damaged or not a {path.suffix} file: make or copy it again"
+        ) from error
+    return {
+        name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+        for name, array in arrays.items()
+    }
+
+
+def shorten(names: Iterable[str], most: int = 4) -> str:
+    """Return the first few names, and how many more there are."""
+    names = sorted(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def assign(net: nn.Cell, arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Set every parameter of ``net`` from the array of its name; the net is left alone on error.
+
+    Args:
+        net: the network.
+        arrays: parameter name -> array.
+        source: where the arrays come from, for messages.
+
+    Raises:
+        WeightsError: names are missing or left over, or shapes differ; the message lists them.
+    """
+    parameters = dict(net.parameters_and_names())
+    missing = parameters.keys() - arrays.keys()
+    unexpected = arrays.keys() - parameters.keys()
+    misshapen = {
+        f"{name} {arrays[name].shape} for {tuple(parameters[name].shape)}"
+        for name in parameters.keys() & arrays.keys()
+        if arrays[name].shape != tuple(parameters[name].shape)
+    }
+    faults = [
+        f"{kind}: {shorten(names)}"
+        for kind, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("other shape", misshapen),
+        )
+        if names
+    ]
+    if faults:
+        raise WeightsError(
+            f"{source} does not fit this {type(net).__name__} ({'; '.join(faults)}): "
+            "give weights of the same architecture, size and scale"
+        )
+    for name, parameter in parameters.items():
+        parameter.set_data(ms.Tensor(np.ascontiguousarray(arrays[name], np.float32)))

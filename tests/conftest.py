@@ -1,0 +1,37 @@
+"""Fixtures shared by all tests: the folder of reference numbers and pictures, and golden files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data (environment variable SLIMSR_SHARED, else beside the checkout)."""
+    path = Path(os.environ.get("SLIMSR_SHARED", ROOT.parent / "shared")).resolve()
+    if not (path / "golden").is_dir():
+        pytest.skip(f"reference data not found at {path}: set SLIMSR_SHARED to its folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path):
+    """Loader of one golden file: ``golden("csd_edsr_x2")`` returns a dict of arrays."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        with np.load(shared / "golden" / f"{name}.npz") as file:
+            return {key: file[key] for key in file.files}
+
+    return load

@@ -1,0 +1,220 @@
+"""imread, imsize and imwrite with ordinary, odd and hostile files."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from src.errors import ImageError, OutputError
+from src.imaging import IMAGE_SUFFIXES, imread, imsize, imwrite
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
+GREY = RNG.integers(0, 256, (9, 13), dtype=np.uint8)
+SMOOTH = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("grey", [False, True])
+def test_written_pictures_come_back(tmp_path, suffix, grey):
+    img = SMOOTH[:, :, 0] if grey else SMOOTH
+    path = tmp_path / f"a{suffix.upper()}"
+    imwrite(path, img)
+    back = imread(path)
+    expected = np.repeat(img[:, :, None], 3, 2) if grey else img
+    assert back.dtype == np.uint8 and back.flags.c_contiguous and back.flags.writeable
+    assert imsize(path) == back.shape[:2] == (48, 64)
+    lossy = suffix in (".jpg", ".jpeg")
+    assert np.abs(back.astype(int) - expected).mean() <= (4 if lossy else 0)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_grey_and_bilevel_are_replicated(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "l.png")
+    np.testing.assert_array_equal(imread(tmp_path / "l.png"), np.repeat(GREY[:, :, None], 3, 2))
+    Image.fromarray(GREY > 127).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(imread(tmp_path / "1.png")[:, :, 1], (GREY > 127) * 255)
+
+
+def test_transparency_is_seen_on_white(tmp_path):
+    alpha = np.full((9, 13), 255, np.uint8)
+    alpha[0], alpha[1] = 0, 128
+    Image.fromarray(np.dstack([RGB, alpha])).save(tmp_path / "rgba.png")
+    got = imread(tmp_path / "rgba.png")
+    np.testing.assert_array_equal(got[2:], RGB[2:])
+    assert (got[0] == 255).all()
+    blended = (RGB[1] * 128.0 + 255 * 127) / 255
+    assert np.abs(got[1] - blended).max() <= 1
+
+    Image.fromarray(np.dstack([GREY, alpha]), "LA").save(tmp_path / "la.png")
+    got = imread(tmp_path / "la.png")
+    assert (got[0] == 255).all()
+    np.testing.assert_array_equal(got[2:, :, 2], GREY[2:])
+
+
+def test_palette_with_and_without_transparency(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putdata([0, 1])
+    palette.save(tmp_path / "p.png")
+    assert imread(tmp_path / "p.png").tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    palette.save(tmp_path / "t.png", transparency=0)
+    assert imread(tmp_path / "t.png").tolist() == [[[255, 255, 255], [200, 100, 50]]]
+
+
+def test_sixteen_bits_are_scaled_and_rounded(tmp_path):
+    deep = RNG.integers(0, 65536, (9, 13, 3), dtype=np.uint16)
+    deep[0, 0] = [128, 129, 65535]  # 128 / 257 rounds down, 129 / 257 rounds up
+    expected = np.floor(deep / 257 + 0.5).astype(np.uint8)
+    assert expected[0, 0].tolist() == [0, 1, 255]
+    for name in ("rgb.png", "rgb.tiff"):
+        cv2.imwrite(str(tmp_path / name), deep[:, :, ::-1])
+        np.testing.assert_array_equal(imread(tmp_path / name), expected)
+    for name in ("grey.png", "grey.tiff"):
+        cv2.imwrite(str(tmp_path / name), deep[:, :, 0])
+        got = imread(tmp_path / name)
+        np.testing.assert_array_equal(got, np.repeat(expected[:, :, :1], 3, 2))
+
+
+def test_sixteen_bit_alpha(tmp_path):
+    deep = RNG.integers(0, 65536, (4, 5, 4), dtype=np.uint16)
+    deep[0, :, 3], deep[1, :, 3] = 0, 65535
+    cv2.imwrite(str(tmp_path / "a.png"), deep)  # BGRA
+    got = imread(tmp_path / "a.png")
+    assert (got[0] == 255).all()
+    np.testing.assert_array_equal(got[1], np.floor(deep[1, :, 2::-1] / 257 + 0.5))
+
+
+def test_truncated_sixteen_bit_png_is_refused(tmp_path):
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), RNG.integers(0, 65536, (64, 64, 3), dtype=np.uint16))
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(ImageError, match=r"deep\.png"):
+        imread(path)
+
+
+def test_cmyk_jpeg(tmp_path):
+    Image.new("CMYK", (8, 6), (0, 255, 255, 0)).save(tmp_path / "c.jpg", quality=100)
+    got = imread(tmp_path / "c.jpg")
+    assert got.shape == (6, 8, 3)
+    assert np.abs(got.astype(int) - [255, 0, 0]).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, orientation, suffix):
+    path = tmp_path / f"e.{suffix}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(RGB).save(path, exif=exif, lossless=True)
+    with Image.open(path) as img:
+        img.load()  # Pillow turns TIFF by itself, but only when it decodes
+        expected = np.asarray(ImageOps.exif_transpose(img))
+    got = imread(path)
+    np.testing.assert_array_equal(got, expected)
+    assert imsize(path) == got.shape[:2]
+    assert got.shape[:2] == ((13, 9) if orientation >= 5 else (9, 13))
+
+
+def test_floating_point_and_wide_integers_are_refused(tmp_path):
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "f.tiff")
+    Image.fromarray(np.full((4, 4), 70000, np.int32)).save(tmp_path / "i.tiff")
+    for name in ("f.tiff", "i.tiff"):
+        with pytest.raises(ImageError, match=rf"{name}.*save it as"):
+            imread(tmp_path / name)
+
+
+def hostile_files(folder) -> dict[str, str]:
+    """Make broken files; name to a word that the message must have."""
+    imwrite(folder / "whole.png", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    imwrite(folder / "whole.jpg", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    data, jpeg = (folder / "whole.png").read_bytes(), (folder / "whole.jpg").read_bytes()
+    files = {
+        "text.png": (b"hello\nworld\n", "not a known picture format"),
+        "zero.png": (b"", "empty"),
+        "header.png": (data[:20], "header.png"),
+        "cut.png": (data[: len(data) // 2], "truncated"),
+        "cut.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
+        "flipped.png": (data[:2000] + b"\0" * 500 + data[2500:], "flipped.png"),
+    }
+    for name, (content, _) in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "folder.png").mkdir()
+    words = {name: word for name, (_, word) in files.items()}
+    return {**words, "folder.png": "folder", "missing.png": "no such file"}
+
+
+def test_hostile_files_give_one_line_that_names_them(tmp_path):
+    for name, word in hostile_files(tmp_path).items():
+        with pytest.raises(ImageError) as caught:
+            imread(tmp_path / name)
+        message = str(caught.value)
+        assert str(tmp_path / name) in message and word in message
+        assert "\n" not in message
+
+
+def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    imwrite(tmp_path / "bomb.png", RGB)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    for read in (imread, imsize):
+        with pytest.raises(ImageError, match=r"bomb\.png"):
+            read(tmp_path / "bomb.png")
+
+
+def test_imsize_of_broken_files(tmp_path):
+    hostile_files(tmp_path)
+    for name in ("text.png", "zero.png", "header.png", "missing.png", "folder.png"):
+        with pytest.raises(ImageError, match=name):
+            imsize(tmp_path / name)
+    assert imsize(tmp_path / "cut.png") == (64, 64)  # the header is whole
+
+
+def test_unwritable_targets(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("x")
+    for target in ("a.gif", "a", "none/a.png", "folder.png", "file/a.png"):
+        with pytest.raises(OutputError) as caught:
+            imwrite(tmp_path / target, RGB)
+        assert str(tmp_path / target) in str(caught.value) and "\n" not in str(caught.value)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder.png"]
+
+
+def test_too_large_for_the_format(tmp_path):
+    with pytest.raises(OutputError, match=r"a\.webp"):
+        imwrite(tmp_path / "a.webp", np.zeros((1, 17000, 3), np.uint8))
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("img", [RGB.astype(float), RGB[None], RGB[:, :, :2]])
+def test_wrong_arrays_are_the_callers_fault(tmp_path, img):
+    with pytest.raises(ValueError, match="imwrite wants"):
+        imwrite(tmp_path / "a.png", img)
+
+
+def test_full_disk_keeps_the_old_file(tmp_path, repo):
+    imwrite(tmp_path / "a.png", RGB)
+    before = (tmp_path / "a.png").read_bytes()
+    code = (
+        "import numpy as np; from src.imaging import imwrite; from src.errors import OutputError\n"
+        "img = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)\n"
+        f"try: imwrite({str(tmp_path / 'a.png')!r}, img)\n"
+        "except OutputError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert "cannot write" in done.stdout, done.stderr
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.png"]

@@ -1,0 +1,59 @@
+"""Train a network: python train.py --config configs/csd_edsr_x4.yaml --data_path DIV2K."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from src import cli
+from src.config import load_config
+
+# Command-line flags in the zoo's manner -> keys of the configuration.
+FLAGS = {
+    "data_path": ("data.train", "folder of training pictures"),
+    "valid_path": ("data.valid", "folder of validation pictures"),
+    "run_dir": ("run.dir", "folder for checkpoints and logs"),
+    "ckpt": ("method.teacher", "weights of the full width to start from"),
+    "vgg": ("method.vgg", "VGG-19 weights for the contrast, or 'random'"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, train, return the exit code."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--config", help="YAML file; what it leaves out has its default")
+    for flag, (key, text) in FLAGS.items():
+        parser.add_argument(f"--{flag}", help=f"{text} ({key})")
+    cli.add_device_arguments(parser, default=None)
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="override keys of the configuration, e.g. train.lr=2e-4",
+    )  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --run_dir")
+    parser.add_argument(
+        "--show_config", action="store_true", help="print the effective configuration and stop"
+    )
+    args = parser.parse_args(argv)
+    keys = {flag: key for flag, (key, _) in FLAGS.items()}
+    keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
+    flags = [
+        f"{key}={getattr(args, flag)!r}"
+        for flag, key in keys.items()
+        if getattr(args, flag) is not None
+    ]
+    config = load_config(args.config, args.set + flags)
+    if args.show_config:
+        sys.stdout.write(config.to_yaml())
+        return 0
+    from src.engine.trainer import Stopped, train
+
+    try:
+        train(config, args.resume)
+    except Stopped as stopped:
+        sys.stderr.write(f"{stopped}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
