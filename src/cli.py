@@ -12,7 +12,7 @@ from typing import NoReturn
 # MindSpore reads these when it is imported. Its notes on recompilation are no news to a user.
 os.environ.setdefault("GLOG_v", "3")
 
-from src.errors import SlimSRError  # noqa: E402
+from src.errors import SlimSRError
 
 logger = logging.getLogger("slimsr")
 

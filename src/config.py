@@ -96,7 +96,7 @@ def build_config(values: Mapping[str, Any]) -> Config:
         values: section -> key -> value.
 
     Raises:
-        ConfigError: unknown sections or keys (with the nearest valid name), or values that do not fit.
+        ConfigError: unknown sections or keys (with the nearest valid name), values that do not fit.
         RegistryError: an unknown model or method.
     """
     known = [*_DEFAULT_NAMES, *_SECTIONS]
@@ -162,7 +162,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-4 as a number (YAML 1.1, which PyYAML follows, wants 1.0e-4) and refuses double keys."""
+    """Reads 1e-4 as a number (YAML 1.1 wants 1.0e-4) and refuses keys that stand twice."""
 
 
 _FLOAT = re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)$")

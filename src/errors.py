@@ -1,8 +1,8 @@
 """Errors that a user can cause.
 
-Each message names three things in one line: what was given, what was expected, what to do. The entry
-scripts print it to standard error and exit with code 2 (see `src/cli.py`); any other exception is a
-fault of ours and exits with code 1.
+Each message names three things in one line: what was given, what was expected, what to do. The
+entry scripts print it to standard error and exit with code 2 (see `src/cli.py`); any other
+exception is a fault of ours and exits with code 1.
 """
 
 from __future__ import annotations

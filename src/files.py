@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 from src.errors import OutputError
 
 _PREFIX = ".slimsr-"
+# The umask can only be read by setting it, which is not safe once threads run.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 
 
 @contextlib.contextmanager
@@ -31,6 +34,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
+            # MindSpore makes its files readable by their owner alone; others must run them.
+            os.chmod(temporary, 0o666 & ~_UMASK)
             os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())

@@ -19,7 +19,7 @@ def repo() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of reference data (environment variable SLIMSR_SHARED, else beside the checkout)."""
+    """The folder of reference data: environment variable SLIMSR_SHARED, else ../shared."""
     path = Path(os.environ.get("SLIMSR_SHARED", ROOT.parent / "shared")).resolve()
     if not (path / "golden").is_dir():
         pytest.skip(f"reference data not found at {path}: set SLIMSR_SHARED to its folder")

@@ -27,7 +27,7 @@ def load_reference_weights(
         source: where they come from, for messages.
 
     Raises:
-        WeightsError: names are missing or left over, shapes differ, or the mean shift is another one.
+        WeightsError: names are missing or left over, shapes or the mean shift differ.
     """
     shifts = {n: cell for n, cell in net.cells_and_names() if isinstance(cell, MeanShift)}
     weights = {}
@@ -40,7 +40,7 @@ def load_reference_weights(
         if not np.allclose(np.squeeze(array), expected, atol=1e-3):
             raise WeightsError(
                 f"{source}: {name} is {np.round(np.squeeze(array), 3).tolist()}, this network has "
-                f"{np.round(expected, 3).tolist()}: give weights for RGB in 0 to 255 and DIV2K's mean"
+                f"{np.round(expected, 3).tolist()}: give weights for RGB in 0..255, DIV2K's mean"
             )
     assign(net, weights, source)
 

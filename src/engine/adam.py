@@ -11,9 +11,9 @@ from mindspore import nn, ops
 class Adam(nn.Cell):
     """Adam (Kingma and Ba, ICLR 2015, algorithm 1).
 
-    `nn.Adam` adds epsilon before the bias of the second moment is corrected, so small gradients move
-    further in the first steps; here epsilon is scaled so that the same kernel follows the paper (and
-    PyTorch, with which all published networks were trained). The rate is an argument, not a state.
+    `nn.Adam` adds epsilon before the bias of the second moment is corrected, so small gradients
+    move less in the first steps; here epsilon is scaled so that the same kernel follows the paper
+    (and PyTorch, which trained the published networks). The rate is an argument, not a state.
 
     Args:
         parameters: what is updated.

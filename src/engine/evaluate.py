@@ -49,7 +49,7 @@ def network_upscaler(
         width: which of its widths.
         tile: side in LR pixels of the tiles that larger pictures are cut into; the overlap covers
             the receptive field, so that the result is the same.
-        self_ensemble: average the results of the eight flips and turns before rounding (EDSR's "+").
+        self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
     """
     net.check_width(width)
     tile = max(tile, 2 * net.margin + 64)

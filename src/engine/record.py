@@ -109,8 +109,8 @@ def check_same_run(saved: dict[str, Any], config: Config) -> None:
                 differences.append(f"{section}.{key} was {before}, now {after}")
     if differences:
         raise ConfigError(
-            f"this run was made with other settings ({'; '.join(differences[:4])}): resume with the "
-            "same ones, or start anew in another --run_dir"
+            f"this run was made with other settings ({'; '.join(differences[:4])}): resume with "
+            "the same ones, or start anew in another --run_dir"
         )
 
 

@@ -115,6 +115,9 @@ class Trainer:
             self.folder.truncate_log(self.state.step)
         self.world.barrier()
         steps = self.config.train.steps
+        if self.state.step >= steps:
+            logger.info("nothing to do: %s is at step %d", self.folder.path, self.state.step)
+            return self.state
         logger.info(
             "training %s from step %d to %d: %d pictures, batch %d on %d process(es); in %s",
             self.config.method["name"], self.state.step, steps, len(self.patches),

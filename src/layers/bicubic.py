@@ -1,7 +1,7 @@
 """Fixed filters on the device: bicubic enlargement by a whole factor, and Gaussian blur.
 
-For making LR pictures use `src.imaging.imresize`; these cells only enlarge and blur inside losses and
-networks.
+For making LR pictures use `src.imaging.imresize`; these cells only enlarge and blur inside losses
+and networks.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def cubic(distance: float, a: float) -> float:
 class BicubicEnlarge(nn.Cell):
     """Bicubic enlargement by a whole factor with half-pixel centres; free N, H and W.
 
-    One 5x5 convolution yields the r*r pixels that each LR pixel becomes; a pixel shuffle puts them in
-    place.
+    One 5x5 convolution yields the r*r pixels that each LR pixel becomes; a pixel shuffle puts them
+    in place.
 
     Args:
         scale: the factor, 2 or more.

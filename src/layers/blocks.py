@@ -29,7 +29,7 @@ class MeanShift(nn.Cell):
         self.shift = ms.Tensor(shift.astype(np.float32))
 
     def construct(self, x: ms.Tensor) -> ms.Tensor:
-        """Shift (N, 3, H, W), RGB in [0, 255]; always float32, so that half precision loses nothing."""
+        """Shift (N, 3, H, W), RGB in [0, 255]; in float32, so that half precision loses nothing."""
         return x.astype(ms.float32) + self.shift
 
 

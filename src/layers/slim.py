@@ -1,8 +1,9 @@
 """The one door for convolutions, and the only place where weights are sliced to a width.
 
-A slimmable layer owns the weights of the full width; at width ``w`` it uses the first ``w`` fraction
-of its input and output channels (CSD, IJCAI 2021; slimmable networks, ICLR 2019). The width is a
-Python float and so a constant of the compiled graph: each width becomes a static network.
+A slimmable layer owns the weights of the full width; at width ``w`` it uses the first ``w``
+fraction of its input and output channels (CSD, IJCAI 2021; slimmable networks, ICLR 2019). The
+width is a Python float and so a constant of the compiled graph: each width becomes a static
+network.
 """
 
 from __future__ import annotations

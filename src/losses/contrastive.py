@@ -38,7 +38,7 @@ class DistanceToNegatives(nn.Cell):
             total = total + distance * mask[k].reshape((-1, 1, 1, 1))
         return total.mean()
 
-    def bprop(self, x, negatives, mask, out, dout):  # noqa: ANN001  signature fixed by MindSpore
+    def bprop(self, x, negatives, mask, out, dout):
         """Return the gradients with respect to x, negatives (zero) and mask (zero)."""
         grad = ops.zeros_like(x)
         for k in range(negatives.shape[0]):
@@ -59,8 +59,8 @@ class ContrastiveLoss(nn.Cell):
         vgg: frozen feature network; its taps are used.
         weights: one factor per tap of ``vgg``.
         detach_teacher: whether the positive takes no gradient.
-        ranks: processes that share the batch; each passes its share of the anchors and positives and
-            all the negatives.
+        ranks: processes that share the batch; each passes its share of the anchors and positives
+            and all the negatives.
 
     Raises:
         ConfigError: ``weights`` does not fit the taps.

@@ -54,9 +54,9 @@ def negative_mask(k: int, batch: int, choice: str) -> np.ndarray:
     Args:
         k: negatives per anchor.
         batch: anchors; anchor b's own picture is candidate b.
-        choice: ``first_k`` (K, B), all ones: the first K pictures serve every anchor, as released, so
-            K anchors meet the enlargement of their own picture; ``others`` (K+1, B): of the first
-            K+1 pictures each anchor takes K that are not its own.
+        choice: ``first_k`` (K, B), all ones: the first K pictures serve every anchor, as released,
+            so K anchors meet the enlargement of their own picture; ``others`` (K+1, B): of the
+            first K+1 pictures each anchor takes K that are not its own.
 
     Raises:
         ConfigError: the batch holds too few pictures.
@@ -64,9 +64,9 @@ def negative_mask(k: int, batch: int, choice: str) -> np.ndarray:
     needed = k if choice == "first_k" else k + 1
     if needed > batch:
         raise ConfigError(
-            f"n_negatives = {k} with negative_choice = {choice} needs a batch of at least {needed}, "
-            f"but train.batch = {batch}: use fewer negatives (scale contrast_weight with them) or a "
-            "larger batch"
+            f"n_negatives = {k} with negative_choice = {choice} needs a batch of at least "
+            f"{needed}, but train.batch = {batch}: use fewer negatives (scale contrast_weight with "
+            "them) or a larger batch"
         )
     mask = np.ones((needed, batch), np.float32)
     if choice == "others":
@@ -170,8 +170,9 @@ class Csd(Method):
             )
         if not options.vgg:
             raise ConfigError(
-                "method.vgg is not set: the contrast of CSD needs VGG-19 weights; give a file (.npz, "
-                ".safetensors, .ckpt), or 'random' to try out, or method.n_negatives=0 for none"
+                "method.vgg is not set: the contrast of CSD needs VGG-19 weights; give a file "
+                "(.npz, .safetensors, .ckpt), or 'random' to try out, or method.n_negatives=0 for "
+                "no contrast"
             )
         vgg = Vgg19(options.taps, options.vgg_normalisation)
         if options.vgg != "random":

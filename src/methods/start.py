@@ -1,4 +1,4 @@
-"""The ways to start a slimmable network and its student: slice of a teacher, checkpoint, scratch."""
+"""The ways to start a student: slice of a teacher, checkpoint, scratch."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from src.layers.slim import SlimConv2d
 class SlimmableNet(nn.Cell):
     """A super-resolution network of adjustable width.
 
-    A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)`` that
-    describes the same network with every layer at that width) and writes ``features``.
+    A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
+    that describes the same network with every layer at that width) and writes ``features``.
 
     Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
     W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
@@ -71,8 +71,8 @@ class SlimmableNet(nn.Cell):
         """Choose what is computed in float16; weights, mean shift and picture stay float32.
 
         Args:
-            level: ``O0`` nothing; ``O2`` all convolutions but the first and the last, whose range of
-                0 to 255 costs PSNR in half precision; ``O3`` all convolutions.
+            level: ``O0`` nothing; ``O2`` all convolutions but the first and the last, whose range
+                of 0 to 255 costs PSNR in half precision; ``O3`` all convolutions.
         """
         convs = self.convs()
         ends = (convs[0], convs[-1])

@@ -1,4 +1,4 @@
-"""EDSR: Enhanced Deep Residual Networks (Lim et al., CVPRW 2017), slimmable as in CSD (IJCAI 2021)."""
+"""EDSR (Lim et al., CVPRW 2017), slimmable as in CSD (IJCAI 2021)."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class Vgg19(nn.Cell):
         names = [name.replace("conv", "relu") for name in _LAYERS]
         if not taps or list(taps) != [name for name in names if name in taps]:
             raise ConfigError(
-                f"taps {', '.join(taps)} are not valid: choose among {', '.join(names)}, each once, "
-                "in this order"
+                f"taps {', '.join(taps)} are not valid: choose among {', '.join(names)}, each "
+                "once, in this order"
             )
         if normalisation not in NORMALISATIONS:
             raise ConfigError(
@@ -103,7 +103,7 @@ class Vgg19(nn.Cell):
         return found
 
     def load(self, path: str | Path) -> tuple[str, ...]:
-        """Load weights; taps that the file does not reach are dropped, with a warning that names them.
+        """Load weights; taps that the file does not reach are dropped, with a warning.
 
         Args:
             path: ``.npz`` or ``.safetensors`` with torchvision's names (``features.0.weight``), or

@@ -1,0 +1,41 @@
+"""Score a checkpoint: python eval.py --ckpt C --data DIR --scale 4 --widths 1.0 0.25."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, evaluate, print the table and write JSON; return the exit code."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--ckpt", help="checkpoint of train.py; without it, only bicubic is scored")
+    parser.add_argument(
+        "--data", "--data_path", nargs="+", required=True,
+        help="folders of pictures: single sets, or folders that hold several",
+    )  # fmt: skip
+    parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
+    parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
+    parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
+    parser.add_argument("--tile", type=int, default=512, help="side of the tiles in LR pixels")
+    parser.add_argument("--json", help="write the results, picture by picture, to this file")
+    cli.add_device_arguments(parser)
+    args = parser.parse_args(argv)
+
+    from src.engine.report import evaluate_sets, format_table
+    from src.files import write_json
+
+    report = evaluate_sets(
+        args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
+        args.device_target, args.device_id,
+    )  # fmt: skip
+    sys.stdout.write(format_table(report))
+    if args.json:
+        write_json(args.json, report)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,38 @@
+"""Export widths: python export.py --ckpt C --file_format MINDIR --width 1.0 0.25."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from src import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, export, name the files; return the exit code."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--ckpt", required=True, help="checkpoint of train.py")
+    parser.add_argument("--file_format", choices=["MINDIR", "AIR"], default="MINDIR")
+    parser.add_argument("--width", type=float, nargs="+", default=[1.0], help="widths to export")
+    parser.add_argument(
+        "--size", default="free", metavar="HxW|free",
+        help="LR height and width, e.g. 128x128, fixed (for NPUs) or free (default)",
+    )  # fmt: skip
+    parser.add_argument("--batch", type=int, default=1, help="pictures per run where size is fixed")
+    parser.add_argument("--output", "--file_name", default="out", help="folder for the files")
+    cli.add_device_arguments(parser)
+    args = parser.parse_args(argv)
+
+    from src.deploy.export import export_widths, parse_size
+
+    files = export_widths(
+        args.ckpt, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
+        args.device_target, args.device_id,
+    )  # fmt: skip
+    for file in files:
+        sys.stdout.write(f"{file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
