@@ -16,36 +16,37 @@ EPSILON = 1e-7
 
 
 class DistanceToNegatives(nn.Cell):
-    """Sum over K negatives of the mean absolute difference, in the memory of one feature map.
+    """Sum over K negatives of the mean absolute difference, in the memory of a few feature maps.
 
     Automatic differentiation would keep all K differences, K x B x C x H x W values; the backward
     pass here recomputes each one. Negatives take no gradient (they are detached in the release).
+    Each anchor's negative is gathered instead of broadcast: MindSpore's CPU kernels keep an index
+    of 8 bytes per element for every broadcast operand.
     """
 
-    def construct(self, x: ms.Tensor, negatives: ms.Tensor, mask: ms.Tensor) -> ms.Tensor:
-        """Return the sum over k of mean over (b, c, h, w) of mask[k, b] * |x[b] - negatives[k]|.
+    def construct(self, x: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor) -> ms.Tensor:
+        """Return the sum over k of mean over (b, c, h, w) of |x[b] - negatives[choice[k, b]]|.
 
         Args:
             x: (B, C, H, W) anchors.
-            negatives: (K, C, H, W).
-            mask: (K, B), 1 where negative k serves anchor b.
+            negatives: (M, C, H, W), M at least 1.
+            choice: (K, B) int32, which negative meets which anchor in round k.
         """
-        total = ops.zeros((x.shape[0], 1, 1, 1), x.dtype)
-        for k in range(negatives.shape[0]):
-            # Each term waits for the last one's sum, or all K differences would be alive at once.
-            x = ops.depend(x, total)
-            distance = ops.abs(x - negatives[k : k + 1]).mean((1, 2, 3), keep_dims=True)
-            total = total + distance * mask[k].reshape((-1, 1, 1, 1))
-        return total.mean()
+        total = ops.zeros((), x.dtype)
+        for k in range(choice.shape[0]):
+            # Each round waits for the last one's sum, or all K differences would be alive at once.
+            waiting = ops.depend(negatives, total)
+            total = total + ops.abs(x - ops.gather(waiting, choice[k], 0)).mean()
+        return total
 
-    def bprop(self, x, negatives, mask, out, dout):
-        """Return the gradients with respect to x, negatives (zero) and mask (zero)."""
+    def bprop(self, x, negatives, choice, out, dout):
+        """Return the gradients with respect to x, negatives (zero) and choice (zero)."""
         grad = ops.zeros_like(x)
-        for k in range(negatives.shape[0]):
-            x = ops.depend(x, grad)
-            grad = grad + ops.sign(x - negatives[k : k + 1]) * mask[k].reshape((-1, 1, 1, 1))
+        for k in range(choice.shape[0]):
+            waiting = ops.depend(negatives, grad)
+            grad = grad + ops.sign(x - ops.gather(waiting, choice[k], 0))
         count = x.shape[0] * x.shape[1] * x.shape[2] * x.shape[3]
-        return grad * (dout / count), ops.zeros_like(negatives), ops.zeros_like(mask)
+        return grad * (dout / count), ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
 class ContrastiveLoss(nn.Cell):
@@ -86,7 +87,7 @@ class ContrastiveLoss(nn.Cell):
         student: ms.Tensor,
         teacher: ms.Tensor,
         negatives: ms.Tensor,
-        mask: ms.Tensor | None = None,
+        choice: ms.Tensor | None = None,
     ) -> ms.Tensor:
         """Return the loss, a scalar.
 
@@ -94,10 +95,12 @@ class ContrastiveLoss(nn.Cell):
             student: (B, 3, H, W), RGB in [0, 255]: the anchors.
             teacher: (B, 3, H, W): the positives, the teacher's pictures (or the HR ones).
             negatives: (K, 3, H, W), K at least 1.
-            mask: (K, B), 1 where negative k serves anchor b; all ones where it is not given.
+            choice: (K', B) int32, indices of the negatives that serve each anchor; all K negatives
+                serve all anchors where it is not given.
         """
-        if mask is None:
-            mask = ops.ones((negatives.shape[0], student.shape[0]), ms.float32)
+        if choice is None:
+            rows = ops.arange(negatives.shape[0]).astype(ms.int32).reshape((-1, 1))
+            choice = ops.tile(rows, (1, student.shape[0]))
         if self.detach_teacher:
             teacher = ops.stop_gradient(teacher)
         positive_taps = self.vgg(teacher)
@@ -108,6 +111,6 @@ class ContrastiveLoss(nn.Cell):
             anchor = anchor_taps[j]
             near = self.mean_over_ranks(ops.abs(anchor - positive_taps[j]).mean())
             negative = ops.stop_gradient(negative_taps[j])
-            far = self.mean_over_ranks(self.distance_to_negatives(anchor, negative, mask))
+            far = self.mean_over_ranks(self.distance_to_negatives(anchor, negative, choice))
             loss = loss + self.weights[j] * near / (far + EPSILON)
         return loss

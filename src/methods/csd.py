@@ -8,7 +8,7 @@ from typing import Any, Literal
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.errors import ConfigError
@@ -20,9 +20,10 @@ from src.methods.registry import METHODS
 from src.methods.start import start_network
 from src.models import SlimmableNet
 from src.models.vgg import CSD_TAPS, Vgg19
+from src.options import STRICT
 
 
-@dataclass(config=ConfigDict(extra="forbid"))
+@dataclass(config=STRICT)
 class CsdConfig:
     """Options of CSD; the defaults are those of the paper's experiments.
 
@@ -48,15 +49,15 @@ class CsdConfig:
     student: str = ""  # weights of a narrow network to put into the slice
 
 
-def negative_mask(k: int, batch: int, choice: str) -> np.ndarray:
-    """Return which candidate negatives serve which anchors, float32 of 0 and 1.
+def choose_negatives(k: int, batch: int, choice: str) -> np.ndarray:
+    """Return which pictures of the batch serve each anchor as negatives, (K, batch) int32.
 
     Args:
         k: negatives per anchor.
-        batch: anchors; anchor b's own picture is candidate b.
-        choice: ``first_k`` (K, B), all ones: the first K pictures serve every anchor, as released,
-            so K anchors meet the enlargement of their own picture; ``others`` (K+1, B): of the
-            first K+1 pictures each anchor takes K that are not its own.
+        batch: anchors; anchor b comes from picture b.
+        choice: ``first_k``: the first K pictures serve every anchor, as released, so K anchors meet
+            the enlargement of their own picture; ``others``: each anchor takes the first K pictures
+            that are not its own.
 
     Raises:
         ConfigError: the batch holds too few pictures.
@@ -68,11 +69,10 @@ def negative_mask(k: int, batch: int, choice: str) -> np.ndarray:
             f"{needed}, but train.batch = {batch}: use fewer negatives (scale contrast_weight with "
             "them) or a larger batch"
         )
-    mask = np.ones((needed, batch), np.float32)
+    chosen = np.tile(np.arange(k, dtype=np.int32)[:, None], (1, batch))
     if choice == "others":
-        mask[np.arange(needed), np.arange(needed)] = 0
-        mask[k, needed:] = 0
-    return mask
+        chosen += chosen >= np.arange(batch)  # skip the anchor's own picture
+    return chosen
 
 
 class CsdLoss(nn.Cell):
@@ -100,10 +100,10 @@ class CsdLoss(nn.Cell):
         self.hr_positive = options.positive == "hr"
         self.contrast = contrast
         if contrast is not None:
-            mask = negative_mask(options.n_negatives, batch.size, options.negative_choice)
+            chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
             share = batch.size // batch.ranks
-            self.k = len(mask)
-            self.mask = ms.Tensor(mask[:, batch.rank * share : (batch.rank + 1) * share])
+            self.candidates = int(chosen.max()) + 1
+            self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
             self.gather = GatherBatch(batch.ranks)
             self.blurs = options.negatives == "blur"
             self.degrade = (
@@ -111,11 +111,16 @@ class CsdLoss(nn.Cell):
                 if self.blurs
                 else BicubicEnlarge(net.scale, options.bicubic_kernel)
             )
+            if self.blurs and 0 < batch.patch < self.degrade.radius:
+                raise ConfigError(
+                    f"method.blur_sigma = {options.blur_sigma} is too much for data.patch = "
+                    f"{batch.patch}: blur less, or use patches of {self.degrade.radius} and more"
+                )
 
     def negatives(self, lr: ms.Tensor, hr: ms.Tensor) -> ms.Tensor:
-        """Return the candidate negatives (K, 3, H, W), the same on all ranks."""
+        """Return the candidate negatives (M, 3, H, W), the same on all ranks."""
         source = hr if self.blurs else lr
-        return ops.stop_gradient(self.degrade(self.gather(source)[: self.k]))
+        return ops.stop_gradient(self.degrade(self.gather(source)[: self.candidates]))
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return (total, student L1, teacher L1, contrast), unweighted terms, float32."""
@@ -129,7 +134,7 @@ class CsdLoss(nn.Cell):
             student_l1 = student_l1 + ops.abs(student - hr).mean()
             if self.contrast is not None:
                 positive = hr if self.hr_positive else teacher
-                contrast = contrast + self.contrast(student, positive, negatives, self.mask)
+                contrast = contrast + self.contrast(student, positive, negatives, self.chosen)
         total = student_l1 + self.teacher_weight * teacher_l1 + self.contrast_weight * contrast
         return total, student_l1, teacher_l1, contrast
 
@@ -177,6 +182,11 @@ class Csd(Method):
         vgg = Vgg19(options.taps, options.vgg_normalisation)
         if options.vgg != "random":
             vgg.load(options.vgg)
+        if 0 < batch.patch < vgg.smallest:
+            raise ConfigError(
+                f"data.patch = {batch.patch} is too small for {vgg.taps[-1]}, which needs "
+                f"{vgg.smallest}: use larger patches, or method.taps that lie less deep"
+            )
         weights = [
             weight
             for tap, weight in zip(options.taps, options.tap_weights, strict=True)

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Lint and tests. Usage: bash scripts/run_tests.sh [pytest arguments, e.g. -k imresize or -m slow]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/venv.sh
+
+"$PYTHON" -m ruff check .
+"$PYTHON" -m ruff format --check .
+# Slow tests only where they are asked for; a later -m on the command line wins over this one.
+exec "$PYTHON" -m pytest -m "not slow" "$@"
