@@ -6,11 +6,14 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 # MindSpore reads these when it is imported. Its notes on recompilation are no news to a user.
 os.environ.setdefault("GLOG_v", "3")
+# Where it writes what it knows of a fault; else a folder rank_0 appears in the current one.
+os.environ.setdefault("MS_OM_PATH", os.path.join(tempfile.gettempdir(), f"slimsr-{os.getuid()}"))
 
 from src.errors import SlimSRError
 
@@ -32,8 +35,15 @@ def add_device_arguments(parser: argparse.ArgumentParser, default: str | None = 
         "--device_target", choices=["Ascend", "GPU", "CPU"], default=default, help="where to run"
     )
     parser.add_argument(
-        "--device_id", type=int, default=None if default is None else 0, help="which device"
-    )
+        "--device_id", type=_device_number, default=None if default is None else 0,
+        help="which device, from 0",
+    )  # fmt: skip
+
+
+def _device_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid, expected 0 or more")
+    return int(text)
 
 
 def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
@@ -41,10 +51,17 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
     )
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         code = main(None)
     except SlimSRError as error:
         sys.stderr.write(f"error: {error}\n")
+        code = 2
+    except MemoryError as error:
+        reason = str(error) or "no reason given"
+        sys.stderr.write(
+            f"error: not enough memory ({reason}); give a smaller batch, patch, size or tile\n"
+        )
         code = 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

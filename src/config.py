@@ -6,21 +6,21 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.errors import ConfigError, did_you_mean
 from src.methods import METHODS
 from src.models import MODELS
-from src.options import build_options
+from src.options import STRICT, build_options
 
-_strict = ConfigDict(extra="forbid")
+_Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(config=_strict)
+@dataclass(config=STRICT)
 class DataConfig:
     """Where the pictures are and how patches are cut from them."""
 
@@ -32,7 +32,7 @@ class DataConfig:
     cache_dir: str = ""  # decoded pictures; empty: the user's cache folder; "memory": no files
 
 
-@dataclass(config=_strict)
+@dataclass(config=STRICT)
 class TrainConfig:
     """Optimisation and bookkeeping; one step is one batch."""
 
@@ -44,28 +44,28 @@ class TrainConfig:
     decay_rate: float = Field(0.1, gt=0, le=1)  # schedule "step": factor of each decay
     lr_end: float = Field(1e-7, ge=0)  # schedule "cosine": rate at the last step
     warmup: int = Field(0, ge=0)  # steps of linear rise from zero
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     eps: float = Field(1e-8, gt=0)
     clip_norm: float = Field(0.0, ge=0)  # largest global norm of the gradient; 0: no clipping
     amp: Literal["O0", "O2", "O3"] = "O0"  # what runs in float16, see SlimmableNet.set_precision
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, lt=2**32)
     log_every: int = Field(100, ge=1)
     valid_every: int = Field(1000, ge=1)
     save_every: int = Field(1000, ge=1)
     valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
 
 
-@dataclass(config=_strict)
+@dataclass(config=STRICT)
 class RunConfig:
     """Where the run is kept and what it runs on."""
 
-    dir: str = "runs/csd"  # checkpoints, log and effective configuration
+    dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
     device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"
     device_id: int = Field(0, ge=0)
     mode: Literal["graph", "pynative"] = "graph"  # pynative: slower, for debugging
 
 
-@dataclass(config=_strict)
+@dataclass(config=STRICT)
 class Config:
     """All of a run. ``model`` and ``method`` hold a ``name`` and the options of what it names."""
 
@@ -82,7 +82,7 @@ class Config:
     def to_yaml(self) -> str:
         """Return the effective configuration as YAML that `load_config` reads back."""
         plain = _plain(self.to_dict())
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+        return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 _SECTIONS = {"data": DataConfig, "train": TrainConfig, "run": RunConfig}
@@ -151,8 +151,15 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the configuration {path}: {error.strerror}; give the path of a YAML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"cannot read the configuration {path}: expected UTF-8, found {error.reason} at byte "
+            f"{error.start}; save it as UTF-8"
+        ) from error
     values = _parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(
@@ -167,6 +174,13 @@ class _Loader(yaml.SafeLoader):
 
 _FLOAT = re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)$")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts such as 1e-4, which `_Loader` would read as numbers."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

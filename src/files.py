@@ -38,10 +38,25 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.chmod(temporary, 0o666 & ~_UMASK)
             os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise OutputError(
-            f"cannot write {path}: {reason}; give a folder that exists, is writable and has room"
-        ) from error
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or " ".join(str(error).split())
+    return OutputError(
+        f"cannot write {path}: {reason}; give a folder that exists, is writable and has room"
+    )
+
+
+def check_can_write(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError where `path` cannot be written: to know it before hours of work."""
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
+    try:
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent).cleanup()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 @contextlib.contextmanager
@@ -54,7 +69,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text whole or not at all; OutputError as `replacing`."""
     with writing(path) as file:
-        file.write(text.encode("utf-8"))
+        # A file name may hold bytes that are no text; they are written as \\udcXX.
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

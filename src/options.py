@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from src.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
+
+# How every dataclass of options is declared: @dataclass(config=STRICT).
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def build_options(cls: type[T], values: Mapping[str, Any], section: str) -> T:

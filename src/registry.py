@@ -42,7 +42,7 @@ class Registry(Generic[T]):
         Raises:
             RegistryError: nothing has that name; the message lists those that exist.
         """
-        if name not in self._entries:
+        if not isinstance(name, str) or name not in self._entries:
             hint = did_you_mean(str(name), self._entries)
             raise RegistryError(f"there is no {self.kind} {name!r}: {hint}")
         return self._entries[name]

@@ -1,7 +1,16 @@
 """Training and test pictures: folders, decoded cache, random patches."""
 
 from src.data.cache import PictureCache, load_pair
+from src.data.check import check_pairs
 from src.data.folders import Pair, find_pairs, find_sets
 from src.data.patches import PatchDataset
 
-__all__ = ["Pair", "PatchDataset", "PictureCache", "find_pairs", "find_sets", "load_pair"]
+__all__ = [
+    "Pair",
+    "PatchDataset",
+    "PictureCache",
+    "check_pairs",
+    "find_pairs",
+    "find_sets",
+    "load_pair",
+]

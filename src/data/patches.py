@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm import tqdm
 
 from src.data.cache import PictureCache
-from src.data.folders import Pair, raise_problems
+from src.data.check import check_pairs
+from src.data.folders import Pair
 from src.errors import DataError
 
-log = logging.getLogger(__name__)
-
 _ORDER, _SAMPLE = 1, 2  # keep the random streams of permutations and of patches apart
-_LOG_EVERY = 100  # pictures, where there is no terminal for a progress bar
 
 
 class PatchDataset:
@@ -66,7 +60,7 @@ class PatchDataset:
         self.scale, self.patch, self.augment, self.seed = scale, patch, augment, seed
         self._cache = PictureCache(cache_dir)
         self._orders: dict[int, np.ndarray] = {}
-        self._prepare()
+        check_pairs(self.pairs, self._problem, "prepared")
 
     def __len__(self) -> int:
         """Samples of an epoch: the number of pictures."""
@@ -142,23 +136,6 @@ class PatchDataset:
             random = np.random.default_rng((self.seed, _ORDER, epoch))
             self._orders[epoch] = random.permutation(len(self.pairs))
         return self._orders[epoch]
-
-    def _prepare(self) -> None:
-        """Fill the cache in several threads; decoding and resizing release Python's lock."""
-        total = len(self.pairs)
-        bar = tqdm(total=total, desc="preparing pictures", disable=not sys.stderr.isatty())
-        problems = []
-        with bar, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            try:
-                for done, problem in enumerate(pool.map(self._problem, self.pairs), start=1):
-                    problems += [problem] if problem else []
-                    bar.update()
-                    if bar.disable and (done % _LOG_EVERY == 0 or done == total):
-                        log.info("prepared %d of %d pictures", done, total)
-            except BaseException:  # full disk or Ctrl-C: do not decode the rest first
-                pool.shutdown(cancel_futures=True)
-                raise
-        raise_problems(problems, total, "replace or remove them")
 
     def _problem(self, pair: Pair) -> str | None:
         try:

@@ -9,6 +9,7 @@ import numpy as np
 from mindspore import dataset as ds
 
 from src.data.patches import PatchDataset
+from src.errors import SlimSRError
 
 
 class _Batches:
@@ -20,12 +21,17 @@ class _Batches:
         self.patches, self.batch = patches, batch
         self.start, self.stop = start, stop
         self.rank, self.ranks = rank, ranks
+        self.error: SlimSRError | None = None
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.patches.batch(self.start + int(index), self.batch, self.rank, self.ranks)
+        try:
+            return self.patches.batch(self.start + int(index), self.batch, self.rank, self.ranks)
+        except SlimSRError as error:
+            self.error = error
+            raise
 
 
 def training_batches(
@@ -43,6 +49,9 @@ def training_batches(
 
     Yields:
         uint8 tensors (batch/ranks, 3, h, w) and (batch/ranks, 3, H, W), RGB.
+
+    Raises:
+        SlimSRError: a picture or the cache is no longer what it was at the start.
     """
     source = _Batches(patches, batch, start, stop, rank, ranks)
     # One thread, not a process: cutting patches from memory maps is cheap, and forking a process in
@@ -50,4 +59,9 @@ def training_batches(
     dataset = ds.GeneratorDataset(
         source, ["lr", "hr"], shuffle=False, num_parallel_workers=1, python_multiprocessing=False
     )
-    yield from dataset.create_tuple_iterator(num_epochs=1)
+    try:
+        yield from dataset.create_tuple_iterator(num_epochs=1)
+    except RuntimeError:  # MindSpore wraps whatever was raised in many lines
+        if source.error is not None:
+            raise source.error from None
+        raise

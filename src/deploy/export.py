@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,19 +106,23 @@ def _export(
     """Export one width; return the largest relative difference, None where it was not measured."""
     # Exporting changes the state of a network, so a fresh one is used for it.
     narrow = extract(net, width).set_train(False)
-    inputs = ms.Tensor(shape=list(shape), dtype=ms.float32)
-    if None not in shape:
+    if None in shape:
+        inputs = ms.Tensor(shape=list(shape), dtype=ms.float32)
+    else:
         inputs = ms.Tensor(np.zeros(shape, np.float32))
     difference = None
-    with replacing(path) as temporary:
-        ms.export(narrow, inputs, file_name=str(temporary), file_format=file_format)
+    # Not beside `path`: MindSpore refuses to export to a name with a space or a letter like "é".
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
+        exported = Path(folder) / path.name
+        ms.export(narrow, inputs, file_name=str(exported), file_format=file_format)
         if file_format == "MINDIR":
-            difference = _compare(net, width, temporary, shape)
+            difference = _compare(net, width, exported, shape)
             if difference > _TOLERANCE:
                 raise OutputError(
                     f"{path.name} differs from the checkpoint by {difference:.1e} of the largest "
                     f"value, more than {_TOLERANCE:.0e}: nothing was written; please report it"
                 )
+        shutil.copyfile(exported, temporary)
     return difference
 
 

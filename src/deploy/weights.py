@@ -37,12 +37,17 @@ def load_reference_weights(
             weights[name] = array
             continue
         expected = np.eye(3) if kind == "weight" else shifts[owner].shift.asnumpy().ravel()
-        if not np.allclose(np.squeeze(array), expected, atol=1e-3):
+        found = np.squeeze(array)
+        if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-3):
             raise WeightsError(
-                f"{source}: {name} is {np.round(np.squeeze(array), 3).tolist()}, this network has "
-                f"{np.round(expected, 3).tolist()}: give weights for RGB in 0..255, DIV2K's mean"
+                f"{source}: {name} is {_rounded(found)}, this network has "
+                f"{_rounded(expected)}: give weights for RGB in 0..255, DIV2K's mean"
             )
     assign(net, weights, source)
+
+
+def _rounded(array: np.ndarray) -> list:
+    return np.round(array.astype(np.float64), 3).tolist()
 
 
 def load_weights(net: SlimmableNet, path: str | Path) -> None:

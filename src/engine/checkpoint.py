@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 
 from src.deploy.weights import load_weights
+from src.engine.quiet import mindspore_muted
 from src.engine.step import TrainOneStep
 from src.errors import WeightsError
 from src.files import replacing
 from src.models import SlimmableNet, create_model
-from src.models.weights import STATE_PREFIX, read_arrays
+from src.models.weights import STATE_PREFIX, read_arrays, shorten
 
 _META = "slimsr"  # name of the text entry that holds the state that is no tensor
 
@@ -32,12 +33,14 @@ class TrainingState:
         config: effective configuration of the run.
         step: steps done.
         best: best validation PSNR so far in dB; None before the first validation.
+        unlogged: values of the steps since the last line of the log, of which it writes the mean.
     """
 
     network: dict[str, Any]
     config: dict[str, Any]
     step: int = 0
     best: float | None = None
+    unlogged: list[list[float]] = field(default_factory=list)
 
 
 def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def save_checkpoint(
     entries = [{"name": name, "data": p} for name, p in net.parameters_and_names()]
     if step is not None:
         entries += [{"name": STATE_PREFIX + name, "data": p} for name, p in step.state().items()]
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, mindspore_muted():
         ms.save_checkpoint(
             entries, str(temporary), append_dict={_META: json.dumps(dataclasses.asdict(state))}
         )
@@ -98,9 +101,13 @@ def restore(path: str | Path, net: SlimmableNet, step: TrainOneStep) -> Training
     arrays = read_arrays(path)
     parameters = step.state()
     missing = [name for name in parameters if STATE_PREFIX + name not in arrays]
-    if missing:
+    if missing and not any(name.startswith(STATE_PREFIX) for name in arrays):
         raise WeightsError(f"{path} holds weights only: resume from last.ckpt of the run")
-    load_weights(net, path)
+    load_weights(net, path)  # says so where the checkpoint is of another network
+    if missing:
+        raise WeightsError(
+            f"{path} lacks {shorten(missing)}: resume with the train.amp that it was made with"
+        )
     for name, parameter in parameters.items():
         value = arrays[STATE_PREFIX + name].reshape(parameter.shape)
         parameter.set_data(ms.Tensor(value, parameter.dtype))

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import mindspore as ms
 import numpy as np
 
-from src.data import Pair, load_pair
+from src.data import Pair, check_pairs, load_pair
+from src.errors import DataError
 from src.imaging import imresize, run_tiled
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
 from src.models import SlimmableNet
+
+# SSIM's window, which must fit into a picture without its shaved borders.
+_SMALLEST = 11
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 
@@ -78,12 +82,32 @@ def _mean_of_eight(lr: np.ndarray, enlarge: Upscaler) -> np.ndarray:
     return np.mean(results, axis=0)
 
 
+def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
+    """Decode every picture once, so that what is wrong is found before a long run, not in it.
+
+    Raises:
+        DataError: pictures that are broken, do not fit, or are too small to be scored; all of them.
+    """
+
+    def problem(pair: Pair) -> str | None:
+        try:
+            _, hr = load_pair(pair, scale)
+        except DataError as error:
+            return f"{pair.name} ({error})"
+        smallest = _SMALLEST + 2 * scale
+        if min(hr.shape[:2]) < smallest:
+            return f"{pair.name} ({hr.shape[0]}x{hr.shape[1]}, less than {smallest}x{smallest})"
+        return None
+
+    check_pairs(pairs, problem, "checked")
+
+
 def score_pictures(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> list[Score]:
     """Enlarge every LR picture and compare it with HR.
 
     Args:
         upscale: from LR to SR, uint8 RGB.
-        pairs: the pictures; LR is made from HR where it is missing.
+        pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
         scale: also the shave.
     """
     scores = []

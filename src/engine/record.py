@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,8 @@ class RunFolder:
         self.best = self.path / "best.ckpt"
         self.log = self.path / "log.jsonl"
 
-    def prepare(self, config: Config, resume: bool) -> None:
-        """Make the folder ready and write the effective configuration.
+    def check(self, resume: bool) -> None:
+        """See whether the folder can be used, before hours of work; nothing is written.
 
         Raises:
             OutputError: the folder holds a run and ``resume`` is false, or cannot be written.
@@ -55,6 +56,15 @@ class RunFolder:
                 f"{self.path} already holds a run: add --resume to go on with it, or give another "
                 "--run_dir"
             )
+        nearest = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            raise OutputError(
+                f"cannot write in {self.path}: {nearest} is no folder that can be written; give "
+                "another --run_dir"
+            )
+
+    def prepare(self, config: Config) -> None:
+        """Make the folder ready and write the effective configuration; OutputError as `check`."""
         make_folder(self.path)
         remove_leftovers(self.path)
         if not self.last.exists():
@@ -72,13 +82,13 @@ class RunFolder:
             ) from error
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the log; a last line that a killed process left unfinished is ignored."""
+        """Return the log; what is no row is ignored: a killed process may leave half a line."""
         rows = []
         if self.log.exists():
-            for line in self.log.read_text(encoding="utf-8").splitlines():
+            for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     rows.append(json.loads(line))
-        return rows
+        return [row for row in rows if isinstance(row, dict) and "step" in row]
 
     def truncate_log(self, step: int) -> None:
         """Drop what was logged after ``step``: it will be done again."""

@@ -7,11 +7,12 @@ import platform
 from collections.abc import Sequence
 from typing import Any
 
-from src.data import find_sets
+from src.data import Pair, find_sets
 from src.engine.checkpoint import load_network
 from src.engine.distributed import start_device
 from src.engine.evaluate import (
     bicubic_upscaler,
+    check_pictures,
     mean_score,
     network_cost,
     network_upscaler,
@@ -49,6 +50,8 @@ def evaluate_sets(
     Raises:
         SlimSRError: folders, checkpoint, scale or widths that do not fit.
     """
+    if tile < 1:
+        raise ConfigError(f"--tile {tile} is not valid: give 1 or more LR pixels")
     net, upscalers, costs = None, {}, {"bicubic": {"parameters": 0, "multiply_adds_720p": 0}}
     if checkpoint is not None:
         start_device(device_target, device_id)
@@ -68,18 +71,22 @@ def evaluate_sets(
         label = f"width {width:g}"
         upscalers[label] = network_upscaler(net, width, tile, self_ensemble)
         costs[label] = network_cost(net, width)
-    sets: dict[str, Any] = {}
+    pairs_of: dict[str, list[Pair]] = {}
     for folder in folders:
         for name, pairs in find_sets(folder, scale).items():
-            if name in sets:
+            if name in pairs_of:
                 raise DataError(f"two sets are named {name}: give each once, or rename one folder")
-            sets[name] = {}
-            for label, upscale in upscalers.items():
-                scores = score_pictures(upscale, pairs, scale)
-                sets[name][label] = {
-                    **mean_score(scores),
-                    "pictures": [dataclasses.asdict(score) for score in scores],
-                }
+            pairs_of[name] = pairs
+    check_pictures([pair for pairs in pairs_of.values() for pair in pairs], scale)
+    sets: dict[str, Any] = {}
+    for name, pairs in pairs_of.items():
+        sets[name] = {}
+        for label, upscale in upscalers.items():
+            scores = score_pictures(upscale, pairs, scale)
+            sets[name][label] = {
+                **mean_score(scores),
+                "pictures": [dataclasses.asdict(score) for score in scores],
+            }
     return {
         "scale": scale,
         "checkpoint": checkpoint,

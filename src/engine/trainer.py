@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -23,7 +24,7 @@ from src.engine.checkpoint import (
     save_checkpoint,
 )
 from src.engine.distributed import World, start_device
-from src.engine.evaluate import mean_score, network_upscaler, score_pictures
+from src.engine.evaluate import check_pictures, mean_score, network_upscaler, score_pictures
 from src.engine.record import RunFolder, check_same_run, progress
 from src.engine.schedule import lr_at
 from src.engine.step import build_step
@@ -55,6 +56,7 @@ def train(config: Config, resume: bool = False) -> TrainingState:
         SlimSRError: something the user can mend; nothing is lost.
         Stopped: Ctrl-C or SIGTERM; the state is saved, ``resume`` goes on.
     """
+    RunFolder(config.run.dir).check(resume)
     world = start_device(config.run.device_target, config.run.device_id)
     return Trainer(config, world).run(resume)
 
@@ -77,7 +79,7 @@ class Trainer:
             )
         self.folder = RunFolder(config.run.dir)
         ms.set_seed(options.seed)
-        batch = Batch(options.batch, world.size, world.rank)
+        batch = Batch(options.batch, world.size, world.rank, config.data.patch)
         self.method = create_method(config.method, config.model, batch)
         self.net = self.method.net
         self.net.set_precision(options.amp)
@@ -94,13 +96,18 @@ class Trainer:
         if data.valid:
             pairs = find_pairs(data.valid, scale, "auto", "valid")
             self.valid_pairs = pairs[: options.valid_pictures or None]
+            if world.is_main:
+                check_pictures(self.valid_pairs, scale)
         self.step = build_step(self.method.loss, self.net.trainable_params(), options, world.size)
         self.step.set_train()
         if config.run.mode == "graph":
             self.step.construct = ms.jit(self.step.construct)
         network = describe_network(config.model["name"], self.net)
         self.state = TrainingState(network, config.to_dict())
-        self.pending: list[tuple[ms.Tensor, ...]] = []
+        # Values of each step since the last line of the log; how many of them this process made.
+        self.pending: list[Sequence[ms.Tensor | float]] = []
+        self.timed = 0
+        self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()
 
     def run(self, resume: bool) -> TrainingState:
@@ -110,8 +117,14 @@ class Trainer:
             check_same_run(saved.config, self.config)
             restored = restore(self.folder.last, self.net, self.step)
             self.state.step, self.state.best = restored.step, restored.best
+            self.pending = [*restored.unlogged]
+            if self.state.step > self.config.train.steps:
+                raise ConfigError(
+                    f"train.steps = {self.config.train.steps} is less than the {self.state.step} "
+                    f"steps that {self.folder.path} has behind it: give more steps"
+                )
         if self.world.is_main:
-            self.folder.prepare(self.config, resume)
+            self.folder.prepare(self.config)
             self.folder.truncate_log(self.state.step)
         self.world.barrier()
         steps = self.config.train.steps
@@ -150,6 +163,7 @@ class Trainer:
         options, state = self.config.train, self.state
         rate = ms.Tensor(lr_at(state.step, options), ms.float32)
         self.pending.append(self.step(lr, hr, rate))
+        self.timed += 1
         state.step += 1
         last = state.step == options.steps
         if state.step % options.log_every == 0 or last:
@@ -159,15 +173,21 @@ class Trainer:
         if state.step % options.save_every == 0 or last:
             self._save_last()
 
+    def _values(self) -> np.ndarray:
+        """Return the loss terms and whether the step counted, one row for each pending step."""
+        return np.array([[float(value) for value in row] for row in self.pending])
+
     def _log(self) -> None:
-        values = np.array([[float(term.asnumpy()) for term in row] for row in self.pending])
-        seconds = (time.perf_counter() - self.clock) / len(values)
-        self.pending, self.clock = [], time.perf_counter()
+        values = self._values()
+        seconds = (time.perf_counter() - self.clock) / self.timed
+        self.pending, self.timed, self.clock = [], 0, time.perf_counter()
         means = self.world.mean(values.mean(axis=0))
         updated = values[:, -1] > 0
-        if not updated.any() and len(values) >= _MOST_SKIPPED:
+        for good in updated:
+            self.skipped = 0 if good else self.skipped + 1
+        if self.skipped >= _MOST_SKIPPED:
             raise ConfigError(
-                f"the gradient has not been finite for {len(values)} steps up to step "
+                f"the gradient has not been finite for {self.skipped} steps up to step "
                 f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
             )
         row = {
@@ -202,8 +222,11 @@ class Trainer:
         self.clock = time.perf_counter()
 
     def _save_last(self) -> None:
+        # All ranks go on from their mean, whose mean is the same.
+        values = self.world.mean(self._values()) if self.pending else np.empty((0, 0))
+        state = dataclasses.replace(self.state, unlogged=values.tolist())
         if self.world.is_main:
-            save_checkpoint(self.folder.last, self.net, self.state, self.step)
+            save_checkpoint(self.folder.last, self.net, state, self.step)
 
 
 @contextlib.contextmanager

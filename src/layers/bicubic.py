@@ -67,7 +67,7 @@ class GaussianBlur(nn.Cell):
 
     def __init__(self, sigma: float):
         super().__init__()
-        radius = max(1, math.ceil(3 * sigma))
+        self.radius = radius = max(1, math.ceil(3 * sigma))
         line = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
         line /= line.sum()
         self.kernel = ms.Tensor(np.outer(line, line)[None, None].astype(np.float32))

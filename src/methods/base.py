@@ -19,11 +19,13 @@ class Batch:
         size: pictures per step over all ranks.
         ranks: processes that share them evenly.
         rank: which share this process has, from 0.
+        patch: side of the HR patches; 0 where it is not known.
     """
 
     size: int
     ranks: int = 1
     rank: int = 0
+    patch: int = 0
 
 
 class Method:

@@ -7,7 +7,7 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import nn, ops
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.deploy.extract import extract
@@ -15,9 +15,10 @@ from src.methods.base import Batch, Method
 from src.methods.registry import METHODS
 from src.methods.start import start_network
 from src.models import SlimmableNet
+from src.options import STRICT
 
 
-@dataclass(config=ConfigDict(extra="forbid"))
+@dataclass(config=STRICT)
 class SupervisedConfig:
     """Which network is trained, and from where."""
 

@@ -6,16 +6,17 @@ import dataclasses
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.layers.blocks import MeanShift, ResidualBlock, Upsampler
 from src.layers.slim import SlimConv2d, channels_at
 from src.models.base import SlimmableNet
 from src.models.registry import MODELS
+from src.options import STRICT
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class EdsrConfig:
     """Size of an EDSR. Baseline: 64 features, 16 blocks; paper: 256, 32, res_scale 0.1."""
 

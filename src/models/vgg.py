@@ -89,8 +89,13 @@ class Vgg19(nn.Cell):
         self.depth = self.names.index(self.taps[-1]) + 1
         self.pool_before = tuple(name.endswith("_1") and name != "relu1_1" for name in self.names)
 
+    @property
+    def smallest(self) -> int:
+        """The smallest side of a picture that reaches the deepest tap: 16 for `CSD_TAPS`."""
+        return 2 ** sum(self.pool_before[: self.depth])
+
     def construct(self, x: ms.Tensor) -> tuple[ms.Tensor, ...]:
-        """Map (N, 3, H, W), RGB in [0, 255], to the tuple of taps; H and W at least 16 for five."""
+        """Map (N, 3, H, W), RGB in [0, 255], to the tuple of taps; H and W at least `smallest`."""
         if self.normalise:
             x = (x - self.mean) / self.std
         found = ()
@@ -125,11 +130,15 @@ class Vgg19(nn.Cell):
                 break
             weight = arrays[f"{key}.weight"]
             bias = arrays.get(f"{key}.bias", np.zeros(n_out, np.float32))
-            if weight.shape != (n_out, n_in, 3, 3) or bias.shape != (n_out,):
-                raise WeightsError(
-                    f"{path}: {key}.weight has shape {weight.shape}, VGG-19 needs "
-                    f"{(n_out, n_in, 3, 3)}: give a VGG-19 without batch norm"
-                )
+            for kind, array, shape in (
+                ("weight", weight, (n_out, n_in, 3, 3)),
+                ("bias", bias, (n_out,)),
+            ):
+                if array.shape != shape:
+                    raise WeightsError(
+                        f"{path}: {key}.{kind} has shape {array.shape}, VGG-19 needs {shape}: give "
+                        "a VGG-19 without batch norm"
+                    )
             loaded.append((i, weight, bias))
         reached = [tap for tap in self.taps if tap in self.names[: len(loaded)]]
         if not reached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -40,8 +41,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(SUFFIXES)}")
     try:
         if path.suffix == ".npz":
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = _read_npz(path)
         elif path.suffix == ".safetensors":
             arrays = load_file(path)
         else:
@@ -51,7 +51,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
                 if isinstance(value, ms.Tensor)
             }
     except (
-        OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, SafetensorError
+        OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, SafetensorError
     ) as error:  # fmt: skip
         raise WeightsError(
             f"{path} is damaged or not a {path.suffix} file: make or copy it again"
@@ -60,6 +60,17 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
         for name, array in arrays.items()
     }
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    file = np.load(path)
+    if isinstance(file, np.ndarray):
+        raise ValueError("a .npy file under another name")
+    with file:
+        arrays = {name: file[name] for name in file.files}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("a zip file of something else than arrays")
+    return arrays
 
 
 def shorten(names: Iterable[str], most: int = 4) -> str:

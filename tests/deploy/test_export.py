@@ -1,0 +1,190 @@
+"""Exported files: what they compute, what they say of themselves, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from src.deploy import export as export_module
+from src.deploy.export import export_widths, parse_size
+from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.errors import ConfigError, DeviceError, OutputError, WeightsError, WidthError
+from src.models import create_model
+
+CONFIG = {"model": {"name": "edsr"}, "train": {"lr": 1e-4}}
+
+
+def checkpoint_of(folder, **options):
+    net = create_model("edsr", **options)
+    path = folder / "best.ckpt"
+    state = TrainingState(describe_network("edsr", net), CONFIG, step=77)
+    save_checkpoint(path, net, state)
+    return path, net.set_train(False)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return checkpoint_of(folder, scale=2, n_feats=4, n_blocks=1, res_scale=0.1)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def reloaded(path):
+    return nn.GraphCell(ms.load(str(path)))
+
+
+def close(cell, net, width, *shape):
+    x = np.random.default_rng(sum(shape)).uniform(0, 255, shape).astype(np.float32)
+    expected = net(ms.Tensor(x), width).asnumpy()
+    found = cell(ms.Tensor(x)).asnumpy()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.fixture(scope="module")
+def exported(tiny, tmp_path_factory):
+    """Folder and files of two widths of free size; older files had their names."""
+    folder = tmp_path_factory.mktemp("exported") / "new" / "folder"
+    folder.mkdir(parents=True)
+    for name in ("edsr_x2_w0.25.mindir", "edsr_x2_w0.25.mindir.json"):
+        (folder / name).write_text("old")
+    return folder, export_widths(tiny[0], [1.0, 0.25], folder)
+
+
+def test_free_size_of_two_widths(tiny, exported):
+    _, net = tiny
+    folder, files = exported
+    stems = ["edsr_x2_w1.mindir", "edsr_x2_w0.25.mindir"]
+    assert [path.name for path in files] == [n for s in stems for n in (s, s + ".json")]
+    assert names(folder) == sorted(path.name for path in files)
+    for width, path in zip((1.0, 0.25), files[::2], strict=True):
+        cell = reloaded(path)
+        close(cell, net, width, 2, 3, 9, 14)  # sizes that the export has not tried
+        close(cell, net, width, 3, 3, 1, 5)
+
+
+def test_the_manifest_describes_the_file(tiny, exported):
+    checkpoint, net = tiny
+    path, manifest_path = exported[1][2:]
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    assert manifest.pop("largest_relative_difference") <= 1e-5
+    assert manifest == {
+        "model": "edsr_x2_w0.25.mindir",
+        "format": "MINDIR",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "scale": 2,
+        "width": 0.25,
+        "input": {"shape": [None, 3, None, None], "layout": "NCHW", "dtype": "float32"},
+        "colour": "RGB",
+        "range": [0, 255],
+        "margin": net.margin,
+        "network": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1},
+        "source": {"checkpoint": str(checkpoint), "step": 77, "config": CONFIG},
+    }
+    assert path.stat().st_mode & 0o444 == manifest_path.stat().st_mode & 0o444
+
+
+def test_fixed_size(tiny, tmp_path):
+    checkpoint, net = tiny
+    path, manifest_path = export_widths(checkpoint, [0.5], tmp_path, size=(8, 6), batch=2)
+    assert json.loads(manifest_path.read_text())["input"]["shape"] == [2, 3, 8, 6]
+    close(reloaded(path), net, 0.5, 2, 3, 8, 6)
+
+
+def test_files_grow_with_the_width(tmp_path):
+    checkpoint, _ = checkpoint_of(tmp_path, scale=2, n_feats=32, n_blocks=4)
+    full, _, quarter, _ = export_widths(checkpoint, [1.0, 0.25], tmp_path / "out", size=(8, 8))
+    weights = 9 * (3 * 32 + 9 * 32 * 32 + 4 * 32 * 32 + 3 * 32) * 4
+    assert full.stat().st_size > weights
+    assert quarter.stat().st_size <= 0.2 * full.stat().st_size
+
+
+@pytest.mark.parametrize("target", ["CPU", "GPU"])
+def test_air_is_refused_where_there_is_no_ascend(tiny, tmp_path, target):
+    with pytest.raises(DeviceError, match=rf"AIR cannot be exported on {target}: .*MINDIR"):
+        export_widths(tiny[0], [1.0], tmp_path / "out", "AIR", device_target=target)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_does_not_fit_leaves_nothing(tiny, tmp_path):
+    checkpoint, _ = tiny
+    out = tmp_path / "out"
+    with pytest.raises(WidthError, match=r"width 0\.3 .*0\.25, 0\.5, 0\.75, 1"):
+        export_widths(checkpoint, [0.5, 0.3], out)
+    with pytest.raises(ConfigError, match="--batch 0 is not valid"):
+        export_widths(checkpoint, [1.0], out, size=(4, 4), batch=0)
+    with pytest.raises(WeightsError, match="no checkpoint at"):
+        export_widths(tmp_path / "none.ckpt", [1.0], out)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("where", ["out", "out/deeper"])
+def test_a_file_where_the_folder_should_be(tiny, tmp_path, where):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        export_widths(tiny[0], [0.5], tmp_path / where)
+    assert names(tmp_path) == ["out"] and (tmp_path / "out").read_text() == "x"
+
+
+def test_a_folder_where_the_file_should_be(tiny, tmp_path):
+    (tmp_path / "edsr_x2_w0.5.mindir").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*edsr_x2_w0\.5\.mindir"):
+        export_widths(tiny[0], [0.5], tmp_path, size=(4, 4))
+    assert names(tmp_path) == ["edsr_x2_w0.5.mindir"]
+    assert names(tmp_path / "edsr_x2_w0.5.mindir") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tiny, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o500)
+    with pytest.raises(OutputError, match="cannot write"):
+        export_widths(tiny[0], [0.5], out)
+    assert names(out) == []
+
+
+def test_a_full_disk(tiny, tmp_path, monkeypatch):
+    def full(*_args, file_name, **_):
+        with open(file_name, "wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ms, "export", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        export_widths(tiny[0], [0.5], tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_computes_something_else_is_not_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_module, "extract", wrong_extract)
+    with pytest.raises(OutputError, match=r"differs from the checkpoint by .*nothing was written"):
+        export_widths(tiny[0], [0.5], tmp_path, size=(4, 4))
+    assert names(tmp_path) == []
+
+
+def wrong_extract(net, width):
+    return create_model("edsr", scale=2, n_feats=2, n_blocks=1)  # other weights
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("free", None), ("128x96", (128, 96)), ("1x1", (1, 1)), ("0012x9", (12, 9))]
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "128", "128x", "x128", "0x5", "5x0", "-1x5", "1.5x2", "128X96", "1x2x3", "any"]
+)
+def test_sizes_of_another_form(text):
+    with pytest.raises(ConfigError, match=rf"--size {text} is not valid: expected HxW"):
+        parse_size(text)

@@ -1,0 +1,105 @@
+"""Scores, tiles, self-ensemble and cost of networks on pictures."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.data import find_sets
+from src.engine.evaluate import (
+    bicubic_upscaler,
+    mean_score,
+    network_cost,
+    network_upscaler,
+    score_pictures,
+)
+from src.errors import WidthError
+from src.models import create_model
+
+
+@pytest.fixture(scope="module")
+def net():
+    ms.set_seed(5)
+    return create_model("edsr", scale=2, n_feats=4, n_blocks=1)
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def raw(net, lr, width=1.0):
+    """The network's result before rounding, (H, W, 3)."""
+    batch = lr.transpose(2, 0, 1)[None].astype(np.float32)
+    return net(ms.Tensor(batch), width).asnumpy()[0].transpose(1, 2, 0)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_the_upscaler_rounds_and_clips_what_the_network_gives(net, width):
+    lr = picture(9, 12)
+    found = network_upscaler(net, width)(lr)
+    expected = np.clip(np.rint(raw(net, lr, width).astype(np.float64)), 0, 255)
+    assert found.dtype == np.uint8 and found.shape == (18, 24, 3)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_picture_in_tiles_equals_the_whole(net):
+    tile = 2 * net.margin + 64  # the smallest there is
+    lr = picture(tile + 7, 2 * tile - 30)
+    tiled = network_upscaler(net, 0.5, tile=1)(lr)
+    whole = network_upscaler(net, 0.5, tile=10_000)(lr)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_self_ensemble_is_the_mean_of_the_eight(net):
+    lr = picture(6, 9)
+    # each of the eight: transpose or not, flip rows or not, flip columns or not; then undone
+    results = []
+    for transpose in (False, True):
+        for rows in (slice(None), slice(None, None, -1)):
+            for columns in (slice(None), slice(None, None, -1)):
+                view = lr.transpose(1, 0, 2) if transpose else lr
+                result = raw(net, np.ascontiguousarray(view[rows, columns]))[rows, columns]
+                results.append(result.transpose(1, 0, 2) if transpose else result)
+    mean = np.mean(np.array(results, np.float64), axis=0)
+    found = network_upscaler(net, self_ensemble=True)(lr)
+    assert found.shape == (12, 18, 3)
+    assert np.abs(found - np.clip(mean, 0, 255)).max() <= 0.5 + 1e-3
+    assert not np.array_equal(found, network_upscaler(net)(lr))
+
+
+def test_a_width_that_does_not_exist(net):
+    with pytest.raises(WidthError, match=r"width 0\.3 "):
+        network_upscaler(net, 0.3)
+    with pytest.raises(WidthError, match=r"width 0\.3 "):
+        network_cost(net, 0.3)
+
+
+def test_bicubic_on_set5_gives_the_published_scores(shared):
+    pairs = find_sets(shared / "data" / "benchmark", 2)["Set5"]
+    scores = score_pictures(bicubic_upscaler(2), pairs, 2)
+    mean = mean_score(scores)
+    assert mean["psnr"] == pytest.approx(33.66, abs=0.02)
+    assert mean["ssim"] == pytest.approx(0.9299, abs=0.0007)
+    assert [score.name for score in scores] == [pair.name for pair in pairs]
+    assert mean["seconds"] == np.median([score.seconds for score in scores])
+
+
+def test_cost_of_the_baseline():
+    cost = network_cost(create_model("edsr", scale=4))
+    assert cost["parameters"] == 1_517_571
+    # CARN (ECCV 2018), table 1, gives 114.2 G for EDSR-baseline x4
+    assert cost["multiply_adds_720p"] / 1e9 == pytest.approx(114.0, abs=0.5)
+
+
+def test_cost_by_hand(net):
+    # 1280x720 HR: 640x360 LR pixels. Width 0.5 of 4 channels: 2.
+    lr, hr = 640 * 360, 1280 * 720
+    at_lr = 3 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 8  # head, block, body_conv, upsampler
+    expected = 9 * (at_lr * lr + 2 * 3 * hr)
+    parameters = 9 * (at_lr + 2 * 3) + 2 + 2 + 2 + 2 + 8 + 3
+    assert network_cost(net, 0.5) == {
+        "parameters": parameters, "multiply_adds_720p": expected
+    }  # fmt: skip
+    again = network_cost(net, 0.5)  # nothing is left behind by the first count
+    assert again["multiply_adds_720p"] == expected

@@ -1,0 +1,287 @@
+"""CSD: the release's training steps, its options, negatives and ways to start."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.config import TrainConfig
+from src.deploy import extract, load_reference_weights
+from src.engine.step import build_step
+from src.errors import ConfigError, RegistryError, WeightsError, WidthError
+from src.layers.bicubic import BicubicEnlarge, GaussianBlur
+from src.losses import ContrastiveLoss
+from src.methods import Batch, create_method, list_methods
+from src.methods.csd import CsdConfig, CsdLoss, choose_negatives
+from src.models import create_model
+from src.models.vgg import Vgg19
+
+MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
+SHALLOW = {"vgg": "random", "taps": ["relu1_1"], "tap_weights": [1.0]}
+CSD = {"name": "csd", "n_negatives": 2, "widths": [0.5], **SHALLOW}
+
+
+def values(net) -> dict[str, np.ndarray]:
+    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
+
+
+def pictures(batch: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    lr = rng.uniform(0, 255, (batch, 3, 6, 6)).astype(np.float32)
+    return lr, rng.uniform(0, 255, (batch, 3, 12, 12)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def released_vgg(golden):
+    return Vgg19(seed=int(golden("csd_train_steps")["vgg_seed"]))
+
+
+def released_step(data, vgg):
+    """The network with the golden weights and the training step of the release."""
+    net = create_model("edsr", scale=2, n_feats=16, n_blocks=2, res_scale=0.1)
+    load_reference_weights(net, {k[6:]: v for k, v in data.items() if k.startswith("param/")})
+    options = CsdConfig(n_negatives=2)
+    assert options.widths == (float(data["width"]),)
+    assert options.contrast_weight == data["lambda_contrast"]
+    assert options.teacher_weight == data["lambda_teacher"]
+    contrast = ContrastiveLoss(vgg, options.tap_weights, options.detach_teacher)
+    loss = CsdLoss(net, options, contrast, Batch(4))
+    return net, build_step(loss, net.trainable_params(), TrainConfig(), 1)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_three_steps_of_the_release(golden, released_vgg, graph):
+    data = golden("csd_train_steps")
+    net, step = released_step(data, released_vgg)
+    step.set_train()
+    if graph:
+        step.construct = ms.jit(step.construct)
+    rate = ms.Tensor(1e-4, ms.float32)
+    for lr, hr, losses in zip(data["lr"], data["hr"], data["losses"], strict=True):
+        found = [float(v.asnumpy()) for v in step(ms.Tensor(lr), ms.Tensor(hr), rate)]
+        np.testing.assert_allclose(found[:-1], losses, rtol=1e-5)
+        assert found[-1] == 1
+    after = values(net)
+    for name, value in after.items():
+        np.testing.assert_allclose(value, data[f"after3/{name}"], atol=1e-6, rtol=0)
+    shifts = {
+        f"{shift}.{kind}" for shift in ("sub_mean", "add_mean") for kind in ("weight", "bias")
+    }
+    assert {k[7:] for k in data if k.startswith("after3/")} == after.keys() | shifts
+
+
+def test_first_gradient_of_the_release(golden, released_vgg):
+    data = golden("csd_train_steps")
+    net, step = released_step(data, released_vgg)
+    (total, terms), grads = step.gradient(ms.Tensor(data["lr"][0]), ms.Tensor(data["hr"][0]))
+    assert float(total.asnumpy()) == float(terms[0].asnumpy())
+    names = [name for name, _ in net.parameters_and_names()]
+    assert len(names) == len(grads) == sum(k.startswith("grad0/") for k in data)
+    for name, grad in zip(names, grads, strict=True):
+        expected = data[f"grad0/{name}"]
+        np.testing.assert_allclose(grad.asnumpy(), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("k", "batch"), [(1, 1), (2, 4), (4, 4)])
+def test_first_k_serve_every_anchor(k, batch):
+    chosen = choose_negatives(k, batch, "first_k")
+    assert chosen.shape == (k, batch) and chosen.dtype == np.int32
+    assert (chosen == np.arange(k)[:, None]).all()
+
+
+@pytest.mark.parametrize(("k", "batch"), [(1, 2), (2, 4), (3, 4), (10, 16)])
+def test_others_are_k_for_every_anchor_and_never_its_own(k, batch):
+    chosen = choose_negatives(k, batch, "others")
+    assert chosen.shape == (k, batch) and chosen.dtype == np.int32
+    for anchor in range(batch):
+        expected = [n for n in range(batch) if n != anchor][:k]
+        assert chosen[:, anchor].tolist() == expected
+
+
+@pytest.mark.parametrize(("k", "choice", "needed"), [(5, "first_k", 5), (4, "others", 5)])
+def test_more_negatives_than_pictures(k, choice, needed):
+    with pytest.raises(ConfigError, match=rf"n_negatives = {k} .* at least {needed}, .*batch = 4"):
+        choose_negatives(k, 4, choice)
+    options = {**CSD, "n_negatives": k, "negative_choice": choice}
+    with pytest.raises(ConfigError, match="needs a batch of at least 5"):
+        create_method(options, MODEL, Batch(4))
+
+
+def contrast_by_hand(vgg, student, positive, negatives, chosen):
+    """The contrast at one tap of weight 1, in float64."""
+    s, p, n = (
+        vgg(ms.Tensor(x))[0].asnumpy().astype(np.float64) for x in (student, positive, negatives)
+    )
+    far = np.abs(s[None] - n[chosen]).sum(0).mean()
+    return np.abs(s - p).mean() / (far + 1e-7)
+
+
+OPTIONS = [
+    {},
+    {"positive": "hr"},
+    {"negatives": "blur", "blur_sigma": 1.0},
+    {"negative_choice": "others"},
+    {"bicubic_kernel": "matlab"},
+    {"widths": [0.25, 0.75]},
+    {"n_negatives": 0, "vgg": ""},
+    {"contrast_weight": 0.0, "vgg": ""},
+    {"n_negatives": 3, "contrast_weight": 7.0, "teacher_weight": 0.5},
+    {"detach_teacher": False, "teacher_weight": 0.0},
+    {"vgg_normalisation": "imagenet"},
+]
+
+
+@pytest.mark.parametrize("changed", OPTIONS, ids=str)
+def test_every_option_trains_and_means_what_it_says(changed):
+    options = {**CSD, **changed}
+    method = create_method(options, MODEL, Batch(3))
+    checked = CsdConfig(**{k: v for k, v in options.items() if k != "name"})
+    net = method.net
+    lr, hr = pictures()
+    teacher = net(ms.Tensor(lr)).asnumpy()
+    student_l1 = contrast = 0.0
+    for width in checked.widths:
+        student = net(ms.Tensor(lr), width).asnumpy()
+        student_l1 += np.abs(student.astype(np.float64) - hr).mean()
+        if checked.n_negatives and checked.contrast_weight:
+            k = checked.n_negatives + (checked.negative_choice == "others")
+            if checked.negatives == "blur":
+                negatives = GaussianBlur(checked.blur_sigma)(ms.Tensor(hr[:k])).asnumpy()
+            else:
+                enlarge = BicubicEnlarge(2, checked.bicubic_kernel)
+                negatives = enlarge(ms.Tensor(lr[:k])).asnumpy()
+            chosen = choose_negatives(checked.n_negatives, 3, checked.negative_choice)
+            vgg = Vgg19(["relu1_1"], checked.vgg_normalisation)
+            positive = hr if checked.positive == "hr" else teacher
+            contrast += contrast_by_hand(vgg, student, positive, negatives, chosen)
+    teacher_l1 = np.abs(teacher.astype(np.float64) - hr).mean()
+    total = student_l1 + checked.teacher_weight * teacher_l1 + checked.contrast_weight * contrast
+
+    step = build_step(method.loss, net.trainable_params(), TrainConfig(), 1)
+    before = values(net)
+    found = step(ms.Tensor(lr), ms.Tensor(hr), ms.Tensor(1e-4, ms.float32))
+    assert method.terms == ("total", "student_l1", "teacher_l1", "contrast")
+    expected = [total, student_l1, teacher_l1, contrast, 1.0]
+    np.testing.assert_allclose([float(v.asnumpy()) for v in found], expected, rtol=1e-5)
+    assert all(not np.array_equal(before[k], v) for k, v in values(net).items())
+    labels = {f"student {w:g}": w for w in checked.widths} | {"teacher": 1.0}
+    assert dict(method.validate) == labels
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_only_an_attached_teacher_is_trained_by_the_contrast(detach):
+    method = create_method({**CSD, "detach_teacher": detach, "teacher_weight": 0}, MODEL, Batch(3))
+    lr, hr = pictures()
+    step = build_step(method.loss, method.net.trainable_params(), TrainConfig(), 1)
+    _, grads = step.gradient(ms.Tensor(lr), ms.Tensor(hr))
+    names = [p.name for p in method.net.trainable_params()]
+    grad = grads[names.index("body_conv.weight")].asnumpy()
+    assert grad[:2, :2].any()  # the student's slice
+    assert grad[2:].any() != detach  # what the teacher alone has
+
+
+def test_parameters_keep_the_networks_names():
+    method = create_method(CSD, MODEL, Batch(3))
+    assert [p.name for p in method.loss.trainable_params()] == [
+        name for name, _ in method.net.parameters_and_names()
+    ]
+
+
+def test_options_that_exclude_each_other():
+    assert set(list_methods()) >= {"csd", "supervised"}
+    cases = [
+        ({"vgg": ""}, r"method\.vgg is not set: .*n_negatives=0"),
+        ({"widths": []}, r"method\.widths = \[\] is not valid"),
+        ({"widths": [1.0]}, "give at least one student width between 0 and 1"),
+        ({"widths": [0.0]}, "give at least one student width between 0 and 1"),
+        ({"tap_weights": [1.0, 2.0]}, "tap_weights has 2 values for 1 taps"),
+        ({"widths": [0.25, 0.5], "student": "a.npz"}, r"method\.student goes with one width"),
+        ({"taps": ["relu9_1"]}, "choose among relu1_1"),
+        ({"lambda": 1}, r"unknown key method\.lambda"),
+    ]
+    for changed, message in cases:
+        with pytest.raises(ConfigError, match=message):
+            create_method({**CSD, **changed}, MODEL, Batch(3))
+    with pytest.raises(WidthError, match=r"width 0\.3 cannot be realised .*0\.25, 0\.5, 0\.75, 1"):
+        create_method({**CSD, "widths": [0.5, 0.3]}, MODEL, Batch(3))
+    with pytest.raises(WeightsError, match="no weights at nowhere"):
+        create_method({**CSD, "vgg": "nowhere.npz"}, MODEL, Batch(3))
+    with pytest.raises(WeightsError, match="no weights at nowhere"):
+        create_method({**CSD, "teacher": "nowhere.npz"}, MODEL, Batch(3))
+    with pytest.raises(RegistryError, match="there is no method 'cds': did you mean 'csd'"):
+        create_method({"name": "cds"}, MODEL, Batch(3))
+
+
+def test_partial_vgg_weights_keep_the_weights_of_their_taps(shared):
+    path = str(shared / "weights" / "vgg19_conv1_1-conv3_4.npz")
+    method = create_method({"name": "csd", "n_negatives": 1, "vgg": path}, MODEL, Batch(2))
+    assert method.loss.contrast.vgg.taps == ("relu1_1", "relu2_1", "relu3_1")
+    assert method.loss.contrast.weights == (1 / 32, 1 / 16, 1 / 8)
+
+
+def saved(net, path) -> str:
+    np.savez(path, **values(net))
+    return str(path)
+
+
+def test_start_from_scratch_follows_the_seed():
+    nets = []
+    for seed in (1, 1, 2):
+        ms.set_seed(seed)
+        nets.append(values(create_method(CSD, MODEL, Batch(3)).net))
+    for name in nets[0]:
+        np.testing.assert_array_equal(nets[0][name], nets[1][name])
+        assert not np.array_equal(nets[0][name], nets[2][name])
+
+
+def test_start_from_the_teachers_slice(tmp_path):
+    teacher = create_model(**MODEL)
+    path = saved(teacher, tmp_path / "teacher.npz")
+    net = create_method({**CSD, "teacher": path}, MODEL, Batch(3)).net
+    for name, value in values(teacher).items():
+        np.testing.assert_array_equal(values(net)[name], value)
+
+
+def test_start_from_a_teacher_and_a_student(tmp_path):
+    teacher, student = create_model(**MODEL), create_model(**{**MODEL, "n_feats": 2})
+    files = {
+        "teacher": saved(teacher, tmp_path / "teacher.npz"),
+        "student": saved(student, tmp_path / "student.npz"),
+    }
+    net = create_method({**CSD, **files}, MODEL, Batch(3)).net
+    lr = ms.Tensor(pictures()[0])
+    np.testing.assert_allclose(net(lr, 0.5).asnumpy(), student(lr).asnumpy(), rtol=1e-5, atol=1e-3)
+    for name, value in values(net).items():
+        inside = values(student)[name].shape
+        slices = tuple(slice(n) for n in inside)
+        np.testing.assert_array_equal(value[slices], values(student)[name])
+        rest = np.ones(value.shape, bool)
+        rest[slices] = False
+        np.testing.assert_array_equal(value[rest], values(teacher)[name][rest])
+
+
+def test_a_student_of_another_size_is_refused(tmp_path):
+    path = saved(create_model(**MODEL), tmp_path / "student.npz")
+    with pytest.raises(WeightsError, match=r"student\.npz does not fit .*other shape: "):
+        create_method({**CSD, "student": path}, MODEL, Batch(3))
+
+
+def test_twenty_steps_on_one_batch_lower_every_loss():
+    ms.set_seed(3)
+    options = {**CSD, "n_negatives": 1, "contrast_weight": 5.0}
+    method = create_method(options, MODEL, Batch(2))
+    step = build_step(method.loss, method.net.trainable_params(), TrainConfig(), 1)
+    step.construct = ms.jit(step.construct)
+    lr, hr = (ms.Tensor(a) for a in pictures(2))
+    rows = []
+    for _ in range(20):
+        rows.append([float(v.asnumpy()) for v in step(lr, hr, ms.Tensor(3e-3, ms.float32))])
+    assert (np.array(rows[-1][:3]) < 0.97 * np.array(rows[0][:3])).all()
+
+
+def test_a_student_of_the_method_can_be_extracted():
+    method = create_method(CSD, MODEL, Batch(3))
+    lr = ms.Tensor(pictures()[0])
+    narrow = extract(method.net, 0.5)
+    np.testing.assert_allclose(narrow(lr).asnumpy(), method.net(lr, 0.5).asnumpy(), rtol=1e-5)

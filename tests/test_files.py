@@ -1,0 +1,149 @@
+"""Files appear whole or not at all, and what prevents that is reported in one line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+
+import pytest
+
+from src.errors import OutputError
+from src.files import make_folder, remove_leftovers, replacing, write_json, write_text, writing
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_appears_under_its_name(tmp_path):
+    with replacing(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.name == "a.bin" and not (tmp_path / "a.bin").exists()
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_an_exception_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="stop"), writing(path) as file:
+        file.write(b"half")
+        raise RuntimeError("stop")
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+
+
+def test_an_interrupt_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), writing(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+
+
+def test_files_that_a_writer_leaves_beside_its_own_vanish(tmp_path):
+    with replacing(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"1")
+        temporary.with_suffix(".lock").write_bytes(b"2")
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_others_may_read_what_a_writer_made_private(tmp_path):
+    umask = os.umask(0)
+    os.umask(umask)
+    with replacing(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"1")
+        temporary.chmod(0o400)
+    assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_errors_of_the_disk_become_one_line(tmp_path, number):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(OutputError) as caught, writing(path):
+        raise OSError(number, os.strerror(number))
+    message = str(caught.value)
+    assert str(path) in message and os.strerror(number) in message and "\n" not in message
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+
+
+def test_a_disk_that_is_full_when_the_file_is_closed(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match=os.strerror(errno.ENOSPC)):
+        write_text(path, "new")
+    assert path.read_bytes() == b"old" and names(tmp_path) == ["a.bin"]
+
+
+def test_an_error_without_a_number_keeps_its_text(tmp_path):
+    with pytest.raises(OutputError, match="the writer says no"), replacing(tmp_path / "a"):
+        raise OSError("the writer\nsays no")
+
+
+def test_missing_folders_and_folders_in_the_way(tmp_path):
+    with pytest.raises(OutputError, match=os.strerror(errno.ENOENT)):
+        write_text(tmp_path / "none" / "a.txt", "x")
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(OutputError, match=os.strerror(errno.EISDIR)):
+        write_text(tmp_path / "a.txt", "x")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=os.strerror(errno.ENOTDIR)):
+        write_text(tmp_path / "file" / "a.txt", "x")
+    assert names(tmp_path) == ["a.txt", "file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match=os.strerror(errno.EACCES)):
+            write_text(tmp_path / "a.txt", "x")
+        with pytest.raises(OutputError, match=os.strerror(errno.EACCES)):
+            make_folder(tmp_path / "b")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_text_and_json_are_utf8(tmp_path):
+    write_text(tmp_path / "a.txt", "Bild ü\n")
+    assert (tmp_path / "a.txt").read_bytes() == "Bild ü\n".encode()
+    write_json(tmp_path / "a.json", {"größe": [1, 2.5, None]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"größe": [1, 2.5, None]} and "größe" in text
+    assert text.endswith("\n")
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"a": object()})
+    assert (tmp_path / "a.json").read_text() == "1\n" and names(tmp_path) == ["a.json"]
+
+
+def test_make_folder(tmp_path):
+    made = make_folder(tmp_path / "a" / "b")
+    assert made.is_dir() and make_folder(str(made)) == made
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match=os.strerror(errno.ENOTDIR)):
+        make_folder(tmp_path / "file" / "b")
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".other").mkdir()
+    (tmp_path / "last.ckpt").write_text("x")
+    context = replacing(tmp_path / "last.ckpt")
+    temporary = context.__enter__()  # never left, as in a process that is killed
+    temporary.write_text("half")
+    assert len(names(tmp_path)) == 3
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".other", "last.ckpt"]
