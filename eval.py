@@ -25,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from src.engine.report import evaluate_sets, format_table
-    from src.files import write_json
+    from src.files import check_can_write, write_json
 
+    if args.json:
+        check_can_write(args.json)
     report = evaluate_sets(
         args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
         args.device_target, args.device_id,

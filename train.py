@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +17,11 @@ FLAGS = {
     "ckpt": ("method.teacher", "weights of the full width to start from"),
     "vgg": ("method.vgg", "VGG-19 weights for the contrast, or 'random'"),
 }
+
+
+def _quoted(value: str | int) -> str:
+    """Write a value as YAML reads it; repr() would do so but for backslashes and newlines."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     keys = {flag: key for flag, (key, _) in FLAGS.items()}
     keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
     flags = [
-        f"{key}={getattr(args, flag)!r}"
+        f"{key}={_quoted(getattr(args, flag))}"
         for flag, key in keys.items()
         if getattr(args, flag) is not None
     ]
