@@ -32,8 +32,8 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
         import torch
     except ImportError as error:
         raise WeightsError(
-            f"{path} can only be read with PyTorch: pip install torch (in any environment; the "
-            "converted file needs it no more)"
+            f"{path} can only be read with PyTorch: pip install torch into this environment (the "
+            "converted file does not need it)"
         ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -152,6 +152,7 @@ class Trainer:
                 bar.update()
                 if self.world.any_rank(bool(stop)):
                     self._save_last()
+                    self.world.barrier()  # msrun kills the others as soon as one has ended
                     raise Stopped(
                         f"stopped at step {self.state.step} of {steps}; the same command with "
                         "--resume goes on"

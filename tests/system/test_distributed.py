@@ -1,0 +1,234 @@
+"""Several processes train as one: the same numbers, the same manners when something goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train as train_script
+from src.models.weights import read_arrays
+from tests.system.tiny import ROOT, SETTINGS, put_pictures
+
+pytestmark = pytest.mark.system
+
+CSD = (*SETTINGS, "train.batch=4")
+OTHERS = (*CSD, "method.negative_choice=others", "method.n_negatives=2")
+SUPERVISED = ("method.name=supervised", *(s for s in CSD if not s.startswith("method.")))
+PATIENCE = 240  # seconds; a job takes 15 on an idle machine with two cores
+
+
+class Job:
+    """`run_distribute_train.sh` on tiny data, in the background."""
+
+    def __init__(self, folder: Path, *args: str, run: str, settings: tuple[str, ...], prefix=()):
+        self.run = folder / run
+        self.shown = folder / f"{run}.shown"
+        # Workers live in sessions of their own; by this they are found.
+        self.mark = f"SLIMSR_TEST_JOB={uuid.uuid4()}"
+        name, _, value = self.mark.partition("=")
+        (folder / "c.yaml").write_text("{}\n")
+        with open(self.shown, "w") as file:
+            self.process = subprocess.Popen(
+                [
+                    *prefix, "bash", str(ROOT / "scripts/run_distribute_train.sh"), args[0],
+                    "c.yaml", *args[1:], "--run_dir", run, "--data_path", "pictures",
+                    "--valid_path", "pictures", "--set", *settings,
+                ],
+                cwd=folder, env=os.environ | {name: value}, stdout=file, stderr=file,
+            )  # fmt: skip
+
+    def text(self) -> str:
+        return self.shown.read_text()
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while text not in self.text():
+            assert self.process.poll() is None and time.monotonic() < end, self.text()
+            time.sleep(0.1)
+
+    def code(self, seconds: float = PATIENCE) -> int:
+        return self.process.wait(seconds)
+
+    def worker(self, rank: int) -> int:
+        """Return the process id of a rank that has joined the others."""
+        log = (self.run / "logs" / f"worker_{rank}.log").read_text()
+        return int(re.search(rf"rank {rank} of .*, process (\d+)\n", log)[1])
+
+    def left(self) -> list[int]:
+        """Return the processes of this job that are still there."""
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in environ.read_bytes().split(b"\0"):
+                    found.append(int(environ.parent.name))
+        return found
+
+    def kill(self) -> None:
+        for pid in self.left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[type[Job]]:
+    """Start a job: ``start(N, ..., run=NAME, settings=...)``; nothing of it outlives the test."""
+    put_pictures(tmp_path / "pictures", 5)
+    jobs = []
+
+    def begin(*args: str, **options) -> Job:
+        jobs.append(Job(tmp_path, *args, **options))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:
+        job.kill()
+
+
+def train_alone(folder: Path, settings: tuple[str, ...]) -> Path:
+    """Do the same in this one process; return the run folder."""
+    pictures = str(folder / "pictures")
+    run = folder / "alone"
+    code = train_script.main(
+        [
+            "--data_path", pictures, "--valid_path", pictures, "--run_dir", str(run),
+            "--set", *settings,
+        ]
+    )  # fmt: skip
+    assert code == 0
+    return run
+
+
+def rows(run: Path, kind: str) -> list[dict]:
+    lines = (run / "log.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def assert_same_training(run: Path, other: Path) -> None:
+    """Compare weights, optimiser and losses to 1e-5 of the largest value of each."""
+    one, two = read_arrays(run / "last.ckpt"), read_arrays(other / "last.ckpt")
+    assert one.keys() == two.keys()
+    assert any(name.startswith("state.moment1.") for name in one)
+    for name, value in one.items():
+        assert np.abs(value - two[name]).max() <= 1e-5 * np.abs(value).max(), name
+    first, second = rows(run, "train"), rows(other, "train")
+    assert len(first) == len(second) > 0
+    for a, b in zip(first, second, strict=True):
+        assert a.keys() == b.keys()
+        for name in a.keys() - {"kind", "seconds_per_step", "pictures_per_second"}:
+            assert a[name] == pytest.approx(b[name], rel=1e-5), name
+    first, second = rows(run, "valid"), rows(other, "valid")
+    assert len(first) == len(second) > 0
+    for a, b in zip(first, second, strict=True):
+        assert a.keys() == b.keys()
+        for label in a.keys() - {"kind", "step"}:  # a pixel may be rounded otherwise
+            assert a[label]["psnr"] == pytest.approx(b[label]["psnr"], abs=0.01)
+
+
+@pytest.mark.parametrize("settings", [OTHERS, SUPERVISED], ids=["csd", "supervised"])
+def test_two_processes_equal_one(start, tmp_path, settings):
+    job = start("2", run="two", settings=settings)
+    alone = train_alone(tmp_path, settings)
+    assert job.code() == 0, job.text()
+    assert_same_training(alone, job.run)
+    shown = job.text()
+    assert "step 4  total" in shown
+    assert shown.rstrip().endswith("done: two")
+    assert not job.left()
+
+
+def test_stop_then_resume(start, tmp_path):
+    """SIGTERM to the script saves and ends all ranks; resumed, they equal an unbroken run."""
+    rare = (*CSD, "train.save_every=100000", "train.valid_every=100000")
+    job = start("2", run="two", settings=(*rare, "train.steps=100000"))
+    job.wait_for("step 3  total")
+    job.process.send_signal(signal.SIGTERM)
+    assert job.code() == 1, job.text()
+    assert not job.left()
+    shown = job.text()
+    assert shown.count("stopped at step") == 1
+    assert "Traceback" not in shown
+    stopped = int(re.search(r"stopped at step (\d+) of 100000", shown)[1])
+
+    steps = f"train.steps={stopped + 2}"
+    again = start("2", "--resume", run="two", settings=(*rare, steps))
+    alone = train_alone(tmp_path, (*rare, steps))
+    assert again.code() == 0, again.text()
+    assert f"from step {stopped} to {stopped + 2}" in again.text()
+    assert_same_training(alone, job.run)
+
+
+def test_dead_worker_ends_the_job(start):
+    job = start("2", run="two", settings=(*CSD, "train.steps=100000"))
+    job.wait_for("step 3  total")
+    victim = job.worker(1)
+    os.kill(victim, signal.SIGKILL)
+    assert job.code(60) == 1
+    assert not job.left()
+    assert f"process {victim} ended with code -9; the end of two/logs/worker_1.log:" in job.text()
+    assert "rank 1 of 2 on CPU" in job.text()
+
+
+def test_mistake_that_the_workers_find_is_shown_once(start, tmp_path):
+    (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
+    job = start("2", run="two", settings=CSD)
+    assert job.code() == 2, job.text()
+    assert job.text().count("error: ") == 1
+    assert "broken.png" in job.text()
+    assert not job.left()
+
+
+@pytest.fixture
+def machines() -> Iterator[list[tuple[str, ...]]]:
+    """Two network namespaces joined by a cable; yields what runs a command in each."""
+    if shutil.which("ip") is None:
+        pytest.skip("no iproute2 here: cannot make network namespaces")
+    names = [f"slimsr-{os.getpid()}-{i}" for i in range(2)]
+
+    def ip(*args: str) -> None:
+        subprocess.run(["ip", *args], check=True, capture_output=True, text=True)
+
+    try:
+        try:
+            for name in names:
+                ip("netns", "add", name)
+                ip("-n", name, "link", "set", "lo", "up")
+            ip("link", "add", "cable0", "netns", names[0], "type", "veth",
+               "peer", "name", "cable1", "netns", names[1])  # fmt: skip
+            for i, name in enumerate(names):
+                ip("-n", name, "addr", "add", f"10.213.7.{i + 1}/24", "dev", f"cable{i}")
+                ip("-n", name, "link", "set", f"cable{i}", "up")
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"cannot make network namespaces here: {error.stderr.strip()}")
+        yield [("ip", "netns", "exec", name) for name in names]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
+def test_two_machines_equal_one_process(machines, start, tmp_path):
+    jobs = [
+        start(
+            "1", "--nnodes", "2", "--node_rank", str(rank), "--master_addr", "10.213.7.1",
+            run=f"machine{rank}", settings=CSD, prefix=machine,
+        )
+        for rank, machine in enumerate(machines)
+    ]  # fmt: skip
+    alone = train_alone(tmp_path, CSD)
+    for job in jobs:
+        assert job.code() == 0, job.text()
+        assert not job.left()
+    assert_same_training(alone, jobs[0].run)
+    assert not (jobs[1].run / "last.ckpt").exists()
