@@ -14,13 +14,14 @@ Usage: bash scripts/quickstart.sh [--data DIR] [--vgg FILE] [--output DIR]
                 (default: photographs that come with scikit-image)
   --vgg FILE    VGG-19 weights for the contrast (.npz, .safetensors, .ckpt)
                 (default: random weights, which show the method but not its benefit)
-  --output DIR  where everything goes (default: runs/quickstart)
+  --output DIR  where everything goes; run again, it goes on from there
+                (default: runs/quickstart, with --data runs/quickstart-NAME)
 USAGE
 }
 
 absolute() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
-data="" vgg=random output="$PWD/runs/quickstart"
+data="" vgg=random output=""
 while (($#)); do
   case "$1" in
     -h | --help) usage; exit 0 ;;
@@ -35,6 +36,8 @@ if [[ -n "$data" && ! -d "$data" ]]; then
   echo "error: --data $data is not a folder: give a folder of photographs" >&2
   exit 2
 fi
+# Other pictures are another run.
+output=${output:-$PWD/runs/quickstart${data:+-$(basename "$data")}}
 source scripts/venv.sh
 start=$SECONDS
 
