@@ -11,9 +11,7 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def mindspore_muted() -> Iterator[None]:
     """Keep MindSpore's Python side from logging an error that it also raises."""
-    logger = logging.getLogger(
-        f"ME.mindspore.log.{os.getpid()}"
-    )  # the name that MindSpore gives it
+    logger = logging.getLogger(f"ME.mindspore.log.{os.getpid()}")  # MindSpore's name for it
     before, logger.disabled = logger.disabled, True
     try:
         yield
