@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from src.data.folders import Pair, raise_problems
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 100  # pictures, where there is no terminal for a progress bar
 
@@ -37,7 +37,7 @@ def check_pairs(pairs: Sequence[Pair], problem: Callable[[Pair], str | None], do
                 problems += [found] if found else []
                 bar.update()
                 if bar.disable and (done % _LOG_EVERY == 0 or done == total):
-                    log.info("%s %d of %d pictures", doing, done, total)
+                    logger.info("%s %d of %d pictures", doing, done, total)
         except BaseException:  # full disk or Ctrl-C: do not decode the rest first
             pool.shutdown(cancel_futures=True)
             raise

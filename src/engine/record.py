@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +123,7 @@ def check_same_run(saved: dict[str, Any], config: Config) -> None:
         )
 
 
-@contextlib.contextmanager
-def progress(total: int, start: int, shown: bool) -> Iterator[tqdm]:
-    """Yield a progress bar; it shows itself in a terminal only, log lines do elsewhere."""
-    with tqdm(
-        total=total, initial=start, unit="step", disable=not (shown and sys.stderr.isatty())
-    ) as bar:
-        yield bar
+def progress(total: int, start: int, shown: bool) -> tqdm:
+    """Return a progress bar; it shows itself in a terminal only, log lines do elsewhere."""
+    shown = shown and sys.stderr.isatty()
+    return tqdm(total=total, initial=start, unit="step", disable=not shown)
