@@ -21,7 +21,7 @@ find_python() {
 
 make_venv() {
   local wanted base log
-  wanted=$(cat requirements.txt requirements-dev.txt | sha256sum)
+  wanted=$(cat requirements*.txt | sha256sum)
   if [[ -x "$PYTHON" && -f .venv/installed && "$(cat .venv/installed)" == "$wanted" ]]; then
     return
   fi

@@ -13,6 +13,7 @@ from PIL import Image
 
 from src.errors import ImageError, OutputError
 from src.files import writing
+from src.imaging.depth import on_white, to_eight_bits
 
 _FORMATS = {
     ".png": ("PNG", {}),
@@ -97,12 +98,19 @@ def imwrite(path: str | os.PathLike[str], img: np.ndarray) -> None:
             raise OutputError(f"cannot write {path} as {name}: {error}; use .png") from error
 
 
+def cannot_read(
+    path: str | os.PathLike[str], reason: str, remedy: str = "replace or remove it"
+) -> ImageError:
+    """Return the error that says in one line why a picture cannot be read and what to do."""
+    return ImageError(f"cannot read picture {path}: {reason}; {remedy}")
+
+
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open with Pillow; turn everything that a broken file can cause into one ImageError."""
     if not os.path.isfile(path):
         what = "it is a folder" if os.path.isdir(path) else "there is no such file"
-        raise ImageError(f"cannot read picture {path}: {what}; give the path of a picture file")
+        raise cannot_read(path, what, "give the path of a picture file")
     try:
         with Image.open(path) as img:
             yield img
@@ -110,12 +118,12 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         raise ImageError(f"cannot read picture {path}: {error}") from error
     except Image.UnidentifiedImageError as error:
         what = "the file is empty" if os.path.getsize(path) == 0 else "not a known picture format"
-        raise ImageError(f"cannot read picture {path}: {what}; replace or remove it") from error
+        raise cannot_read(path, what) from error
     # Pillow's decoders raise almost anything on hostile input: OSError, SyntaxError, struct.error,
     # zlib.error, EOFError, IndexError, DecompressionBombError, MemoryError.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"cannot read picture {path}: {reason}; replace or remove it") from error
+        raise cannot_read(path, reason) from error
 
 
 def _orientation(img: Image.Image) -> int:
@@ -151,18 +159,16 @@ def _read_deep(path: str | os.PathLike[str]) -> np.ndarray:
     if pixels is None or pixels.dtype != np.uint16:
         raise ImageError("this kind of 16-bit picture is not supported; save it as 8-bit PNG")
     if pixels.ndim == 2:
-        return _eight_bits(pixels)
+        return _replicated(pixels)
     rgb = pixels[:, :, 2::-1]
     if pixels.shape[2] == 4:
-        alpha = pixels[:, :, 3:] / 65535
-        rgb = rgb * alpha + _BACKGROUND * 257 * (1 - alpha)
-    return _eight_bits(rgb)
+        rgb = on_white(np.dstack([rgb, pixels[:, :, 3]]))
+    return to_eight_bits(rgb)
 
 
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Map 0..65535 to 0..255; (H, W) or (H, W, 3) to (H, W, 3) uint8."""
-    values = np.floor(values / 257 + 0.5).astype(np.uint8)
-    return np.repeat(values[:, :, None], 3, axis=2) if values.ndim == 2 else values
+def _replicated(grey: np.ndarray) -> np.ndarray:
+    """Make RGB of 16-bit grey; (H, W) to (H, W, 3) uint8."""
+    return np.repeat(to_eight_bits(grey)[:, :, None], 3, axis=2)
 
 
 def _to_rgb(img: Image.Image) -> np.ndarray:
@@ -171,7 +177,7 @@ def _to_rgb(img: Image.Image) -> np.ndarray:
         grey = np.asarray(img)
         if grey.min() < 0 or grey.max() > 65535:
             raise ImageError("32-bit integer values; save it as 8-bit or 16-bit")
-        return _eight_bits(grey)
+        return _replicated(grey)
     if img.mode == "F":
         raise ImageError("floating-point values; save it as 8-bit or 16-bit")
     if img.has_transparency_data:

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _CAPTION = 24  # height of the caption in pixels
-_GAP = 4
+GAP = 4
+"""White pixels between two pictures."""
 
 
 def labelled_strip(pictures: Mapping[str, np.ndarray], zoom: int = 1) -> np.ndarray:
@@ -28,10 +29,27 @@ def labelled_strip(pictures: Mapping[str, np.ndarray], zoom: int = 1) -> np.ndar
     if len(shapes) != 1:
         raise ValueError(f"labelled_strip wants pictures of one shape, got {sorted(shapes)}")
     height, width = (side * zoom for side in shapes.pop()[:2])
-    canvas = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height + _CAPTION), "white")
+    header = captions(dict.fromkeys(pictures, width))
+    canvas = np.full((height, header.shape[1], 3), 255, np.uint8)
+    for i, picture in enumerate(pictures.values()):
+        left = i * (width + GAP)
+        canvas[:, left : left + width] = picture.repeat(zoom, 0).repeat(zoom, 1)
+    return np.concatenate([header, canvas])
+
+
+def captions(widths: Mapping[str, int]) -> np.ndarray:
+    """Write names in a row on white.
+
+    Args:
+        widths: name -> width of the picture below it.
+
+    Returns:
+        (caption, W, 3) uint8 RGB, as wide as the pictures with the gaps between them.
+    """
+    canvas = Image.new("RGB", (sum(widths.values()) + GAP * (len(widths) - 1), _CAPTION), "white")
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=16)
-    for i, (name, picture) in enumerate(pictures.items()):
-        left = i * (width + _GAP)
+    left = 0
+    for name, width in widths.items():
         pen.text((left + 4, 2), name, fill="black", font=font)
-        canvas.paste(Image.fromarray(picture.repeat(zoom, 0).repeat(zoom, 1)), (left, _CAPTION))
+        left += width + GAP
     return np.asarray(canvas)
