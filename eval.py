@@ -11,7 +11,9 @@ from src import cli
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, evaluate, print the table and write JSON; return the exit code."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--ckpt", help="checkpoint of train.py; without it, only bicubic is scored")
+    parser.add_argument("--ckpt", help="checkpoint of train.py; without it, bicubic is scored")
+    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    parser.add_argument("--sr", help="folder of pictures that another program has enlarged")
     parser.add_argument(
         "--data", "--data_path", nargs="+", required=True,
         help="folders of pictures: single sets, or folders that hold several",
@@ -20,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--tile", type=int, default=512, help="side of the tiles in LR pixels")
+    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_can_write(args.json)
     report = evaluate_sets(
         args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
-        args.device_target, args.device_id,
+        args.device_target, args.device_id, args.model, args.runtime, args.sr,
     )  # fmt: skip
     sys.stdout.write(format_table(report))
     if args.json:

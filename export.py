@@ -12,7 +12,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, export, name the files; return the exit code."""
     parser = cli.Parser(description=__doc__)
     parser.add_argument("--ckpt", required=True, help="checkpoint of train.py")
-    parser.add_argument("--file_format", choices=["MINDIR", "AIR"], default="MINDIR")
+    parser.add_argument(
+        "--file_format", choices=["MINDIR", "ONNX", "AIR", "ALL"], default="MINDIR",
+        help="ALL: MINDIR and ONNX with the time of each, which makes a bundle",
+    )  # fmt: skip
     parser.add_argument("--width", type=float, nargs="+", default=[1.0], help="widths to export")
     parser.add_argument(
         "--size", default="free", metavar="HxW|free",

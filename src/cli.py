@@ -35,12 +35,13 @@ def add_device_arguments(parser: argparse.ArgumentParser, default: str | None = 
         "--device_target", choices=["Ascend", "GPU", "CPU"], default=default, help="where to run"
     )
     parser.add_argument(
-        "--device_id", type=_device_number, default=None if default is None else 0,
+        "--device_id", type=whole_number, default=None if default is None else 0,
         help="which device, from 0",
     )  # fmt: skip
 
 
-def _device_number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Parse an argument of 0 or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not valid, expected 0 or more")
     return int(text)

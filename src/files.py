@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from src.errors import OutputError
 
-_PREFIX = ".slimsr-"
+_PREFIX = f".slimsr-{os.getpid()}-"
 # The umask can only be read by setting it, which is not safe once threads run.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -46,6 +46,29 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"cannot write {path}: {reason}; give a folder that exists, is writable and has room"
     )
+
+
+@contextlib.contextmanager
+def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder; move its files to ``folder`` when all went well.
+
+    Raises:
+        OutputError: no permission, no space, or a folder in the way of one of the files, which is
+            found before the first one is moved.
+    """
+    folder = Path(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as temporary:
+            yield Path(temporary)
+            files = sorted(Path(temporary).iterdir())
+            for file in files:
+                if (folder / file.name).is_dir():
+                    raise _cannot_write(folder / file.name, IsADirectoryError(21, "Is a directory"))
+            for file in files:
+                os.chmod(file, 0o666 & ~_UMASK)
+                os.replace(file, folder / file.name)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
 
 
 def check_can_write(path: str | os.PathLike[str]) -> None:
@@ -95,6 +118,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove what a killed process left half-written in ``folder``; only where no other writes."""
-    for leftover in Path(folder).glob(f"{_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Remove what killed processes of this machine have left half-written in ``folder``."""
+    for leftover in Path(folder).glob(".slimsr-*"):
+        process = leftover.name.split("-")[1]
+        if not (process.isdecimal() and Path(f"/proc/{process}").exists()):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,23 +1,36 @@
-"""Widths of a checkpoint as MINDIR (or AIR) files, each a plain static network, with a manifest."""
+"""Widths of a checkpoint as files, each a plain static network, with one manifest of them all."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn
+import onnx
+from onnx.reference import ReferenceEvaluator
 
-from src.deploy.extract import extract
-from src.engine.checkpoint import load_network
+from src.deploy.latency import measure_latency
+from src.deploy.manifest import (
+    NAME,
+    VERSION,
+    Input,
+    Manifest,
+    ModelFile,
+    digest,
+    read_manifest,
+    write_manifest,
+)
+from src.deploy.memory import bytes_per_pixel
+from src.deploy.mindir import load_mindir, write_mindir
+from src.deploy.onnx_graph import to_onnx
+from src.deploy.widths import extract
+from src.engine.checkpoint import TrainingState, load_network
 from src.engine.distributed import start_device
+from src.engine.evaluate import network_cost
 from src.errors import ConfigError, DeviceError, OutputError
-from src.files import make_folder, replacing, write_json
+from src.files import filling, make_folder
 from src.models import SlimmableNet
 
 # Largest difference, relative to the largest value, that float32 arithmetic may cause.
@@ -44,20 +57,23 @@ def export_widths(
     device_target: str = "CPU",
     device_id: int = 0,
 ) -> list[Path]:
-    """Export each width and check that the file gives what the checkpoint gives.
+    """Export each width and check that each file gives what the checkpoint gives.
+
+    Models of the same checkpoint that the folder holds already stay and stay listed.
 
     Args:
         checkpoint: of train.py.
         widths: which widths; each becomes a network of its own, no larger than it must be.
         folder: where the files go; made where it is missing.
-        file_format: ``MINDIR``; ``AIR`` on Ascend only.
+        file_format: ``MINDIR``, ``ONNX``, ``AIR`` (on Ascend only), or ``ALL``: MINDIR and ONNX,
+            and the time of each on this machine, which makes the folder a bundle.
         size: LR height and width; None leaves number, height and width free.
         batch: pictures per run where the size is fixed.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
 
     Returns:
-        The files, each model followed by its manifest.
+        The models, and last the manifest.
 
     Raises:
         SlimSRError: a checkpoint, width, device or folder that does not serve.
@@ -74,67 +90,118 @@ def export_widths(
     for width in widths:
         net.check_width(width)
     folder = make_folder(folder)
-    files = []
-    for width in widths:
-        name = f"{state.network['name']}_x{net.scale}_w{width:g}"
-        path = folder / f"{name}.{file_format.lower()}"
-        shape = (None, 3, None, None) if size is None else (batch, 3, *size)
-        difference = _export(net, width, path, file_format, shape)
-        manifest = {
-            "model": path.name,
-            "format": file_format,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "scale": net.scale,
-            "width": width,
-            "input": {"shape": list(shape), "layout": "NCHW", "dtype": "float32"},
-            "colour": "RGB",
-            "range": [0, 255],
-            "margin": net.margin,
-            "largest_relative_difference": difference,
-            "network": state.network,
-            "source": {"checkpoint": str(checkpoint), "step": state.step, "config": state.config},
-        }
-        manifest_path = path.with_suffix(path.suffix + ".json")
-        write_json(manifest_path, manifest)
-        files += [path, manifest_path]
-    return files
+    source = {
+        "checkpoint": str(checkpoint),
+        "sha256": digest(checkpoint),
+        "step": state.step,
+        "config": state.config,
+    }
+    before = _read_before(folder, source["sha256"])
+    formats = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
+    shape = (None, 3, None, None) if size is None else (batch, 3, *size)
+    with filling(folder) as temporary:
+        models = [
+            _export(net, state, width, one, shape, temporary)
+            for width in dict.fromkeys(widths)
+            for one in formats
+        ]
+        latency = (
+            measure_latency(temporary, models, net.scale, device_target)
+            if file_format == "ALL"
+            else None
+        )
+    kept = [] if before is None else _others(before, folder, models)
+    if before is not None and before.latency is not None:
+        latency = before.latency.merged(latency, {model.file for model in kept})
+    manifest = Manifest(
+        slimsr_manifest=VERSION,
+        network=state.network,
+        scale=net.scale,
+        margin=net.margin,
+        colour="RGB",
+        range=(0, 255),
+        source=source,
+        models=(*models, *kept),
+        latency=latency,
+    )
+    path = write_manifest(folder, manifest)
+    return [*(folder / model.file for model in models), path]
+
+
+def _read_before(folder: Path, sha256: str) -> Manifest | None:
+    """Return the manifest that the folder has; refuse to mix models of two checkpoints."""
+    if not (folder / NAME).exists():
+        return None
+    before = read_manifest(folder)
+    if before.source.get("sha256") != sha256:
+        raise OutputError(
+            f"{folder} holds models of another checkpoint "
+            f"({before.source.get('checkpoint')}): give another --output, or remove that folder"
+        )
+    return before
+
+
+def _others(before: Manifest, folder: Path, models: Sequence[ModelFile]) -> list[ModelFile]:
+    """Return the models of the folder that have not been exported anew."""
+    new = {model.file for model in models}
+    return [m for m in before.models if m.file not in new and (folder / m.file).is_file()]
 
 
 def _export(
-    net: SlimmableNet, width: float, path: Path, file_format: str, shape: tuple[int | None, ...]
-) -> float | None:
-    """Export one width; return the largest relative difference, None where it was not measured."""
-    # Exporting changes the state of a network, so a fresh one is used for it.
+    net: SlimmableNet,
+    state: TrainingState,
+    width: float,
+    file_format: str,
+    shape: tuple[int | None, ...],
+    temporary: Path,
+) -> ModelFile:
+    """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
-    if None in shape:
-        inputs = ms.Tensor(shape=list(shape), dtype=ms.float32)
-    else:
-        inputs = ms.Tensor(np.zeros(shape, np.float32))
+    path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
+    graph = to_onnx(narrow)
     difference = None
-    # Not beside `path`: MindSpore refuses to export to a name with a space or a letter like "é".
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
-        exported = Path(folder) / path.name
-        ms.export(narrow, inputs, file_name=str(exported), file_format=file_format)
+    if file_format == "ONNX":
+        onnx.save(to_onnx(narrow, shape), path)
+        run = ReferenceEvaluator(graph)
+        # The size only stands in the graph's header, and NumPy takes long for large pictures.
+        sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
+        difference = _compare(net, width, lambda x: run.run(None, {"lr": x})[0], sizes)
+    else:
+        write_mindir(narrow, path, shape, file_format)
         if file_format == "MINDIR":
-            difference = _compare(net, width, exported, shape)
-            if difference > _TOLERANCE:
-                raise OutputError(
-                    f"{path.name} differs from the checkpoint by {difference:.1e} of the largest "
-                    f"value, more than {_TOLERANCE:.0e}: nothing was written; please report it"
-                )
-        shutil.copyfile(exported, temporary)
-    return difference
+            sizes = [(1, 3, 24, 24), (2, 3, 17, 31)] if None in shape else [shape]
+            cell = load_mindir(path)
+            difference = _compare(net, width, lambda x: cell(ms.Tensor(x)).asnumpy(), sizes)
+    if difference is not None and not difference <= _TOLERANCE:
+        raise OutputError(
+            f"{path.name} differs from the checkpoint by {difference:.1e} of the largest value, "
+            f"more than {_TOLERANCE:.0e}: nothing was written; please report it"
+        )
+    return ModelFile(
+        file=path.name,
+        format=file_format,
+        width=width,
+        bytes=path.stat().st_size,
+        sha256=digest(path),
+        input=Input(shape=shape),
+        **network_cost(net, width),
+        bytes_per_pixel=bytes_per_pixel(graph),
+        largest_relative_difference=difference,
+    )
 
 
-def _compare(net: SlimmableNet, width: float, path: Path, shape: tuple[int | None, ...]) -> float:
-    """Reload a MINDIR; return its largest difference from the checkpoint on random pictures."""
-    reloaded = nn.GraphCell(ms.load(str(path)))
-    free = [(1, 3, 24, 24), (2, 3, 17, 31)]
+def _compare(
+    net: SlimmableNet,
+    width: float,
+    run: Callable[[np.ndarray], np.ndarray],
+    sizes: Sequence[tuple[int, ...]],
+) -> float:
+    """Return the largest difference from the checkpoint on random pictures, relative."""
     rng = np.random.default_rng(0)
     largest = 0.0
-    for size in free if None in shape else [shape]:
-        picture = ms.Tensor(rng.uniform(0, 255, size).astype(np.float32))
-        expected = net(picture, width).asnumpy()
-        found = reloaded(picture).asnumpy()
-        largest = max(largest, float(np.abs(found - expected).max() / np.abs(expected).max()))
+    for size in sizes:
+        picture = rng.uniform(0, 255, size).astype(np.float32)
+        expected = net(ms.Tensor(picture), width).asnumpy()
+        difference = np.abs(run(picture) - expected).max() / np.abs(expected).max()
+        largest = max(largest, float(difference))
     return largest

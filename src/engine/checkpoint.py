@@ -33,6 +33,7 @@ class TrainingState:
         config: effective configuration of the run.
         step: steps done.
         best: best validation PSNR so far in dB; None before the first validation.
+        widths: at which the network was trained, and so gives good pictures; widest first.
         unlogged: values of the steps since the last line of the log, of which it writes the mean.
     """
 
@@ -40,6 +41,7 @@ class TrainingState:
     config: dict[str, Any]
     step: int = 0
     best: float | None = None
+    widths: list[float] = field(default_factory=lambda: [1.0])
     unlogged: list[list[float]] = field(default_factory=list)
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 
 from src.data import Pair, check_pairs, load_pair
+from src.deploy.upscaler import LARGEST_TILE, Upscaler, smallest_tile
 from src.errors import DataError
-from src.imaging import imresize, run_tiled
+from src.imaging import IMAGE_SUFFIXES, imread, imresize
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
 from src.models import SlimmableNet
 
 # SSIM's window, which must fit into a picture without its shaved borders.
 _SMALLEST = 11
 
-Upscaler = Callable[[np.ndarray], np.ndarray]
+Enlarge = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,23 @@ class Score:
         name: the picture.
         psnr: dB on Y, shaved by the scale.
         ssim: on Y, shaved by the scale.
-        seconds: wall time of the enlargement, without reading.
+        seconds: wall time of the enlargement, without reading; None where it is not known.
     """
 
     name: str
     psnr: float
     ssim: float
-    seconds: float
+    seconds: float | None = None
 
 
-def bicubic_upscaler(scale: int) -> Upscaler:
+def bicubic_upscaler(scale: int) -> Enlarge:
     """Return MATLAB's bicubic enlargement, the field's baseline."""
     return lambda lr: imresize(lr, scale)
 
 
 def network_upscaler(
-    net: SlimmableNet, width: float = 1.0, tile: int = 512, self_ensemble: bool = False
-) -> Upscaler:
+    net: SlimmableNet, width: float = 1.0, tile: int = LARGEST_TILE, self_ensemble: bool = False
+) -> Enlarge:
     """Return a function from an LR to an SR picture, both (H, W, 3) uint8 RGB.
 
     Args:
@@ -56,30 +58,27 @@ def network_upscaler(
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
     """
     net.check_width(width)
-    tile = max(tile, 2 * net.margin + 64)
 
-    def run(picture: np.ndarray) -> np.ndarray:
-        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-        return net(ms.Tensor(batch), width).asnumpy()[0].transpose(1, 2, 0)
+    def run(batch: np.ndarray) -> np.ndarray:
+        return net(ms.Tensor(batch), width).asnumpy()
 
-    def enlarge(picture: np.ndarray) -> np.ndarray:
-        return run_tiled(picture, net.scale, tile, net.margin, run)
-
-    def upscale(lr: np.ndarray) -> np.ndarray:
-        sr = _mean_of_eight(lr, enlarge) if self_ensemble else enlarge(lr)
-        return np.clip(sr, 0, 255).round().astype(np.uint8)
-
-    return upscale
+    return exact_upscaler(run, net.scale, net.margin, tile, self_ensemble=self_ensemble)
 
 
-def _mean_of_eight(lr: np.ndarray, enlarge: Upscaler) -> np.ndarray:
-    results = []
-    for flip in (False, True):
-        for turns in range(4):
-            view = np.rot90(lr[:, ::-1] if flip else lr, turns)
-            result = np.rot90(enlarge(view), -turns)
-            results.append(result[:, ::-1] if flip else result)
-    return np.mean(results, axis=0)
+def exact_upscaler(
+    run: Enlarge,
+    scale: int,
+    margin: int,
+    tile: int = LARGEST_TILE,
+    fixed: tuple[int, int, int] | None = None,
+    self_ensemble: bool = False,
+) -> Enlarge:
+    """As `network_upscaler`, of anything that runs; see `Upscaler` for the arguments.
+
+    Tiles overlap by the whole receptive field, so that the result is that of the whole picture.
+    """
+    tile = max(tile, smallest_tile(margin))
+    return Upscaler(run, scale, margin, tile, margin, fixed, self_ensemble)
 
 
 def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
@@ -102,7 +101,7 @@ def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
     check_pairs(pairs, problem, "checked")
 
 
-def score_pictures(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> list[Score]:
+def score_pictures(upscale: Enlarge, pairs: Sequence[Pair], scale: int) -> list[Score]:
     """Enlarge every LR picture and compare it with HR.
 
     Args:
@@ -120,12 +119,49 @@ def score_pictures(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> list
     return scores
 
 
-def mean_score(scores: Sequence[Score]) -> dict[str, float]:
-    """Return mean PSNR and SSIM, and the median time in seconds."""
+def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list[Score]:
+    """Compare pictures that another program has enlarged with HR; their time is not known.
+
+    Args:
+        folder: has for each pair a picture named as its LR picture or as its HR picture, with any
+            suffix, in any sub-folder.
+        pairs: see `score_pictures`.
+        scale: the shave.
+
+    Raises:
+        DataError: a picture is missing, stands twice, or has another size than HR.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in sorted(Path(folder).rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            found.setdefault(path.stem, []).append(path)
+    scores = []
+    for pair in pairs:
+        names = dict.fromkeys([pair.lr.stem if pair.lr else pair.hr.stem, pair.hr.stem])
+        paths = next((found[name] for name in names if name in found), [])
+        if len(paths) != 1:
+            raise DataError(
+                f"{folder} has {len(paths)} pictures named {' or '.join(names)}, expected one: "
+                "give the folder that the pictures of this set were enlarged into"
+            )
+        _, hr = load_pair(pair, scale)
+        sr = imread(paths[0])
+        if sr.shape != hr.shape:
+            raise DataError(
+                f"{paths[0]} is {sr.shape[1]}x{sr.shape[0]}, but HR is {hr.shape[1]}x{hr.shape[0]}:"
+                f" enlarge by {scale}"
+            )
+        scores.append(Score(pair.name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale)))
+    return scores
+
+
+def mean_score(scores: Sequence[Score]) -> dict[str, float | None]:
+    """Return mean PSNR and SSIM, and the median time in seconds (None where it is not known)."""
+    times = [score.seconds for score in scores if score.seconds is not None]
     return {
         "psnr": float(np.mean([score.psnr for score in scores])),
         "ssim": float(np.mean([score.ssim for score in scores])),
-        "seconds": float(np.median([score.seconds for score in scores])),
+        "seconds": float(np.median(times)) if times else None,
     }
 
 

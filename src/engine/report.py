@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from collections.abc import Sequence
 from typing import Any
 
 from src.data import Pair, find_sets
-from src.engine.checkpoint import load_network
+from src.deploy.latency import machine_name
+from src.deploy.runtime import choose_runtime
+from src.deploy.source import open_source
+from src.deploy.upscaler import LARGEST_TILE
 from src.engine.distributed import start_device
 from src.engine.evaluate import (
     bicubic_upscaler,
     check_pictures,
+    exact_upscaler,
     mean_score,
-    network_cost,
-    network_upscaler,
     score_pictures,
+    score_results,
 )
 from src.errors import ConfigError, DataError
+
+_RESULTS = "pictures"  # label of what another program has enlarged
+_NOTHING = {"parameters": 0, "multiply_adds_720p": 0}
 
 
 def evaluate_sets(
@@ -26,51 +31,65 @@ def evaluate_sets(
     checkpoint: str | None,
     scale: int | None,
     widths: Sequence[float],
-    tile: int = 512,
+    tile: int = LARGEST_TILE,
     self_ensemble: bool = False,
     device_target: str = "CPU",
     device_id: int = 0,
+    model: str | None = None,
+    runtime: str = "auto",
+    results: str | None = None,
 ) -> dict[str, Any]:
-    """Score bicubic and a network at several widths on several sets.
+    """Score bicubic, a network at several widths and ready pictures on several sets.
 
     Args:
         folders: each a set or a folder of sets, in any layout of `src.data`.
-        checkpoint: of train.py; None for bicubic alone.
-        scale: enlargement; None for the checkpoint's.
+        checkpoint: of train.py; None for none.
+        scale: enlargement; None for the network's.
         widths: which widths of the network.
         tile: see `network_upscaler`.
         self_ensemble: see `network_upscaler`.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
+        model: instead of a checkpoint a file or folder of export.py; None for none.
+        runtime: see `open_source`.
+        results: folder of pictures that another program has enlarged; None for none.
 
     Returns:
-        ``scale``, ``checkpoint``, ``machine``; ``costs`` by method; ``sets`` -> method -> means and
-        the scores of each ``pictures``.
+        ``scale``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by method;
+        ``sets`` -> method -> means and the scores of each ``pictures``.
 
     Raises:
-        SlimSRError: folders, checkpoint, scale or widths that do not fit.
+        SlimSRError: folders, network, scale or widths that do not fit.
     """
     if tile < 1:
         raise ConfigError(f"--tile {tile} is not valid: give 1 or more LR pixels")
-    net, upscalers, costs = None, {}, {"bicubic": {"parameters": 0, "multiply_adds_720p": 0}}
-    if checkpoint is not None:
-        start_device(device_target, device_id)
-        net, _ = load_network(checkpoint)
-        if scale not in (None, net.scale):
+    upscalers, costs = {}, {"bicubic": _NOTHING, _RESULTS: _NOTHING}
+    network = checkpoint or model
+    source, runtime_name = None, None
+    if network is not None:
+        if device_target != "CPU":
+            choose_runtime(runtime, device_target)  # what excludes each other is said first
+            start_device(device_target, device_id)
+        source = open_source(checkpoint, model, runtime, device_target)
+        if scale not in (None, source.scale):
             raise ConfigError(
-                f"--scale {scale} does not fit {checkpoint}, a network for x{net.scale}: give "
-                f"--scale {net.scale} or another checkpoint"
+                f"--scale {scale} does not fit {network}, a network for x{source.scale}: give "
+                f"--scale {source.scale} or another checkpoint"
             )
-        scale = net.scale
+        scale = source.scale
     if scale is None:
-        raise ConfigError("neither --ckpt nor --scale is given: give one of them")
+        raise ConfigError("neither --ckpt nor --model nor --scale is given: give one of them")
     if scale < 2:
         raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
     upscalers["bicubic"] = bicubic_upscaler(scale)
-    for width in widths if net is not None else ():
+    for width in widths if source is not None else ():
         label = f"width {width:g}"
-        upscalers[label] = network_upscaler(net, width, tile, self_ensemble)
-        costs[label] = network_cost(net, width)
+        loaded = source.load(width)
+        runtime_name = loaded.name
+        upscalers[label] = exact_upscaler(
+            loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
+        )
+        costs[label] = source.cost(width)
     pairs_of: dict[str, list[Pair]] = {}
     for folder in folders:
         for name, pairs in find_sets(folder, scale).items():
@@ -81,17 +100,22 @@ def evaluate_sets(
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
         sets[name] = {}
-        for label, upscale in upscalers.items():
-            scores = score_pictures(upscale, pairs, scale)
+        scored = {
+            label: score_pictures(upscale, pairs, scale) for label, upscale in upscalers.items()
+        }
+        if results is not None:
+            scored[_RESULTS] = score_results(results, pairs, scale)
+        for label, scores in scored.items():
             sets[name][label] = {
                 **mean_score(scores),
                 "pictures": [dataclasses.asdict(score) for score in scores],
             }
     return {
         "scale": scale,
-        "checkpoint": checkpoint,
+        "checkpoint": network,
+        "runtime": runtime_name,
         "self_ensemble": self_ensemble,
-        "machine": f"{platform.processor() or platform.machine()}, {device_target}",
+        "machine": machine_name(device_target),
         "costs": costs,
         "sets": sets,
     }
@@ -112,7 +136,7 @@ def format_table(report: dict[str, Any]) -> str:
                     f"{score['ssim']:.4f}",
                     f"{cost['parameters']:,}",
                     f"{cost['multiply_adds_720p'] / 1e9:.2f}",
-                    f"{score['seconds'] * 1e3:.0f}",
+                    "-" if score["seconds"] is None else f"{score['seconds'] * 1e3:.0f}",
                 )
             )
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]

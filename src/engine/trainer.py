@@ -103,7 +103,8 @@ class Trainer:
         if config.run.mode == "graph":
             self.step.construct = ms.jit(self.step.construct)
         network = describe_network(config.model["name"], self.net)
-        self.state = TrainingState(network, config.to_dict())
+        widths = sorted(set(self.method.validate.values()), reverse=True)
+        self.state = TrainingState(network, config.to_dict(), widths=widths)
         # Values of each step since the last line of the log; how many of them this process made.
         self.pending: list[list[float]] = []
         self.timed = 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn, ops
+from mindspore import nn
 
 from src.errors import ConfigError
 from src.layers.pixel_shuffle import PixelShuffle
@@ -32,6 +33,10 @@ class MeanShift(nn.Cell):
         """Shift (N, 3, H, W), RGB in [0, 255]; in float32, so that half precision loses nothing."""
         return x.astype(ms.float32) + self.shift
 
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Describe this layer to `src.deploy.onnx_graph`."""
+        return graph.node("Add", [x, self.shift.asnumpy()])
+
 
 class ResidualBlock(nn.Cell):
     """conv - ReLU - conv, scaled and added to the input (EDSR, figure 2c: no batch norm).
@@ -45,11 +50,12 @@ class ResidualBlock(nn.Cell):
         super().__init__()
         self.conv1 = SlimConv2d(n_feats, n_feats)
         self.conv2 = SlimConv2d(n_feats, n_feats)
+        self.relu = nn.ReLU()
         self.res_scale = res_scale
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        residual = self.conv2(ops.relu(self.conv1(x, width)), width)
+        residual = self.conv2(self.relu(self.conv1(x, width)), width)
         if self.res_scale != 1:
             residual = residual * self.res_scale
         return x + residual

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mindspore as ms
 from mindspore import nn, ops
 
@@ -28,3 +30,7 @@ class PixelShuffle(nn.Cell):
         x = ops.transpose(x.reshape((n * c * r, r, h, w)), (0, 2, 3, 1))
         x = ops.transpose(x.reshape((n * c, r, h, w * r)), (0, 2, 1, 3))
         return x.reshape((n, c, h * r, w * r))
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Describe this layer to `src.deploy.onnx_graph`."""
+        return graph.node("DepthToSpace", [x], blocksize=self.factor, mode="CRD")

@@ -9,6 +9,7 @@ network.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -91,6 +92,11 @@ class SlimConv2d(nn.Cell):
         return conv2d(
             x.astype(dtype), weight.astype(dtype), bias.astype(dtype), weight.shape[2] // 2
         )
+
+    def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
+        """Describe this layer to `src.deploy.onnx_graph`, in float32."""
+        pad = self.weight.shape[2] // 2
+        return graph.node("Conv", [x, *self.get_slice(width)], pads=[pad] * 4)
 
     def channels(self, width: float) -> tuple[int, int]:
         """Return (input, output) channels in use at ``width``."""

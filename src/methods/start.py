@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from src.deploy.extract import extract, implant
 from src.deploy.weights import load_weights
+from src.deploy.widths import extract, implant
 from src.models import SlimmableNet, create_model
 
 

@@ -10,7 +10,7 @@ from mindspore import nn, ops
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from src.deploy.extract import extract
+from src.deploy.widths import extract
 from src.methods.base import Batch, Method
 from src.methods.registry import METHODS
 from src.methods.start import start_network

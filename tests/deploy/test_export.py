@@ -8,11 +8,13 @@ import os
 
 import mindspore as ms
 import numpy as np
+import onnx
 import pytest
 from mindspore import nn
 
 from src.deploy import export as export_module
 from src.deploy.export import export_widths, parse_size
+from src.deploy.manifest import read_manifest
 from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
 from src.errors import ConfigError, DeviceError, OutputError, WeightsError, WidthError
 from src.models import create_model
@@ -52,57 +54,113 @@ def close(cell, net, width, *shape):
 
 @pytest.fixture(scope="module")
 def exported(tiny, tmp_path_factory):
-    """Folder and files of two widths of free size; older files had their names."""
+    """Folder and files of two widths of free size; an older file had one of their names."""
     folder = tmp_path_factory.mktemp("exported") / "new" / "folder"
     folder.mkdir(parents=True)
-    for name in ("edsr_x2_w0.25.mindir", "edsr_x2_w0.25.mindir.json"):
-        (folder / name).write_text("old")
+    (folder / "edsr_x2_w0.25.mindir").write_text("old")
     return folder, export_widths(tiny[0], [1.0, 0.25], folder)
 
 
 def test_free_size_of_two_widths(tiny, exported):
     _, net = tiny
     folder, files = exported
-    stems = ["edsr_x2_w1.mindir", "edsr_x2_w0.25.mindir"]
-    assert [path.name for path in files] == [n for s in stems for n in (s, s + ".json")]
+    expected = ["edsr_x2_w1.mindir", "edsr_x2_w0.25.mindir", "manifest.json"]
+    assert [path.name for path in files] == expected
     assert names(folder) == sorted(path.name for path in files)
-    for width, path in zip((1.0, 0.25), files[::2], strict=True):
+    for width, path in zip((1.0, 0.25), files[:2], strict=True):
         cell = reloaded(path)
         close(cell, net, width, 2, 3, 9, 14)  # sizes that the export has not tried
         close(cell, net, width, 3, 3, 1, 5)
 
 
-def test_the_manifest_describes_the_file(tiny, exported):
+def test_the_manifest_describes_the_files(tiny, exported):
     checkpoint, net = tiny
-    path, manifest_path = exported[1][2:]
+    _, path, manifest_path = exported[1]
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    assert manifest.pop("largest_relative_difference") <= 1e-5
-    assert manifest == {
-        "model": "edsr_x2_w0.25.mindir",
+    model = manifest.pop("models")[1]
+    assert model.pop("largest_relative_difference") <= 1e-5
+    # At width 0.25 one channel is left. Most memory is needed where the mean is added: the RGB
+    # picture of 4 pixels per LR pixel, before and after.
+    assert model == {
+        "file": "edsr_x2_w0.25.mindir",
         "format": "MINDIR",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "scale": 2,
         "width": 0.25,
-        "input": {"shape": [None, 3, None, None], "layout": "NCHW", "dtype": "float32"},
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "input": {
+            "shape": [None, 3, None, None], "name": "lr", "layout": "NCHW", "dtype": "float32",
+        },
+        "parameters": (27 + 1) + 3 * (9 + 1) + (36 + 4) + (27 + 3),
+        "multiply_adds_720p": 1280 * 720 // 4 * (27 + 3 * 9 + 36) + 1280 * 720 * 27,
+        "bytes_per_pixel": 4 * (12 + 12),
+    }  # fmt: skip
+    assert manifest == {
+        "slimsr_manifest": 1,
+        "network": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1},
+        "scale": 2,
+        "margin": net.margin,
         "colour": "RGB",
         "range": [0, 255],
-        "margin": net.margin,
-        "network": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1},
-        "source": {"checkpoint": str(checkpoint), "step": 77, "config": CONFIG},
+        "source": {
+            "checkpoint": str(checkpoint),
+            "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+            "step": 77,
+            "config": CONFIG,
+        },
+        "latency": None,
     }
     assert path.stat().st_mode & 0o444 == manifest_path.stat().st_mode & 0o444
 
 
 def test_fixed_size(tiny, tmp_path):
     checkpoint, net = tiny
-    path, manifest_path = export_widths(checkpoint, [0.5], tmp_path, size=(8, 6), batch=2)
-    assert json.loads(manifest_path.read_text())["input"]["shape"] == [2, 3, 8, 6]
-    close(reloaded(path), net, 0.5, 2, 3, 8, 6)
+    mindir, onnx_file, _ = export_widths(checkpoint, [0.5], tmp_path, "ALL", size=(8, 6), batch=2)
+    for model in read_manifest(tmp_path).models:
+        assert model.input.shape == (2, 3, 8, 6)
+    close(reloaded(mindir), net, 0.5, 2, 3, 8, 6)
+    lr, sr = onnx.load(onnx_file).graph.input[0], onnx.load(onnx_file).graph.output[0]
+    for value, shape in ((lr, [2, 3, 8, 6]), (sr, [2, 3, 16, 12])):
+        assert [dim.dim_value for dim in value.type.tensor_type.shape.dim] == shape
+
+
+def test_all_formats_and_their_times_with_one_manifest(tiny, tmp_path):
+    files = export_widths(tiny[0], [1.0, 0.5], tmp_path, "ALL")
+    stems = ["edsr_x2_w1", "edsr_x2_w0.5"]
+    models = [stem + suffix for stem in stems for suffix in (".mindir", ".onnx")]
+    assert [path.name for path in files] == [*models, "manifest.json"]
+    assert names(tmp_path) == sorted([*models, "manifest.json"])
+    latency = read_manifest(tmp_path).latency
+    assert [row.file for row in latency.models] == models
+    assert all(row.ms > 0 for row in latency.models)
+
+
+def test_more_widths_of_the_checkpoint_join_the_manifest(tiny, tmp_path):
+    export_widths(tiny[0], [1.0, 0.5], tmp_path, "ALL")
+    before = read_manifest(tmp_path)
+    export_widths(tiny[0], [0.25, 0.5], tmp_path, "ONNX")
+    after = read_manifest(tmp_path)
+    assert [(m.file) for m in after.models] == [
+        "edsr_x2_w0.25.onnx", "edsr_x2_w0.5.onnx",
+        "edsr_x2_w1.mindir", "edsr_x2_w1.onnx", "edsr_x2_w0.5.mindir",
+    ]  # fmt: skip
+    kept = {"edsr_x2_w1.mindir", "edsr_x2_w1.onnx", "edsr_x2_w0.5.mindir"}
+    assert set(after.latency.models) == {row for row in before.latency.models if row.file in kept}
+
+
+def test_models_of_two_checkpoints_are_not_mixed(tiny, tmp_path):
+    out = tmp_path / "out"
+    export_widths(tiny[0], [0.5], out, "ONNX")
+    other, _ = checkpoint_of(tmp_path, scale=2, n_feats=4, n_blocks=1)
+    before = (out / "manifest.json").read_bytes()
+    with pytest.raises(OutputError, match=r"holds models of another checkpoint .*--output"):
+        export_widths(other, [0.5], out, "ONNX")
+    assert (out / "manifest.json").read_bytes() == before
+    assert names(out) == ["edsr_x2_w0.5.onnx", "manifest.json"]
 
 
 def test_files_grow_with_the_width(tmp_path):
     checkpoint, _ = checkpoint_of(tmp_path, scale=2, n_feats=32, n_blocks=4)
-    full, _, quarter, _ = export_widths(checkpoint, [1.0, 0.25], tmp_path / "out", size=(8, 8))
+    full, quarter, _ = export_widths(checkpoint, [1.0, 0.25], tmp_path / "out", size=(8, 8))
     weights = 9 * (3 * 32 + 9 * 32 * 32 + 4 * 32 * 32 + 3 * 32) * 4
     assert full.stat().st_size > weights
     assert quarter.stat().st_size <= 0.2 * full.stat().st_size

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.deploy import extract, load_reference_weights, load_weights
-from src.deploy.extract import implant
+from src.deploy.widths import implant
 from src.errors import WeightsError, WidthError
 from src.models import create_model
 

@@ -1,0 +1,132 @@
+"""A network as an ONNX graph of our own, with free number, height and width of pictures.
+
+MindSpore's own exporter freezes the shape of the pixel shuffle, so the graph is written here. A
+network is not described a second time: its ``construct`` runs once with a `Symbol` in the place of
+the picture. Layers that are one ONNX operator or a few describe themselves by a method
+``to_onnx(graph, x)``; all others run as usual and so lead to those that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import onnx
+from mindspore import nn
+from onnx import TensorProto, helper, numpy_helper
+
+from src.models import SlimmableNet
+
+# DepthToSpace has its mode CRD since 11, and ATC reads 11.
+OPSET = 11
+
+# MindSpore's own cells that a network may use, by the operator that does the same.
+_FRAMEWORK_CELLS = {nn.ReLU: "Relu", nn.Sigmoid: "Sigmoid"}
+
+
+class Symbol:
+    """A tensor of the graph: what a network's ``construct`` works on while it is written down."""
+
+    def __init__(self, graph: OnnxGraph, name: str):
+        self.graph, self.name = graph, name
+
+    def __add__(self, other: Symbol | float) -> Symbol:
+        return self.graph.node("Add", [self, other])
+
+    def __mul__(self, other: Symbol | float) -> Symbol:
+        return self.graph.node("Mul", [self, other])
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+class OnnxGraph:
+    """Collects operators and constants."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def node(
+        self, operator: str, inputs: Sequence[Symbol | np.ndarray | float], **attributes: Any
+    ) -> Symbol:
+        """Add an operator and return its result.
+
+        Args:
+            operator: its name in ONNX.
+            inputs: results of other operators, or constants, which are stored as float32.
+            attributes: of the operator.
+        """
+        names = [x.name if isinstance(x, Symbol) else self._constant(x) for x in inputs]
+        output = f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
+        return Symbol(self, output)
+
+    def _constant(self, value: np.ndarray | float) -> str:
+        name = f"constant_{len(self.constants)}"
+        array = np.ascontiguousarray(value, np.float32).reshape(np.shape(value))
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+
+def to_onnx(
+    net: SlimmableNet, shape: Sequence[int | None] = (None, 3, None, None)
+) -> onnx.ModelProto:
+    """Write a plain network (see `extract`) down as an ONNX model, float32, opset 11, checked.
+
+    Args:
+        net: a network at width 1.
+        shape: of the input ``lr``, RGB in [0, 255], NCHW; None leaves a side free.
+
+    Raises:
+        TypeError: the network uses a layer of MindSpore that is not known here; give that layer a
+            method ``to_onnx``.
+    """
+    graph = OnnxGraph()
+    with _layers_describe_themselves():
+        sr = net.construct(Symbol(graph, "lr"))
+    graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
+    names = ("N", None, "H", "W")
+    sides = [name if side is None else side for side, name in zip(shape, names, strict=True)]
+    enlarged = [
+        f"{side}*{net.scale}" if isinstance(side, str) else side * net.scale for side in sides[2:]
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            type(net).__name__,
+            [helper.make_tensor_value_info("lr", TensorProto.FLOAT, sides)],
+            [helper.make_tensor_value_info("sr", TensorProto.FLOAT, [*sides[:2], *enlarged])],
+            graph.constants,
+        ),
+        producer_name="SlimSR",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=6,  # of opset 11's time, so that old readers take the file
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+@contextmanager
+def _layers_describe_themselves() -> Iterator[None]:
+    """Send a `Symbol` that a layer is called with to the layer's own description."""
+    call = nn.Cell.__call__
+
+    def describe(cell: nn.Cell, *args: Any, **kwargs: Any) -> Any:
+        x = args[0] if args else None
+        if not isinstance(x, Symbol):
+            return call(cell, *args, **kwargs)
+        if hasattr(cell, "to_onnx"):
+            return cell.to_onnx(x.graph, *args, **kwargs)
+        if type(cell) in _FRAMEWORK_CELLS:
+            return x.graph.node(_FRAMEWORK_CELLS[type(cell)], args)
+        if type(cell).__module__.startswith("mindspore."):
+            raise TypeError(f"{type(cell).__name__} has no ONNX description")
+        return cell.construct(*args, **kwargs)
+
+    nn.Cell.__call__ = describe
+    try:
+        yield
+    finally:
+        nn.Cell.__call__ = call

@@ -1,0 +1,245 @@
+"""Where a network comes from: a checkpoint, an exported file, or a bundle of exported widths."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from src.deploy.manifest import NAME, Manifest, ModelFile, digest, find_model, read_manifest
+from src.deploy.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
+from src.errors import ConfigError, WeightsError
+
+_FORMATS = {".onnx": "ONNX", ".mindir": "MINDIR"}
+
+
+class Source(abc.ABC):
+    """Something that networks of one or several widths can be loaded from.
+
+    Attributes:
+        scale: enlargement.
+        margin: pixels around a tile that it needs to equal the whole picture.
+        widths: those that are meant to be used, widest first.
+        identity: changes whenever the networks do.
+    """
+
+    scale: int
+    margin: int
+    widths: Sequence[float]
+    identity: str
+
+    @abc.abstractmethod
+    def load(self, width: float) -> Runtime:
+        """Return the network at a width, ready to run.
+
+        Raises:
+            SlimSRError: there is no such width, or its file is damaged.
+        """
+
+    @abc.abstractmethod
+    def bytes_per_pixel(self, width: float) -> int:
+        """Return the memory of the feature maps for each pixel of the input."""
+
+    @abc.abstractmethod
+    def cost(self, width: float) -> dict[str, int]:
+        """Return ``parameters`` and ``multiply_adds_720p``."""
+
+
+class CheckpointSource(Source):
+    """A checkpoint of train.py: every width that its layers can realise.
+
+    Args:
+        path: of the checkpoint.
+        runtime: ``mindspore`` or ``openvino``.
+        precision: for OpenVINO.
+        threads: for OpenVINO.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+
+    def __init__(self, path: str | Path, runtime: str, precision: str = "f32", threads: int = 0):
+        from src.engine.checkpoint import load_network
+
+        self.net, state = load_network(path)
+        self.runtime, self.precision, self.threads = runtime, precision, threads
+        self.scale, self.margin = self.net.scale, self.net.margin
+        self.widths = state.widths
+        self.identity = digest(path)
+
+    def load(self, width: float) -> Runtime:
+        """See `Source`."""
+        from src.deploy.widths import extract
+
+        narrow = extract(self.net, width).set_train(False)
+        if self.runtime == "mindspore":
+            return MindSporeRuntime(narrow)
+        from src.deploy.onnx_graph import to_onnx
+
+        model = to_onnx(narrow).SerializeToString()
+        return OpenVinoRuntime(model, self.precision, threads=self.threads)
+
+    def bytes_per_pixel(self, width: float) -> int:
+        """See `Source`."""
+        from src.deploy.memory import bytes_per_pixel
+        from src.deploy.onnx_graph import to_onnx
+        from src.deploy.widths import extract
+
+        return bytes_per_pixel(to_onnx(extract(self.net, width)))
+
+    def cost(self, width: float) -> dict[str, int]:
+        """See `Source`."""
+        from src.engine.evaluate import network_cost
+
+        return network_cost(self.net, width)
+
+
+class ExportedSource(Source):
+    """Files of export.py, all of one format, with the manifest that lies beside them.
+
+    Args:
+        folder: that holds them.
+        manifest: of the folder.
+        file_format: ``ONNX`` or ``MINDIR``.
+        only: the one file to use; None for all widths.
+        precision: for OpenVINO.
+        threads: for OpenVINO.
+
+    Raises:
+        WeightsError: the manifest does not list such a file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        file_format: str,
+        only: str | None = None,
+        precision: str = "f32",
+        threads: int = 0,
+    ):
+        models = manifest.of_format(file_format)
+        self.models = [model for model in models if only in (None, model.file)]
+        if not self.models:
+            listed = ", ".join(model.file for model in manifest.models) or "nothing"
+            raise WeightsError(
+                f"{folder / NAME} lists no {only or file_format + ' model'} (it lists {listed}): "
+                f"give one of these, or export {file_format}"
+            )
+        self.folder = folder
+        self.precision, self.threads = precision, threads
+        self.scale, self.margin = manifest.scale, manifest.margin
+        self.widths = [model.width for model in self.models]
+        self.identity = " ".join(model.sha256 for model in self.models)
+
+    def load(self, width: float) -> Runtime:
+        """See `Source`."""
+        model = find_model(self.folder, self.models, width)
+        return load_model(self.folder, model, self.scale, self.precision, self.threads)
+
+    def bytes_per_pixel(self, width: float) -> int:
+        """See `Source`."""
+        return find_model(self.folder, self.models, width).bytes_per_pixel
+
+    def cost(self, width: float) -> dict[str, int]:
+        """See `Source`."""
+        model = find_model(self.folder, self.models, width)
+        return {
+            "parameters": model.parameters,
+            "multiply_adds_720p": model.multiply_adds_720p,
+        }
+
+
+def load_model(
+    folder: Path, model: ModelFile, scale: int, precision: str = "f32", threads: int = 0
+) -> Runtime:
+    """Return an exported model, ready to run: ONNX with OpenVINO, MINDIR with MindSpore.
+
+    Raises:
+        SlimSRError: the file is damaged or enlarges otherwise, or the runtime is not installed.
+    """
+    path = folder / model.file
+    number, _, height, width = model.input.shape
+    fixed = None if None in (number, height, width) else (number, height, width)
+    if model.format == "ONNX":
+        _check_onnx(path)
+        runtime = OpenVinoRuntime(path, precision, fixed, threads)
+    else:
+        from src.deploy.mindir import load_mindir
+
+        runtime = MindSporeRuntime(load_mindir(path), fixed)
+    number, height, width = fixed or (1, 8, 8)
+    found = runtime.run(np.zeros((number, 3, height, width), np.float32)).shape[2] / height
+    if found != scale:
+        raise WeightsError(
+            f"{path} is listed as a network for x{scale} that enlarges by {found:g}: its "
+            f"{NAME} is of another one; export again"
+        )
+    return runtime
+
+
+def _check_onnx(path: Path) -> None:
+    """Refuse a damaged file here: OpenVINO would try its other formats and write about each."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        onnx.load(path)
+    except DecodeError as error:
+        raise WeightsError(f"{path} cannot be read as ONNX: export it again") from error
+
+
+def open_source(
+    checkpoint: str | None,
+    model: str | None,
+    runtime: str = "auto",
+    device_target: str = "CPU",
+    precision: str = "f32",
+    threads: int = 0,
+) -> Source:
+    """Open what a user names.
+
+    Args:
+        checkpoint: of train.py; or None.
+        model: an ONNX or MINDIR file with its manifest beside it, or a folder of them; or None.
+        runtime: ``auto``, ``mindspore`` or ``openvino``.
+        device_target: ``Ascend``, ``GPU`` or ``CPU``.
+        precision: ``f32``, or ``bf16`` with OpenVINO.
+        threads: of OpenVINO; 0 leaves it to OpenVINO.
+
+    Raises:
+        SlimSRError: what is named does not exist, is damaged, or does not go with the options.
+    """
+    if (checkpoint is None) == (model is None):
+        raise ConfigError("give either --ckpt (of train.py) or --model (of export.py)")
+    if checkpoint is not None:
+        chosen = choose_runtime(runtime, device_target)
+    else:
+        path = Path(model)
+        if not path.exists():
+            raise WeightsError(f"no model at {path}: give a file or folder of export.py")
+        if not path.is_dir() and path.suffix not in _FORMATS:
+            raise WeightsError(
+                f"--model {path} is neither .onnx nor .mindir nor a folder: give a file or folder "
+                "of export.py; a checkpoint goes with --ckpt"
+            )
+        folder = path if path.is_dir() else path.parent
+        manifest = read_manifest(folder)
+        if path.is_dir():
+            wanted = choose_runtime(runtime, device_target)
+            file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
+            if runtime == "auto" and not manifest.of_format(file_format):
+                file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
+        else:
+            file_format = _FORMATS[path.suffix]
+        chosen = choose_runtime(runtime, device_target, file_format)
+    if precision != "f32" and chosen != "openvino":
+        raise ConfigError(
+            f"--precision {precision} is for the runtime openvino: leave it out with {chosen}"
+        )
+    if checkpoint is not None:
+        return CheckpointSource(checkpoint, chosen, precision, threads)
+    only = None if path.is_dir() else path.name
+    return ExportedSource(folder, manifest, file_format, only, precision, threads)

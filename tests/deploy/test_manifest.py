@@ -1,0 +1,120 @@
+"""The manifest: what is written is read again, and what is damaged is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from src.deploy.manifest import (
+    Input,
+    Latency,
+    LatencyRow,
+    Manifest,
+    ModelFile,
+    digest,
+    find_model,
+    read_manifest,
+    write_manifest,
+)
+from src.errors import WeightsError, WidthError
+
+
+def model(folder, name, width, file_format="ONNX"):
+    (folder / name).write_bytes(name.encode())
+    return ModelFile(
+        file=name,
+        format=file_format,
+        width=width,
+        bytes=len(name),
+        sha256=digest(folder / name),
+        input=Input((None, 3, None, None)),
+        parameters=10,
+        multiply_adds_720p=20,
+        bytes_per_pixel=30,
+    )
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    models = (
+        model(tmp_path, "a.onnx", 0.25),
+        model(tmp_path, "a.mindir", 1.0, "MINDIR"),
+        model(tmp_path, "b.onnx", 1.0),
+    )
+    latency = Latency("a machine", 128, (LatencyRow("a.onnx", "openvino", 1.5),))
+    return Manifest(
+        1, {"name": "edsr"}, 2, 7, "RGB", (0, 255), {"sha256": "x"}, models, latency
+    )  # fmt: skip
+
+
+def test_what_is_written_is_read_again(tmp_path, manifest):
+    assert write_manifest(tmp_path, manifest) == tmp_path / "manifest.json"
+    assert read_manifest(tmp_path) == manifest
+    assert [m.file for m in manifest.of_format("ONNX")] == ["b.onnx", "a.onnx"]
+    assert manifest.of_format("AIR") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"slimsr_manifest": 2}, "slimsr_manifest is 2, expected 1"),
+        ({"slimsr_manifest": None}, "slimsr_manifest is None"),
+        ({"scale": "four"}, "manifest.json.scale = 'four'"),
+        ({"scale": 0}, "manifest.json.scale = 0"),
+        ({"margin": -1}, "manifest.json.margin = -1"),
+        ({"colour": "BGR"}, "manifest.json.colour = 'BGR'"),
+        ({"models": 3}, "manifest.json.models = 3"),
+        ({"models": [{"file": "a.onnx"}]}, "manifest.json.models.0.format"),
+        ({"surprise": 1}, "unknown key manifest.json.surprise"),
+    ],
+)
+def test_damage_is_named(tmp_path, manifest, change, words):
+    path = write_manifest(tmp_path, manifest)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(WeightsError) as caught:
+        read_manifest(tmp_path)
+    message = str(caught.value)
+    assert words in message and str(path) in message and "export again" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "\x00"])
+def test_what_is_no_manifest(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"manifest\.json .*export again"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_without_one(tmp_path):
+    with pytest.raises(WeightsError, match=r"cannot read .*manifest\.json \(No such file"):
+        read_manifest(tmp_path)
+
+
+def test_a_model_is_found_by_its_width(tmp_path, manifest):
+    models = manifest.of_format("ONNX")
+    assert find_model(tmp_path, models, 0.25).file == "a.onnx"
+    with pytest.raises(WidthError, match=r"width 0\.5 is not in .*choose one of 1, 0\.25"):
+        find_model(tmp_path, models, 0.5)
+
+
+@pytest.mark.parametrize("content", [b"a.onn", b"a.onn?", b"a.onnx and more", None])
+def test_a_file_that_is_not_the_exported_one(tmp_path, manifest, content):
+    path = tmp_path / "a.onnx"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(WeightsError, match="missing" if content is None else "cut short or"):
+        find_model(tmp_path, manifest.of_format("ONNX"), 0.25)
+
+
+def test_times_of_two_exports_are_merged():
+    def table(machine, **ms):
+        rows = (LatencyRow(file, "openvino", value) for file, value in ms.items())
+        return Latency(machine, 128, tuple(rows))
+
+    old = table("one", a=1.0, b=2.0)
+    assert old.merged(None, {"b"}) == table("one", b=2.0)
+    assert old.merged(None, set()) is None
+    assert old.merged(table("one", a=3.0), {"b"}) == table("one", a=3.0, b=2.0)
+    assert old.merged(table("other", a=3.0), {"b"}) == table("other", a=3.0)
+    assert old.merged(dataclasses.replace(old, tile=64), {"b"}).tile == 64

@@ -1,0 +1,117 @@
+"""The ONNX graph: what it computes, what it is made of, what is refused."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import onnx
+import pytest
+from mindspore import nn
+from onnx.reference import ReferenceEvaluator
+
+from src.deploy import extract, load_reference_weights
+from src.deploy.memory import bytes_per_pixel
+from src.deploy.onnx_graph import OPSET, to_onnx
+from src.models import create_model, list_models
+
+SMALL = {"edsr": {"n_feats": 8, "n_blocks": 2, "res_scale": 0.1}}
+
+
+def run(model: onnx.ModelProto, picture: np.ndarray) -> np.ndarray:
+    return ReferenceEvaluator(model).run(None, {"lr": picture})[0]
+
+
+def picture(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).uniform(0, 255, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("width", [1.0, 0.5, 0.25])
+def test_every_network_gives_the_same_from_onnx(name, scale, width):
+    net = create_model(name, scale=scale, **SMALL.get(name, {})).set_train(False)
+    model = to_onnx(extract(net, width))
+    for shape in ((1, 3, 9, 14), (3, 3, 5, 4)):
+        x = picture(*shape)
+        expected = net(ms.Tensor(x), width).asnumpy()
+        found = run(model, x)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_outputs_of_the_release(golden, scale):
+    data = golden(f"csd_edsr_x{scale}")
+    net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
+    weights = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
+    load_reference_weights(net, weights)
+    for width in (1.0, 0.75, 0.5, 0.25):
+        expected = data[f"output/{width}"]
+        found = run(to_onnx(extract(net, width)), data["input"])
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_what_the_file_says():
+    model = to_onnx(create_model("edsr", scale=4, **SMALL["edsr"]))
+    onnx.checker.check_model(model, full_check=True)
+    assert OPSET >= 11 and [o.version for o in model.opset_import] == [OPSET]
+    operators = [node.op_type for node in model.graph.node]
+    assert set(operators) == {"Add", "Conv", "Relu", "Mul", "DepthToSpace", "Identity"}
+    assert operators.count("Conv") == 1 + 2 * 2 + 1 + 2 + 1
+    shuffles = [n for n in model.graph.node if n.op_type == "DepthToSpace"]
+    for node in shuffles:
+        mode = {a.name: a for a in node.attribute}["mode"].s
+        assert mode == b"CRD"
+    (lr,), (sr,) = model.graph.input, model.graph.output
+    assert (lr.name, sr.name) == ("lr", "sr")
+    dims = lr.type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in dims] == ["N", 3, "H", "W"]
+
+
+def test_a_fixed_size():
+    model = to_onnx(create_model("edsr", scale=3, **SMALL["edsr"]), (2, 3, 8, 6))
+    for value, shape in (
+        (model.graph.input[0], [2, 3, 8, 6]),
+        (model.graph.output[0], [2, 3, 24, 18]),
+    ):
+        assert [dim.dim_value for dim in value.type.tensor_type.shape.dim] == shape
+
+
+class Foreign(nn.Cell):
+    """A network with a layer of MindSpore that has no description."""
+
+    scale = 1
+
+    def __init__(self, layer: nn.Cell):
+        super().__init__()
+        self.layer = layer
+
+    def construct(self, x):
+        return self.layer(x)
+
+
+def test_a_layer_without_description_is_named_and_nothing_is_left_patched():
+    call = nn.Cell.__call__
+    with pytest.raises(TypeError, match="GELU has no ONNX description"):
+        to_onnx(Foreign(nn.GELU()))
+    assert nn.Cell.__call__ is call
+
+
+def test_a_layer_that_describes_itself_plugs_in():
+    class Halve(nn.Cell):
+        def construct(self, x):
+            return x * 0.5
+
+        def to_onnx(self, graph, x):
+            return graph.node("Div", [x, 2.0])
+
+    x = picture(1, 3, 2, 2)
+    np.testing.assert_array_equal(run(to_onnx(Foreign(Halve())), x), x / 2)
+
+
+def test_memory_of_the_feature_maps_by_hand():
+    # Before and after the last shuffle of x4: 256 channels of 4 pixels, 64 channels of 16.
+    assert bytes_per_pixel(to_onnx(create_model("edsr", scale=4))) == 4 * (256 * 4 + 64 * 16)
+    # One block without upsampling stage in front: x + conv(relu(conv(x))) is far below.
+    narrow = extract(create_model("edsr", scale=4), 0.25)
+    assert bytes_per_pixel(to_onnx(narrow)) == 4 * (64 * 4 + 16 * 16)
