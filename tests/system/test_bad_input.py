@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import os
 import shlex
@@ -16,6 +18,7 @@ import pytest
 import eval as eval_script
 import export as export_script
 import train as train_script
+import upscale as upscale_script
 from src import cli
 from src.data import PatchDataset
 from src.engine.checkpoint import read_state
@@ -23,7 +26,12 @@ from src.errors import OutputError
 from tests.system.bad_input_cases import CASES
 from tests.system.tiny import SETTINGS, everything_below, put_pictures, run
 
-MAINS = {"train": train_script.main, "eval": eval_script.main, "export": export_script.main}
+MAINS = {
+    "train": train_script.main,
+    "eval": eval_script.main,
+    "export": export_script.main,
+    "upscale": upscale_script.main,
+}
 MODEL = "model: {scale: 2, n_feats: 8}\n"
 
 
@@ -44,8 +52,11 @@ def with_defaults(script: str, argv: str) -> list[str]:
     given = shlex.split(argv)
     if script == "train":
         return ["--data_path", "good", "--run_dir", "new", "--set", *SETTINGS, *given]
+    network = [] if "--model" in given else ["--ckpt", "run/last.ckpt"]
     if script == "eval":
-        return ["--data", "good", "--ckpt", "run/last.ckpt", *given]
+        return ["--data", "good", *network, *given]
+    if script == "upscale":
+        return ["--input", "good", "--output", "up", *network, *given]
     return ["--ckpt", "run/last.ckpt", "--output", "out", *given]
 
 
@@ -61,6 +72,8 @@ def world(tmp_path_factory) -> Path:
         x3 = "--run_dir x3 --set model.scale=3 data.patch=15 train.steps=1"
         assert call("train", *with_defaults("train", x3)) == 0
         assert call("export", *with_defaults("export", "")) == 0
+        bundle = "--file_format ALL --width 1.0 0.25 --output bundle"
+        assert call("export", *with_defaults("export", bundle)) == 0
     finally:
         os.chdir(here)
     last = (root / "run" / "last.ckpt").read_bytes()
@@ -93,9 +106,14 @@ def world(tmp_path_factory) -> Path:
         "unhashable.yaml": b"{[1]: 2}\n",
         "several/Set1/HR/a.png": picture,
         "several/Set1/LR/a.png": picture,
+        "list.txt": b"good/0.png\ngone.png\n",
+        "latin1.txt": "bäume.png\n".encode("latin-1"),
+        "theirs/0.png": picture,
+        "alone.onnx": (root / "bundle" / "edsr_x2_w1.onnx").read_bytes(),
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
+    put_bad_bundles(root)
     (root / "empty").mkdir()
     (root / "folder.ckpt").mkdir()
     (root / "folder.npz").mkdir()
@@ -117,6 +135,39 @@ def world(tmp_path_factory) -> Path:
         shutil.copytree(root / "run", root / name)
         shutil.copy(root / source, root / name / "last.ckpt")
     return root
+
+
+def put_bad_bundles(root: Path) -> None:
+    """Copy the good bundle and damage each copy in another way."""
+    good = json.loads((root / "bundle" / "manifest.json").read_text())
+    onnx = [model for model in good["models"] if model["format"] == "ONNX"]
+    wide, narrow = "edsr_x2_w1", "edsr_x2_w0.25"
+
+    def put(name: str, manifest: object, **files: bytes | None) -> None:
+        folder = shutil.copytree(root / "bundle", root / name)
+        for stem, content in files.items():
+            path = folder / stem
+            path.unlink() if content is None else path.write_bytes(content)
+            for model in manifest["models"] if content and name.startswith("rubbish") else ():
+                if model["file"] == stem:
+                    model["bytes"] = len(content)
+                    model["sha256"] = hashlib.sha256(content).hexdigest()
+        text = manifest if isinstance(manifest, str) else json.dumps(manifest)
+        (folder / "manifest.json").write_text(text)
+
+    put("badmanifest", "{")
+    put("newer", {**good, "slimsr_manifest": 2})
+    put("listless", {**good, "models": "none"})
+    keyless = {key: value for key, value in onnx[0].items() if key != "sha256"}
+    put("keyless", {**good, "models": [keyless]})
+    put("strange", {**good, "colours": "RGB"})
+    put("hollow", good, **{f"{wide}.onnx": None})
+    put("swapped", {**good, "models": onnx},
+        **{f"{wide}.onnx": (root / "bundle" / f"{narrow}.onnx").read_bytes()})  # fmt: skip
+    put("onlyonnx", {**good, "models": onnx})
+    put("liar", {**good, "scale": 4})
+    for kind in ("onnx", "mindir"):
+        put(f"rubbish_{kind}", copy.deepcopy(good), **{f"{wide}.{kind}": b"rubbish" * 100})
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{script} {argv}" for script, argv, *_ in CASES])
@@ -209,10 +260,7 @@ def test_disk_that_fills_up_while_exporting(world, disk, monkeypatch, capfd):
     monkeypatch.chdir(world)
     out = disk("size=44k") / "out"
     refused_by_disk(capfd, "export", f"--width 0.25 1.0 --output {out}", "No space left on device")
-    assert sorted(path.name for path in out.iterdir()) == [
-        "edsr_x2_w0.25.mindir",
-        "edsr_x2_w0.25.mindir.json",
-    ]
+    assert list(out.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -222,6 +270,8 @@ def test_disk_that_fills_up_while_exporting(world, disk, monkeypatch, capfd):
         ("train", "--set data.cache_dir={}/cache"),
         ("eval", "--json {}/scores.json"),
         ("export", "--output {}/out"),
+        ("upscale", "--output {}/up"),
+        ("upscale", "--input good/0.png --output {}/up.png"),
     ],
 )
 def test_disk_that_is_read_only(world, disk, monkeypatch, capfd, script, argv):

@@ -1,0 +1,63 @@
+"""Widths and tiles that keep within a time and a memory that the user names."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+
+from src.errors import ConfigError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+# Kernels need scratch memory beside the feature maps: measured at most 1.6 times with OpenVINO,
+# see benchmarks/upscale_memory.py.
+_SCRATCH = 2.0
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes of ``2GB``, ``800 MB`` or ``1.5g``; ConfigError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
+    if not match or float(match[1]) <= 0:
+        raise ConfigError(f"--memory {text} is not valid: give a size such as 2GB or 800MB")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def tile_for(
+    memory: int, bytes_per_pixel: int, scale: int, longest: int, smallest: int, largest: int
+) -> int:
+    """Return the largest tile with which this process stays within ``memory`` bytes.
+
+    Args:
+        memory: that the whole process may use, what it has already taken included.
+        bytes_per_pixel: of the network's feature maps, see `bytes_per_pixel`.
+        scale: enlargement.
+        longest: columns of the widest picture; a strip of it is as high as a tile.
+        smallest: side of the smallest tile that makes sense.
+        largest: side above which there is nothing to gain.
+
+    Raises:
+        ConfigError: not even the smallest tile fits.
+    """
+
+    def needed(tile: int) -> int:
+        strip = tile * longest * (1 + scale * scale) * 3
+        return int(tile * tile * bytes_per_pixel * _SCRATCH + 2 * strip)
+
+    free = memory - _resident()
+    tile = largest
+    while tile > smallest and needed(tile) > free:
+        tile = max(smallest, tile - 16)
+    if needed(tile) > free:
+        raise ConfigError(
+            f"--memory {memory / 1e6:.0f}MB is too little: the smallest tile of {smallest} pixels "
+            f"needs about {math.ceil((memory - free + needed(smallest)) / 1e6)}MB; give more, a "
+            "smaller --overlap or a narrower width"
+        )
+    return tile
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process holds now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * _PAGE

@@ -1,0 +1,52 @@
+"""Bicubic and network side by side, for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from src.deploy.jobs import Job
+from src.imaging import check_can_save, imresize, open_picture, run_strips, save_strips
+from src.imaging.depth import on_white, to_eight_bits
+from src.imaging.strip import GAP, captions
+
+_ROWS = 64  # of the LR picture, enlarged by bicubic at a time
+_REACH = 3  # pixels that the cubic kernel sees
+
+
+def save_comparison(job: Job, scale: int) -> None:
+    """Write bicubic | network, 8-bit RGB, in strips like the pictures themselves.
+
+    Raises:
+        SlimSRError: a picture cannot be read again, or the comparison cannot be written.
+    """
+    path = job.comparison
+    with open_picture(job.source) as small, open_picture(job.target) as large:
+        width = 2 * large.width + GAP
+        header = captions({"bicubic": large.width, "network": large.width})
+        height = len(header) + large.height
+        check_can_save(path, height, width)
+
+        def enlarge(tile: np.ndarray) -> np.ndarray:
+            return imresize(_plain(tile), scale)
+
+        def strips() -> Iterator[np.ndarray]:
+            yield header
+            rows = (_ROWS + 2 * _REACH, small.width + 2 * _REACH + 1)
+            for left in run_strips(
+                small.read, small.height, small.width, scale, rows, _REACH, enlarge
+            ):
+                gap = np.full((len(left), GAP, 3), 255, np.uint8)
+                yield np.concatenate([left, gap, _plain(large.read(len(left)))], axis=1)
+
+        save_strips(path, height, width, 3, np.uint8, strips())
+
+
+def _plain(pixels: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) uint8 RGB of any kind of rows, transparency over white."""
+    if pixels.shape[2] in (2, 4):
+        pixels = on_white(pixels)
+    if pixels.dtype == np.uint16:
+        pixels = to_eight_bits(pixels)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))

@@ -1,0 +1,205 @@
+"""Which pictures are enlarged into which files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.errors import DataError, OutputError
+from src.files import make_folder, remove_leftovers, write_json
+from src.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
+
+LIST_SUFFIX = ".txt"
+RECORD = "upscale.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where its enlargement goes."""
+
+    source: Path
+    target: Path
+
+    @property
+    def comparison(self) -> Path:
+        """Where a picture of bicubic and network side by side goes: a.png -> a_compare.png."""
+        return self.target.with_name(f"{self.target.stem}_compare.png")
+
+
+def find_jobs(
+    inputs: Sequence[str], output: str, suffix: str | None = None, compare: bool = False
+) -> list[Job]:
+    """Plan what is read and what is written.
+
+    Args:
+        inputs: pictures, folders (searched with their sub-folders, which the output mirrors), and
+            text files that list one path per line.
+        output: a folder; or, for a single picture, a file name that ends as pictures do.
+        suffix: of the files that are written, e.g. ``.png``; None keeps each picture's own, or
+            ``.png`` where that cannot be written.
+        compare: whether comparisons are written too.
+
+    Raises:
+        DataError: something does not exist, or there is no picture.
+        OutputError: two pictures would become one file, or a picture would be overwritten.
+    """
+    output = Path(output)
+    if (
+        len(inputs) == 1
+        and Path(inputs[0]).is_file()
+        and output.suffix.lower() in WRITABLE_SUFFIXES
+    ):
+        source = Path(inputs[0])
+        if source.suffix.lower() != LIST_SUFFIX and not output.is_dir():
+            return _checked([Job(source, output)], compare)
+    if output.exists() and not output.is_dir():
+        raise OutputError(
+            f"--output {output} is a file: give a folder, or a new name for a single picture"
+        )
+    pictures: list[tuple[Path, Path]] = []  # each with its name below the output folder
+    for path in _expanded(inputs):
+        if path.is_dir():
+            pictures += [(found, found.relative_to(path)) for found in _below(path, output)]
+        else:
+            pictures.append((path, Path(path.name)))
+    if not pictures:
+        known = " ".join(sorted(READABLE_SUFFIXES))
+        raise DataError(f"no pictures in {', '.join(inputs)}: expected files that end in {known}")
+    names = [_renamed(name, suffix) for _, name in pictures]
+    # a.jpg and a.png would both become a.png: these become a.jpg.png and a.png.
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    jobs = []
+    for (source, name), new in zip(pictures, names, strict=True):
+        if new in twice and name.suffix != new.suffix:
+            new = name.with_name(name.name + new.suffix)
+        jobs.append(Job(source, output / new))
+    return _checked(jobs, compare)
+
+
+def _expanded(inputs: Sequence[str]) -> list[Path]:
+    """Replace lists by the paths in them; relative ones are relative to the current folder."""
+    paths = []
+    for given in inputs:
+        found, source = [given], ""
+        if Path(given).suffix.lower() == LIST_SUFFIX and Path(given).is_file():
+            try:
+                lines = Path(given).read_text(encoding="utf-8").splitlines()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{given} is no text in UTF-8: give one path per line") from error
+            found, source = (
+                [line.strip() for line in lines if line.strip()],
+                f", listed in {given},",
+            )
+        for name in found:
+            if not Path(name).exists():
+                raise DataError(
+                    f"{name}{source} does not exist: give pictures, folders or lists of them"
+                )
+            paths.append(Path(name))
+    return paths
+
+
+def _below(folder: Path, output: Path) -> list[Path]:
+    """Return the pictures of a folder and its sub-folders, but not our own results."""
+    own = output.resolve()
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in READABLE_SUFFIXES
+        and path.is_file()
+        and (folder.resolve() == own or own not in path.resolve().parents)
+    )
+
+
+def _renamed(name: Path, suffix: str | None) -> Path:
+    if suffix is None:
+        suffix = name.suffix if name.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+    return name.with_suffix(suffix)
+
+
+def _checked(jobs: list[Job], compare: bool) -> list[Job]:
+    """Refuse what would lose a picture."""
+    sources = {job.source.resolve() for job in jobs}
+    targets: dict[Path, Path] = {}
+    for job in jobs:
+        for target in (job.target, job.comparison) if compare else (job.target,):
+            if target.resolve() in sources:
+                raise OutputError(
+                    f"{target} is one of the pictures that are read: give another --output"
+                )
+            other = targets.setdefault(target.resolve(), job.source)
+            if other != job.source:
+                raise OutputError(
+                    f"{other} and {job.source} would both become {target}: give them in runs of "
+                    "their own"
+                )
+    return jobs
+
+
+def claim_folder(
+    output: str, jobs: Sequence[Job], settings: Mapping[str, Any], overwrite: bool = False
+) -> None:
+    """Record in the output folder what its pictures are made with, and tidy it.
+
+    The record is written anew when the settings change; pictures older than it are not done.
+
+    Args:
+        output: as in `find_jobs`; for a file there is no record.
+        jobs: from `find_jobs`.
+        settings: everything that changes the pictures.
+        overwrite: replace pictures that were made otherwise, or by somebody else.
+
+    Raises:
+        OutputError: there are such pictures and ``overwrite`` is not set.
+    """
+    if _single(output, jobs):
+        return
+    record = Path(output) / RECORD
+    before = _read_record(record)
+    if overwrite or before != settings:
+        theirs = [job.target for job in jobs if job.target.exists()]
+        if theirs and not overwrite:
+            changes = [
+                f"{key} was {before.get(key)}, now {value}"
+                for key, value in settings.items()
+                if before.get(key) != value and key != "networks"
+            ]
+            how = "; ".join(changes) if before else "not by upscale.py"
+            raise OutputError(
+                f"{theirs[0]} was made otherwise ({how or 'with another network'}): give another "
+                "--output, or --overwrite to replace it"
+            )
+        write_json(make_folder(record.parent) / RECORD, settings)
+    for folder in {job.target.parent for job in jobs}:
+        remove_leftovers(folder)
+
+
+def is_done(job: Job, output: str, compare: bool = False) -> bool:
+    """Tell whether a picture was enlarged since it and the record of the folder were written.
+
+    A single picture with a file name for its output is always done again.
+    """
+    if _single(output, [job]):
+        return False
+    try:
+        made = job.target.stat().st_mtime_ns
+        since = [path.stat().st_mtime_ns for path in (job.source, Path(output) / RECORD)]
+    except OSError:
+        return False
+    return made >= max(since) and (not compare or job.comparison.exists())
+
+
+def _single(output: str, jobs: Sequence[Job]) -> bool:
+    return len(jobs) == 1 and jobs[0].target == Path(output)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,155 @@
+"""What upscale.py does: opens the network, chooses width and tiles, enlarges, reports."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from src.deploy.batch import Result, sizes_of, upscale_jobs
+from src.deploy.budget import tile_for
+from src.deploy.jobs import Job, claim_folder, find_jobs
+from src.deploy.latency import milliseconds
+from src.deploy.runtime import Runtime, choose_runtime
+from src.deploy.source import Source, open_source
+from src.deploy.upscaler import LARGEST_TILE, Upscaler, default_overlap, smallest_tile
+from src.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are enlarged.
+
+    Attributes:
+        width: of the network; None for the widest, or what the budget allows.
+        budget_ms: time that the network may take for the largest of the pictures; None: any.
+        tile: side of the tiles in LR pixels; None for what the memory allows.
+        overlap: context around each tile; None for the network's receptive field, at most 40.
+        memory: bytes that the process may use.
+        self_ensemble: average eight flips and turns.
+        suffix: of the files to write; None keeps each picture's own.
+        compare: also write bicubic and network side by side.
+        overwrite: do again what is done already.
+    """
+
+    width: float | None = None
+    budget_ms: float | None = None
+    tile: int | None = None
+    overlap: int | None = None
+    memory: int = 10**9
+    self_ensemble: bool = False
+    suffix: str | None = None
+    compare: bool = False
+    overwrite: bool = False
+
+
+def upscale(
+    checkpoint: str | None,
+    model: str | None,
+    inputs: Sequence[str],
+    output: str,
+    options: Options,
+    runtime: str = "auto",
+    precision: str = "f32",
+    device_target: str = "CPU",
+    device_id: int = 0,
+) -> Result:
+    """Enlarge pictures with a network at one width.
+
+    Under `msrun` each process takes its share of the pictures.
+
+    Args:
+        checkpoint: of train.py; or None.
+        model: file or folder of export.py; or None.
+        inputs: pictures, folders, text files that list pictures.
+        output: folder, or a file name for a single picture.
+        options: how.
+        runtime: ``auto``, ``mindspore`` or ``openvino``.
+        precision: ``f32``, or ``bf16`` with OpenVINO.
+        device_target: ``Ascend``, ``GPU`` or ``CPU``.
+        device_id: which device.
+
+    Raises:
+        SlimSRError: what was given does not serve; before any picture is written.
+    """
+    if options.width is not None and options.budget_ms is not None:
+        raise ConfigError("--width and --budget-ms exclude each other: give one of them")
+    choose_runtime(runtime, device_target)  # what excludes each other is said first
+    jobs = find_jobs(inputs, output, options.suffix, options.compare)
+    rank, size, world = 0, 1, None
+    if "MS_ROLE" in os.environ or device_target != "CPU":
+        from src.engine.distributed import start_device
+
+        world = start_device(device_target, device_id)
+        rank, size = world.rank, world.size
+    threads = max(1, len(os.sched_getaffinity(0)) // size) if size > 1 else 0
+    source = open_source(checkpoint, model, runtime, device_target, precision, threads)
+    sizes = sizes_of(jobs)
+    upscaler, width = _choose(source, sizes, options)
+    settings = {
+        "networks": source.identity,
+        "width": width,
+        "precision": precision,
+        "overlap": upscaler.overlap,
+        "self_ensemble": options.self_ensemble,
+    }
+    if rank == 0:
+        claim_folder(output, jobs, settings, options.overwrite)
+    if world is not None:
+        world.barrier()  # the record of the folder decides what is done
+    result = upscale_jobs(jobs[rank::size], sizes, output, upscaler, options.compare)
+    if world is not None:
+        world.barrier()  # msrun kills the others as soon as one has ended
+    return result
+
+
+def _choose(
+    source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options
+) -> tuple[Upscaler, float]:
+    """Return the network to use and its width."""
+    if options.width is not None or options.budget_ms is None:
+        width = options.width or source.widths[0]
+        return _build(source, source.load(width), width, sizes, options), width
+    height, columns = max(sizes.values(), key=math.prod)
+    times = []
+    for width in source.widths:
+        runtime = source.load(width)
+        upscaler = _build(source, runtime, width, sizes, options)
+        tile = [max(1, min(pair)) for pair in zip(upscaler.tile, (height, columns), strict=True)]
+        time = milliseconds(runtime, *tile) * upscaler.tiles(height, columns)
+        times.append(f"width {width:g} takes {time:.0f} ms")
+        if time <= options.budget_ms:
+            logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, options.budget_ms)
+            return upscaler, width
+    raise ConfigError(
+        f"--budget-ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
+        f"{', '.join(times)}; give more time, smaller pictures or a narrower network"
+    )
+
+
+def _build(
+    source: Source,
+    runtime: Runtime,
+    width: float,
+    sizes: Mapping[Job, tuple[int, int]],
+    options: Options,
+) -> Upscaler:
+    overlap = default_overlap(source.margin) if options.overlap is None else options.overlap
+    tile = options.tile
+    if tile is None:
+        # No tile is larger than the largest picture.
+        sides = [max(size) for size in sizes.values()]
+        smallest = smallest_tile(overlap)
+        largest = max(smallest, min(LARGEST_TILE, max(sides)))
+        longest = max(columns for _, columns in sizes.values())
+        tile = tile_for(
+            options.memory, source.bytes_per_pixel(width), source.scale, longest, smallest, largest
+        )
+    return Upscaler(
+        runtime.run, source.scale, source.margin, tile, overlap, runtime.fixed,
+        options.self_ensemble,
+    )  # fmt: skip

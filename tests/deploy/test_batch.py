@@ -1,0 +1,138 @@
+"""Many pictures: memory that runs out, budgets of time, comparisons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.deploy import upscale as upscale_module
+from src.deploy.batch import sizes_of, upscale_jobs
+from src.deploy.jobs import claim_folder, find_jobs
+from src.deploy.runtime import Runtime
+from src.deploy.source import Source
+from src.deploy.upscale import Options, upscale
+from src.deploy.upscaler import Upscaler
+from src.errors import ConfigError
+from src.imaging import imread, imresize, imwrite
+
+SCALE = 2
+
+
+def nearest(batch):
+    return batch.repeat(SCALE, 2).repeat(SCALE, 3)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with two pictures in ``in``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for name, (height, width) in {"a": (90, 70), "b": (40, 50)}.items():
+        imwrite(f"in/{name}.png", rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    return tmp_path
+
+
+def enlarge(upscaler, **options):
+    jobs = find_jobs(["in"], "out", **options)
+    claim_folder("out", jobs, {"width": 1.0})
+    return upscale_jobs(jobs, sizes_of(jobs), "out", upscaler, **options)
+
+
+def test_smaller_tiles_where_memory_runs_out(folder, caplog):
+    sides = []
+
+    def run(batch):
+        sides.append(batch.shape[2])
+        if batch.shape[2] > 40:
+            raise MemoryError("too large")
+        return nearest(batch)
+
+    result = enlarge(Upscaler(run, SCALE, 2, tile=150))
+    assert (result.done, result.failed) == (2, {})
+    assert sides[:2] == [90, 75] and sides[2] == 37  # then 37 for all the rest, never more again
+    assert max(sides[2:]) == 37
+    assert [record.getMessage() for record in caplog.records] == [
+        "not enough memory for tiles of 150 pixels: going on with 75",
+        "not enough memory for tiles of 75 pixels: going on with 37",
+    ]
+    for name in "ab":
+        np.testing.assert_array_equal(imread(f"out/{name}.png")[::2, ::2], imread(f"in/{name}.png"))
+
+
+def test_memory_that_is_too_little_for_anything(folder):
+    def run(batch):
+        raise MemoryError("too large")
+
+    with pytest.raises(MemoryError, match="too large"):
+        enlarge(Upscaler(run, SCALE, 2))
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["upscale.json"]
+
+
+def test_comparisons(folder):
+    result = enlarge(Upscaler(nearest, SCALE, 0), compare=True)
+    assert result.done == 2
+    for name in "ab":
+        lr, both = imread(f"in/{name}.png"), imread(f"out/{name}_compare.png")
+        height, width = SCALE * lr.shape[0], SCALE * lr.shape[1]
+        caption = both.shape[0] - height
+        assert 16 <= caption <= 32 and both.shape[1] == 2 * width + 4
+        assert len(np.unique(both[:caption])) > 2  # words, in grey steps
+        np.testing.assert_array_equal(both[caption:, :width], imresize(lr, SCALE))
+        np.testing.assert_array_equal(both[caption:, -width:], imread(f"out/{name}.png"))
+    assert (enlarge(Upscaler(nearest, SCALE, 0), compare=True)).skipped == 2
+
+
+class Fake(Source, Runtime):
+    """Widths whose time is what the test says, per tile."""
+
+    scale, margin, widths, identity, name = SCALE, 0, (1.0, 0.5, 0.25), "fake", "fake"
+
+    def load(self, width):
+        return self
+
+    def run(self, batch):
+        return nearest(batch)
+
+    def bytes_per_pixel(self, width):
+        return 100
+
+    def cost(self, width):
+        return {}
+
+
+@pytest.fixture
+def timed(monkeypatch, folder):
+    """Networks of 100, 40 and 10 ms per tile; the largest picture has 4 tiles of 50."""
+    times = iter((100.0, 40.0, 10.0))
+    shapes = []
+
+    def milliseconds(runtime, height, width):
+        shapes.append((height, width))
+        return next(times)
+
+    monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
+    monkeypatch.setattr(upscale_module, "milliseconds", milliseconds)
+    return shapes
+
+
+def test_the_widest_within_the_time(timed, folder, caplog):
+    caplog.set_level("INFO")
+    result = upscale("c", None, ["in"], "out", Options(budget_ms=170, tile=50))
+    assert result.done == 2 and timed == [(50, 50)] * 2
+    assert '"width": 0.5' in (folder / "out" / "upscale.json").read_text()
+    assert "width 0.5 takes 160 ms for 70x90, within 170 ms" in caplog.messages
+
+
+def test_no_width_within_the_time(timed, folder):
+    with pytest.raises(ConfigError) as caught:
+        upscale("c", None, ["in"], "out", Options(budget_ms=39, tile=50))
+    for words in ("--budget-ms 39", "70x90", "width 1 takes 400 ms", "width 0.25 takes 40 ms"):
+        assert words in str(caught.value)
+    assert not (folder / "out").exists()
+
+
+def test_the_ensemble_costs_eight_times_as_much(timed, folder):
+    options = Options(budget_ms=330, tile=50, self_ensemble=True)
+    upscale("c", None, ["in"], "out", options)
+    assert '"width": 0.25' in (folder / "out" / "upscale.json").read_text()

@@ -1,0 +1,180 @@
+"""Which pictures become which files, and what of them is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from src.deploy.jobs import claim_folder, find_jobs, is_done
+from src.errors import DataError, OutputError
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """The current folder, with pictures (empty files) and other things."""
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "in/a.png",
+        "in/b.JPG",
+        "in/sub/c.d.webp",
+        "in/sub/e.bmp",
+        "in/notes.txt",
+        "f.gif",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path
+
+
+def plan(*args, **kwargs):
+    return {str(job.source): str(job.target) for job in find_jobs(*args, **kwargs)}
+
+
+def test_a_folder_is_mirrored(tree):
+    assert plan(["in"], "out") == {
+        "in/a.png": "out/a.png",
+        "in/b.JPG": "out/b.JPG",
+        "in/sub/c.d.webp": "out/sub/c.d.webp",
+        "in/sub/e.bmp": "out/sub/e.png",  # BMP is read but not written
+    }
+    assert set(plan(["in"], "out", ".tiff").values()) == {
+        "out/a.tiff", "out/b.tiff", "out/sub/c.d.tiff", "out/sub/e.tiff",
+    }  # fmt: skip
+
+
+def test_single_pictures(tree):
+    assert plan(["in/a.png"], "new.jpg") == {"in/a.png": "new.jpg"}
+    assert plan(["in/a.png"], "new") == {"in/a.png": "new/a.png"}
+    assert plan(["f.gif"], "new") == {"f.gif": "new/f.png"}
+    (tree / "folder.png").mkdir()
+    assert plan(["in/a.png"], "folder.png") == {"in/a.png": "folder.png/a.png"}
+
+
+def test_lists(tree):
+    (tree / "list.txt").write_text("in/a.png\n\n  f.gif  \nin/sub\n", encoding="utf-8")
+    assert plan(["list.txt", "in/b.JPG"], "out") == {
+        "in/a.png": "out/a.png",
+        "f.gif": "out/f.png",
+        "in/sub/c.d.webp": "out/c.d.webp",
+        "in/sub/e.bmp": "out/e.png",
+        "in/b.JPG": "out/b.JPG",
+    }
+
+
+def test_names_that_differ_in_their_suffix_only(tree):
+    for name in ("x.png", "x.jpg", "x.bmp"):
+        (tree / "in" / "sub" / name).write_bytes(b"")
+    found = plan(["in/sub"], "out", ".png")
+    assert found["in/sub/x.png"] == "out/x.png"
+    assert found["in/sub/x.jpg"] == "out/x.jpg.png"
+    assert found["in/sub/x.bmp"] == "out/x.bmp.png"
+    assert found["in/sub/e.bmp"] == "out/e.png"
+
+
+def test_results_inside_the_input_are_not_read_again(tree):
+    before = plan(["in"], "in/out")
+    for target in before.values():
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_bytes(b"")
+    assert plan(["in"], "in/out") == before
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "error", "words"),
+    [
+        (["nowhere"], "out", DataError, "nowhere does not exist"),
+        (["in/notes.txt"], "out", DataError, "no pictures in in/notes.txt"),
+        (["in/a.png"], "in/notes.txt", OutputError, "in/notes.txt is a file"),
+        (["in"], "f.gif", OutputError, "f.gif is a file"),
+        (["in"], "in", OutputError, "in/a.png is one of the pictures that are read"),
+        (["in/a.png"], "in/a.png", OutputError, "in/a.png is one of the pictures"),
+        (["in/a.png"], "in", OutputError, "in/a.png is one of the pictures"),
+        (
+            ["in", "in/sub/../a.png", "more/a.png"],
+            "out",
+            OutputError,
+            "would both become out/a.png",
+        ),
+    ],
+)
+def test_what_would_lose_something_is_refused(tree, inputs, output, error, words):
+    (tree / "more").mkdir()
+    (tree / "more" / "a.png").write_bytes(b"")
+    with pytest.raises(error) as caught:
+        find_jobs(inputs, output)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_list_that_names_nothing_that_exists_or_is_no_text(tree):
+    (tree / "list.txt").write_text("in/a.png\nin/z.png\n")
+    with pytest.raises(DataError, match=r"in/z\.png does not exist"):
+        find_jobs(["list.txt"], "out")
+    (tree / "list.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"list\.txt is no text in UTF-8"):
+        find_jobs(["list.txt"], "out")
+
+
+def test_comparisons_may_not_hit_other_files(tree):
+    (tree / "in" / "a_compare.png").write_bytes(b"")
+    assert len(find_jobs(["in"], "out")) == 5
+    with pytest.raises(OutputError, match=r"would both become out/a_compare\.png"):
+        find_jobs(["in"], "out", compare=True)
+
+
+def made(job, seconds):
+    """Let a target appear, some seconds after the epoch."""
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    job.target.write_bytes(b"x")
+    os.utime(job.target, (seconds, seconds))
+
+
+def test_what_is_done(tree):
+    jobs = find_jobs(["in"], "out")
+    claim_folder("out", jobs, {"width": 1.0})
+    now = (tree / "out" / "upscale.json").stat().st_mtime
+    job = jobs[0]
+    assert not is_done(job, "out")
+    made(job, now + 10)
+    assert is_done(job, "out")
+    assert not is_done(job, "out", compare=True)
+    job.comparison.write_bytes(b"")
+    assert is_done(job, "out", compare=True)
+    os.utime(job.source, (now + 20, now + 20))  # the picture has changed since
+    assert not is_done(job, "out")
+
+
+def test_other_settings_are_refused_unless_everything_is_replaced(tree):
+    jobs = find_jobs(["in"], "out")
+    record = tree / "out" / "upscale.json"
+    claim_folder("out", jobs, {"networks": "a", "width": 1.0})
+    claim_folder("out", jobs, {"networks": "a", "width": 0.5})  # nothing has been made yet
+    made(jobs[0], record.stat().st_mtime + 10)
+    claim_folder("out", jobs, {"networks": "a", "width": 0.5})
+    assert is_done(jobs[0], "out")
+    with pytest.raises(OutputError, match=r"width was 0\.5, now 1\.0.*--overwrite"):
+        claim_folder("out", jobs, {"networks": "a", "width": 1.0})
+    with pytest.raises(OutputError, match="with another network"):
+        claim_folder("out", jobs, {"networks": "b", "width": 0.5})
+    assert is_done(jobs[0], "out")
+    os.utime(jobs[0].target)
+    claim_folder("out", jobs, {"networks": "b", "width": 0.5}, overwrite=True)
+    assert not is_done(jobs[0], "out")
+
+
+def test_pictures_of_somebody_else_are_not_taken_for_ours(tree):
+    jobs = find_jobs(["in"], "out")
+    made(jobs[0], 10)
+    with pytest.raises(OutputError, match=r"out/a\.png was made otherwise \(not by upscale\.py\)"):
+        claim_folder("out", jobs, {"width": 1.0})
+    assert not (tree / "out" / "upscale.json").exists()
+
+
+def test_a_single_file_is_always_made_again(tree):
+    (job,) = find_jobs(["in/a.png"], "new.png")
+    claim_folder("new.png", [job], {"width": 1.0})
+    made(job, 4e9)
+    assert not is_done(job, "new.png")
+    assert sorted(path.name for path in tree.iterdir()) == ["f.gif", "in", "new.png"]
