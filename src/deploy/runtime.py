@@ -34,6 +34,8 @@ class Runtime(abc.ABC):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Map (N, 3, H, W) to (N, 3, H*scale, W*scale), float32, RGB in [0, 255].
 
+        The result may be overwritten by the next run, and may be changed by the caller.
+
         Raises:
             MemoryError: there is too little memory for a batch of this size.
         """
@@ -119,7 +121,7 @@ class OpenVinoRuntime(Runtime):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         try:
-            return self.request.infer([batch], share_inputs=True)[0]
+            return self.request.infer([batch], share_inputs=True, share_outputs=True)[0]
         except RuntimeError as error:
             _raise_if_memory(error)
             raise
