@@ -29,6 +29,8 @@ class Runtime(abc.ABC):
     name: str
     fixed: tuple[int, int, int] | None = None
     """Number, height and width of the only input that it takes; None where all are free."""
+    scratch: float
+    """Memory that it takes for each byte of feature maps, measured, rounded up."""
 
     @abc.abstractmethod
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -50,6 +52,7 @@ class MindSporeRuntime(Runtime):
     """
 
     name = "mindspore"
+    scratch = 9.0  # its convolutions lay out every window of a map, and maps are not reused
 
     def __init__(self, cell: nn.Cell, fixed: tuple[int, int, int] | None = None):
         import mindspore as ms
@@ -87,6 +90,7 @@ class OpenVinoRuntime(Runtime):
     """
 
     name = "openvino"
+    scratch = 2.0
 
     def __init__(
         self,
