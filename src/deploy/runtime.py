@@ -7,10 +7,13 @@ where it is used, so that an ONNX file runs without it.
 from __future__ import annotations
 
 import abc
+import ctypes
 import importlib.util
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -112,7 +115,8 @@ class OpenVinoRuntime(Runtime):
         core = openvino.Core()
         try:
             read = core.read_model(model if isinstance(model, bytes) else str(model))
-            compiled = core.compile_model(read, "CPU", options)
+            with _signal_stack_kept():
+                compiled = core.compile_model(read, "CPU", options)
         except RuntimeError as error:
             _raise_if_memory(error)
             what = "the model" if isinstance(model, bytes) else model
@@ -129,6 +133,32 @@ class OpenVinoRuntime(Runtime):
         except RuntimeError as error:
             _raise_if_memory(error)
             raise
+
+
+class _SignalStack(ctypes.Structure):
+    """The C library's stack_t."""
+
+    _fields_: ClassVar = [
+        ("start", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    ]
+
+
+@contextmanager
+def _signal_stack_kept() -> Iterator[None]:
+    """Undo that OpenVINO gives this thread a stack for signals.
+
+    It frees that stack with the model, and the next Ctrl-C, which Python handles on it, would end
+    the process by a segmentation fault.
+    """
+    before = _SignalStack()
+    library = ctypes.CDLL(None)
+    library.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        library.sigaltstack(ctypes.byref(before), None)
 
 
 def openvino_installed() -> bool:

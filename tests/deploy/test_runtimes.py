@@ -117,6 +117,23 @@ def test_onnx_needs_no_mindspore(released):
     assert run.stdout == "(1, 3, 10, 8) False\n"
 
 
+@openvino
+def test_a_signal_after_a_model_is_gone_is_still_handled(released):
+    """OpenVINO leaves the thread a stack for signals that it frees with the model."""
+    code = (
+        "import gc, os, signal\n"
+        "from src.deploy.source import open_source\n"
+        f"source = open_source(None, {str(released[2][1])!r})\n"
+        "first, second = source.load(0.25), source.load(0.5)\n"
+        "del first; gc.collect(); third = source.load(1.0)\n"
+        "del second, third; gc.collect()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "handled\n")
+
+
 def test_which_runtime_is_chosen(monkeypatch):
     monkeypatch.setattr(runtime_module, "openvino_installed", lambda: True)
     assert choose_runtime("auto", "CPU") == "openvino"
