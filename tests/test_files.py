@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -141,9 +143,17 @@ def test_make_folder(tmp_path):
 def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
     (tmp_path / ".other").mkdir()
     (tmp_path / "last.ckpt").write_text("x")
-    context = replacing(tmp_path / "last.ckpt")
-    temporary = context.__enter__()  # never left, as in a process that is killed
-    temporary.write_text("half")
-    assert len(names(tmp_path)) == 3
-    remove_leftovers(tmp_path)
+    code = (
+        "import os; from src.files import replacing\n"
+        f"with replacing({str(tmp_path / 'last.ckpt')!r}) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code])
+    with replacing(tmp_path / "last.ckpt") as temporary:  # this process is alive
+        temporary.write_text("y")
+        assert len(names(tmp_path)) == 4
+        remove_leftovers(tmp_path)
+        assert len(names(tmp_path)) == 3
     assert names(tmp_path) == [".other", "last.ckpt"]
+    assert (tmp_path / "last.ckpt").read_text() == "y"

@@ -110,7 +110,7 @@ def test_what_would_lose_something_is_refused(tree, inputs, output, error, words
 
 def test_a_list_that_names_nothing_that_exists_or_is_no_text(tree):
     (tree / "list.txt").write_text("in/a.png\nin/z.png\n")
-    with pytest.raises(DataError, match=r"in/z\.png does not exist"):
+    with pytest.raises(DataError, match=r"in/z\.png, listed in list\.txt, does not exist"):
         find_jobs(["list.txt"], "out")
     (tree / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"list\.txt is no text in UTF-8"):

@@ -86,7 +86,7 @@ def test_evaluation_prints_a_table_and_writes_every_picture(trained):
         assert scores[method]["psnr"] == pytest.approx(row[label]["psnr"], abs=1e-6)
 
 
-def test_export_writes_a_small_file_and_a_manifest_for_each_width(trained):
+def test_export_writes_a_small_file_for_each_width_and_a_manifest(trained):
     done = run(
         "export.py", "--ckpt", "run/best.ckpt", "--width", "1.0", "0.25", "--output", "out",
         cwd=trained,
@@ -95,17 +95,17 @@ def test_export_writes_a_small_file_and_a_manifest_for_each_width(trained):
     assert "WARNING" not in done.stderr and "Warning" not in done.stderr
     files = [trained / line for line in done.stdout.splitlines()]
     assert sorted(files) == sorted((trained / "out").iterdir())
+    manifest = json.loads((trained / "out" / "manifest.json").read_text())
+    assert manifest["scale"] == 2 and manifest["colour"] == "RGB"
+    assert manifest["source"]["config"]["method"]["name"] == "csd"
     models = {}
-    for file in files:
-        if file.suffix == ".json":
-            manifest = json.loads(file.read_text())
-            model = file.with_name(manifest["model"])
-            assert manifest["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
-            assert manifest["scale"] == 2 and manifest["colour"] == "RGB"
-            assert manifest["input"]["shape"] == [None, 3, None, None]
-            assert manifest["largest_relative_difference"] <= 1e-5
-            assert manifest["source"]["config"]["method"]["name"] == "csd"
-            models[manifest["width"]] = model.stat().st_size
+    for model in manifest["models"]:
+        content = (trained / "out" / model["file"]).read_bytes()
+        assert model["sha256"] == hashlib.sha256(content).hexdigest()
+        assert model["input"]["shape"] == [None, 3, None, None]
+        assert model["largest_relative_difference"] <= 1e-5
+        models[model["width"]] = len(content)
+    assert len(files) == len(models) + 1
     saved = 4 * sum(v.size for v in read_arrays(trained / "run" / "best.ckpt").values())
     # All weights are in the wide file; what the narrow one lacks is 15/16 of nearly all of them.
     assert models[1.0] - models[0.25] > 0.8 * saved
@@ -135,7 +135,7 @@ def test_the_configuration_that_is_shown_loads_back(monkeypatch, tmp_path, capsy
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("script", ["train.py", "eval.py", "export.py"])
+@pytest.mark.parametrize("script", ["train.py", "eval.py", "export.py", "upscale.py"])
 def test_help_names_the_arguments(script, tmp_path):
     done = run(script, "--help", cwd=tmp_path)
     assert done.returncode == 0
