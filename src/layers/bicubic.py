@@ -7,6 +7,7 @@ and networks.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -56,6 +57,12 @@ class BicubicEnlarge(nn.Cell):
         x = ops.pad(x.reshape((n * c, 1, h, w)), (2, 2, 2, 2), mode="replicate")
         x = self.shuffle(conv2d(x, self.kernels))
         return x.reshape((n, c, x.shape[2], x.shape[3]))
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Describe this layer, for pictures of three channels, to `src.deploy.onnx_graph`."""
+        x = graph.node("Pad", [x, np.array([0, 0, 2, 2] * 2)], mode="edge")
+        x = graph.node("Conv", [x, np.tile(self.kernels.asnumpy(), (3, 1, 1, 1))], group=3)
+        return self.shuffle.to_onnx(graph, x)
 
 
 class GaussianBlur(nn.Cell):
