@@ -58,8 +58,8 @@ def _carn(config: Any) -> Layers:
 
 def _vdsr(config: Any) -> Layers:
     last = config.n_layers
-    names = {f"convs_relu.{i}": f"conv{i + 1:02d}" for i in range(last - 1)}
-    return names | {"last_conv": f"conv{last:02d}"}
+    names = {f"body.{i}": f"conv{i + 1:02d}" for i in range(last - 1)}
+    return names | {"tail": f"conv{last:02d}"}
 
 
 def _idn_caffe(config: Any) -> Layers:

@@ -14,8 +14,9 @@ class Concat(nn.Cell):
     """Join feature maps along the channels."""
 
     def construct(self, *maps: ms.Tensor) -> ms.Tensor:
-        """Map several (N, C_i, H, W) to (N, sum of C_i, H, W)."""
-        return ops.concat(maps, 1)
+        """Map several (N, C_i, H, W) to (N, sum of C_i, H, W), in the precision of the last."""
+        dtype = maps[-1].dtype
+        return ops.concat([x.astype(dtype) for x in maps], 1)
 
     def to_onnx(self, graph: Any, *maps: Any) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`."""

@@ -10,17 +10,14 @@ from mindspore import nn
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from src.layers.attention import ResidualAttentionBlock
 from src.layers.bicubic import BicubicEnlarge
-from src.layers.blocks import MeanShift, Upsampler
+from src.layers.blocks import MeanShift
 from src.layers.channels import Concat
-from src.layers.slim import Parts, SlimConv2d, channels_at
+from src.layers.slim import SlimConv2d, channels_at
+from src.layers.u_net import DownBlock, UpBlock
 from src.models.base import SlimmableNet
 from src.models.registry import MODELS
 from src.options import STRICT
-
-_REDUCTION = 16  # of the channel attention
-_SLOPE = 0.2
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -34,48 +31,6 @@ class DrnConfig:
     def at_width(self, width: float) -> DrnConfig:
         """Return the configuration of the same network with all layers at ``width``."""
         return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
-
-
-class DownBlock(nn.Cell):
-    """Halve height and width, double the channels: two convolutions without bias.
-
-    Args:
-        n: input channels at width 1.
-    """
-
-    def __init__(self, n: int):
-        super().__init__()
-        self.conv1 = SlimConv2d(n, n, stride=2, bias=False)
-        self.relu = nn.LeakyReLU(_SLOPE)
-        self.conv2 = SlimConv2d(n, 2 * n, bias=False)
-
-    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, n*width, H, W) to (N, 2*n*width, H/2, W/2)."""
-        return self.conv2(self.relu(self.conv1(x, width)), width)
-
-
-class UpBlock(nn.Cell):
-    """Residual blocks with channel attention, enlargement by 2, reduction of channels by 1x1.
-
-    Args:
-        feats: parts of the input channels at width 1.
-        n_out: output channels at width 1.
-        n_blocks: residual blocks.
-    """
-
-    def __init__(self, feats: Parts, n_out: int, n_blocks: int):
-        super().__init__()
-        self.blocks = nn.CellList(
-            [ResidualAttentionBlock(feats, _REDUCTION) for _ in range(n_blocks)]
-        )
-        self.upsampler = Upsampler(2, feats)
-        self.reduce = SlimConv2d(feats, n_out, 1)
-
-    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, C*width, H, W) to (N, n_out*width, 2*H, 2*W)."""
-        for block in self.blocks:
-            x = block(x, width)
-        return self.reduce(self.upsampler(x, width), width)
 
 
 @MODELS.register("drn")

@@ -13,16 +13,13 @@ from pydantic.dataclasses import dataclass
 from src.errors import ConfigError
 from src.layers.bicubic import BicubicEnlarge
 from src.layers.blocks import SubPixel
-from src.layers.channels import Concat, Split
 from src.layers.colour import LUMA_TO_RGB, Luma
-from src.layers.slim import SlimConv2d, channels_at, in_groups
+from src.layers.distillation import GROUPS, SLOPE, DistillationBlock
+from src.layers.slim import SlimConv2d, channels_at
 from src.layers.slim_transpose import SlimConvTranspose2d
 from src.models.base import SlimmableNet
 from src.models.registry import MODELS
 from src.options import STRICT
-
-_GROUPS = 4  # of the second and the fifth convolution of a block
-_SLOPE = 0.05
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -49,43 +46,6 @@ class IdnConfig:
         )
 
 
-class DistillationBlock(nn.Cell):
-    """Enhancement unit and compression unit (section 3.2, figures 1 and 2).
-
-    Args:
-        n: channels at width 1, in and out.
-        d: channels that leave after the third convolution.
-    """
-
-    def __init__(self, n: int, d: int):
-        super().__init__()
-        grouped = [in_groups(channels, _GROUPS) for channels in (n - d, n - 2 * d, n)]
-        first, second, third = grouped
-        self.convs = nn.CellList(
-            [
-                SlimConv2d(n, first),
-                SlimConv2d(first, second, groups=_GROUPS),
-                SlimConv2d(second, (d, n - d)),
-                SlimConv2d(n - d, third),
-                SlimConv2d(third, first, groups=_GROUPS),
-                SlimConv2d(first, (n, d)),
-            ]
-        )
-        self.down = SlimConv2d((n, d), n, 1)
-        self.relu = nn.LeakyReLU(_SLOPE)
-        self.split, self.concat = Split((d, n - d)), Concat()
-
-    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, n*width, H, W) to the same shape."""
-        stream = x
-        for i in range(3):
-            stream = self.relu(self.convs[i](stream, width))
-        distilled, stream = self.split(stream, width)
-        for i in range(3, 6):
-            stream = self.relu(self.convs[i](stream, width))
-        return self.relu(self.down(self.concat(x, distilled) + stream, width))
-
-
 @MODELS.register("idn")
 class Idn(SlimmableNet):
     """Adds detail to the bicubic enlargement: to Y in [0, 1], or to RGB in [0, 255]."""
@@ -96,13 +56,13 @@ class Idn(SlimmableNet):
     def __init__(self, config: IdnConfig):
         super().__init__(config)
         n, d, scale = config.n_feats, config.n_distilled, config.scale
-        if n <= 2 * d or n % _GROUPS or d % _GROUPS:
+        if n <= 2 * d or n % GROUPS or d % GROUPS:
             raise ConfigError(
-                f"n_feats = {n} and n_distilled = {d} are not valid: give multiples of {_GROUPS}, "
+                f"n_feats = {n} and n_distilled = {d} are not valid: give multiples of {GROUPS}, "
                 "n_feats more than twice n_distilled"
             )
         self.colour = config.colour
-        colours = len(config.colour)
+        colours = 3 if config.colour == "RGB" else 1
         self.luma = Luma()
         self.enlarge = BicubicEnlarge(scale, "matlab")
         self.head = nn.CellList([SlimConv2d(colours, n, slim_in=False), SlimConv2d(n, n)])
@@ -114,7 +74,7 @@ class Idn(SlimmableNet):
             if config.upsampling == "transposed"
             else SubPixel(scale, n, colours)
         )
-        self.relu = nn.LeakyReLU(_SLOPE)
+        self.relu = nn.LeakyReLU(SLOPE)
         self.margin = 2 + 6 * config.n_blocks + self.upsample.reach
 
     def features(

@@ -49,7 +49,7 @@ class Vdsr(SlimmableNet):
         self.luma = Luma()
         self.enlarge = BicubicEnlarge(config.scale, "matlab")
         # The paper's start (He et al.); with a smaller one 20 layers without shortcut give nothing.
-        self.convs_relu = nn.CellList(
+        self.body = nn.CellList(
             [
                 SlimConv2d(
                     n if i else 1, n, slim_in=i > 0, bias=config.bias, gain=math.sqrt(6)
@@ -57,7 +57,7 @@ class Vdsr(SlimmableNet):
                 for i in range(last)
             ]
         )  # fmt: skip
-        self.last_conv = SlimConv2d(n, 1, slim_out=False, bias=config.bias, gain=math.sqrt(6))
+        self.tail = SlimConv2d(n, 1, slim_out=False, bias=config.bias, gain=math.sqrt(6))
         self.relu = nn.ReLU()
         # Layers see pixels of the enlarged picture, each of which comes from LR pixels 2 away.
         self.margin = math.ceil(config.n_layers / config.scale) + 2
@@ -71,7 +71,7 @@ class Vdsr(SlimmableNet):
         """
         bicubic = self.enlarge(lr)
         x, taps = self.luma(bicubic), ()
-        for conv in self.convs_relu:
+        for conv in self.body:
             x = self.relu(conv(x, width))
             taps = (*taps, x)
-        return taps, bicubic + self.last_conv(x, width) * LUMA_TO_RGB
+        return taps, bicubic + self.tail(x, width) * LUMA_TO_RGB
