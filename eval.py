@@ -23,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--tile", type=int, default=512, help="side of the tiles in LR pixels")
     parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
+    parser.add_argument(
+        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
+    )
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
@@ -35,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = evaluate_sets(
         args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
         args.device_target, args.device_id, args.model, args.runtime, args.sr,
+        args.precision,
     )  # fmt: skip
     sys.stdout.write(format_table(report))
     if args.json:

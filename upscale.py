@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
     parser.add_argument("--overwrite", action="store_true", help="do again what is there")
-    parser.add_argument("--memory", default="1GB", help="that the process may use (default 1GB)")
+    parser.add_argument("--memory", help="that the process may use, e.g. 800MB (default: 1GB)")
     parser.add_argument("--tile", type=_positive(int), help="side in pixels (default: by memory)")
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
@@ -58,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src.deploy.budget import parse_memory
     from src.deploy.upscale import Options, upscale
 
+    memory = None if args.memory is None else parse_memory(args.memory)
     options = Options(
-        args.width, args.budget_ms, args.tile, args.overlap, parse_memory(args.memory),
+        args.width, args.budget_ms, args.tile, args.overlap, memory,
         args.self_ensemble, args.format and f".{args.format}", args.compare, args.overwrite,
     )  # fmt: skip
     result = upscale(

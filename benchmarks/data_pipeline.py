@@ -8,8 +8,6 @@ Compare with batch / (seconds per training step): the pipeline must be several t
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -18,18 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from src.data import PatchDataset, find_pairs
+from src.deploy.latency import machine_name
 from src.errors import SlimSRError
-
-
-def cpu_model() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def measure(data: PatchDataset, batch: int, seconds: float) -> float:
@@ -56,7 +44,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         pairs = find_pairs(args.data_path, args.scale, args.layout)
-        print(f"CPU: {cpu_model()}, {os.cpu_count()} cores; one thread is measured")
+        print(f"{machine_name('CPU')}; one thread is measured")
         print(f"{len(pairs)} pictures, x{args.scale}, batch {args.batch}")
         with tempfile.TemporaryDirectory() as cache:
             for label in ("cold", "warm"):

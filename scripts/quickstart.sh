@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The main job on a CPU, in minutes: train a small slimmable EDSR x2 by CSD on photographs, score it,
-# export teacher and student as MINDIR, draw what came out.
+# export teacher and student as MINDIR and ONNX, draw what came out.
 # Usage: bash scripts/quickstart.sh [--data DIR] [--vgg FILE] [--output DIR]
 set -euo pipefail
 here=$PWD
@@ -46,8 +46,9 @@ start=$SECONDS
   --data_path "$output/pictures/train" --valid_path "$output/pictures/valid"
 "$PYTHON" eval.py --ckpt "$output/run/last.ckpt" --data "$output/pictures/valid" \
   --widths 0.25 1.0 --json "$output/scores.json" | tee "$output/scores.txt"
-"$PYTHON" export.py --ckpt "$output/run/last.ckpt" --width 1.0 0.25 --output "$output/export" \
-  >/dev/null
+rm -rf "$output/export"
+"$PYTHON" export.py --ckpt "$output/run/last.ckpt" --file_format ALL --width 1.0 0.25 \
+  --output "$output/export" >/dev/null
 "$PYTHON" scripts/quickstart_pictures.py draw --output "$output"
 
 cat <<SUMMARY
@@ -55,7 +56,8 @@ cat <<SUMMARY
 Done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s. In $output:
   run/last.ckpt      teacher and student (width 0.25) in one network; run/log.jsonl has every number
   scores.txt         the table above; scores.json has every picture
-  export/*.mindir    teacher and student as plain networks, reloaded and compared; *.json describe them
+  export/            teacher and student as plain networks, MINDIR and ONNX, compared and timed;
+                     python upscale.py --model "$output/export" --width 0.25 --input PICTURES --output DIR
   strip.png          LR | bicubic | student | teacher | HR
   curve.png          training loss and validation PSNR
 SUMMARY

@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
+source scripts/packages.sh
+install_packages
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .

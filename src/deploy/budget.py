@@ -9,10 +9,8 @@ import re
 from src.errors import ConfigError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_USUAL = 10**9  # bytes
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-# Kernels need scratch memory beside the feature maps: measured at most 1.6 times with OpenVINO,
-# see benchmarks/upscale_memory.py.
-_SCRATCH = 2.0
 
 
 def parse_memory(text: str) -> int:
@@ -24,13 +22,19 @@ def parse_memory(text: str) -> int:
 
 
 def tile_for(
-    memory: int, bytes_per_pixel: int, scale: int, longest: int, smallest: int, largest: int
+    memory: int | None,
+    bytes_per_pixel: float,
+    scale: int,
+    longest: int,
+    smallest: int,
+    largest: int,
 ) -> int:
     """Return the largest tile with which this process stays within ``memory`` bytes.
 
     Args:
-        memory: that the whole process may use, what it has already taken included.
-        bytes_per_pixel: of the network's feature maps, see `bytes_per_pixel`.
+        memory: that the whole process may use, what it has already taken included; None for 1 GB,
+            or what the smallest tile needs.
+        bytes_per_pixel: that the network takes while it runs.
         scale: enlargement.
         longest: columns of the widest picture; a strip of it is as high as a tile.
         smallest: side of the smallest tile that makes sense.
@@ -42,13 +46,13 @@ def tile_for(
 
     def needed(tile: int) -> int:
         strip = tile * longest * (1 + scale * scale) * 3
-        return int(tile * tile * bytes_per_pixel * _SCRATCH + 2 * strip)
+        return int(tile * tile * bytes_per_pixel + 2 * strip)
 
-    free = memory - _resident()
+    free = (memory or _USUAL) - _resident()
     tile = largest
     while tile > smallest and needed(tile) > free:
         tile = max(smallest, tile - 16)
-    if needed(tile) > free:
+    if memory is not None and needed(tile) > free:
         raise ConfigError(
             f"--memory {memory / 1e6:.0f}MB is too little: the smallest tile of {smallest} pixels "
             f"needs about {math.ceil((memory - free + needed(smallest)) / 1e6)}MB; give more, a "

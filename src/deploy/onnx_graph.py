@@ -17,6 +17,7 @@ import onnx
 from mindspore import nn
 from onnx import TensorProto, helper, numpy_helper
 
+from src.deploy.onnx_rewrite import convolve_before_shuffle
 from src.models import SlimmableNet
 
 # DepthToSpace has its mode CRD since 11, and ATC reads 11.
@@ -109,6 +110,7 @@ def to_onnx(
     with _layers_describe_themselves():
         sr = net.construct(Symbol(graph, "lr"))
     graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
+    nodes = convolve_before_shuffle(graph.nodes, graph.constants)
     names = ("N", None, "H", "W")
     sides = [name if side is None else side for side, name in zip(shape, names, strict=True)]
     enlarged = [
@@ -116,7 +118,7 @@ def to_onnx(
     ]
     model = helper.make_model(
         helper.make_graph(
-            graph.nodes,
+            nodes,
             type(net).__name__,
             [helper.make_tensor_value_info("lr", TensorProto.FLOAT, sides)],
             [helper.make_tensor_value_info("sr", TensorProto.FLOAT, [*sides[:2], *enlarged])],

@@ -29,10 +29,14 @@ class Runtime(abc.ABC):
     name: str
     fixed: tuple[int, int, int] | None = None
     """Number, height and width of the only input that it takes; None where all are free."""
+    scratch: float
+    """Memory that it takes for each byte of feature maps, measured, rounded up."""
 
     @abc.abstractmethod
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Map (N, 3, H, W) to (N, 3, H*scale, W*scale), float32, RGB in [0, 255].
+
+        The result may be overwritten by the next run, and may be changed by the caller.
 
         Raises:
             MemoryError: there is too little memory for a batch of this size.
@@ -48,6 +52,7 @@ class MindSporeRuntime(Runtime):
     """
 
     name = "mindspore"
+    scratch = 9.0  # its convolutions lay out every window of a map, and maps are not reused
 
     def __init__(self, cell: nn.Cell, fixed: tuple[int, int, int] | None = None):
         import mindspore as ms
@@ -85,6 +90,7 @@ class OpenVinoRuntime(Runtime):
     """
 
     name = "openvino"
+    scratch = 2.0
 
     def __init__(
         self,
@@ -119,7 +125,7 @@ class OpenVinoRuntime(Runtime):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         try:
-            return self.request.infer([batch], share_inputs=True)[0]
+            return self.request.infer([batch], share_inputs=True, share_outputs=True)[0]
         except RuntimeError as error:
             _raise_if_memory(error)
             raise

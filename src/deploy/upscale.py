@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from src.deploy.batch import Result, sizes_of, upscale_jobs
 from src.deploy.budget import tile_for
 from src.deploy.jobs import Job, claim_folder, find_jobs
@@ -19,6 +21,10 @@ from src.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+# Pixels that a tile keeps beyond the least it can, unless memory is scarce: else most of the time
+# goes into the overlap.
+_WORTHWHILE = 96
+
 
 @dataclass(frozen=True)
 class Options:
@@ -29,7 +35,7 @@ class Options:
         budget_ms: time that the network may take for the largest of the pictures; None: any.
         tile: side of the tiles in LR pixels; None for what the memory allows.
         overlap: context around each tile; None for the network's receptive field, at most 40.
-        memory: bytes that the process may use.
+        memory: bytes that the process may use; None for about 1 GB, see `tile_for`.
         self_ensemble: average eight flips and turns.
         suffix: of the files to write; None keeps each picture's own.
         compare: also write bicubic and network side by side.
@@ -40,7 +46,7 @@ class Options:
     budget_ms: float | None = None
     tile: int | None = None
     overlap: int | None = None
-    memory: int = 10**9
+    memory: int | None = None
     self_ensemble: bool = False
     suffix: str | None = None
     compare: bool = False
@@ -89,7 +95,15 @@ def upscale(
     threads = max(1, len(os.sched_getaffinity(0)) // size) if size > 1 else 0
     source = open_source(checkpoint, model, runtime, device_target, precision, threads)
     sizes = sizes_of(jobs)
-    upscaler, width = _choose(source, sizes, options)
+    width = options.width
+    if options.budget_ms is not None:
+        choice = _widest_within(source, sizes, options)
+        if world is not None:  # all take what rank 0 has found
+            choice = round(size * world.mean(np.array([choice if rank == 0 else 0]))[0])
+        width = source.widths[choice]
+    elif width is None:
+        width = source.widths[0]
+    upscaler = _build(source, source.load(width), width, sizes, options)
     settings = {
         "networks": source.identity,
         "width": width,
@@ -107,24 +121,19 @@ def upscale(
     return result
 
 
-def _choose(
-    source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options
-) -> tuple[Upscaler, float]:
-    """Return the network to use and its width."""
-    if options.width is not None or options.budget_ms is None:
-        width = options.width or source.widths[0]
-        return _build(source, source.load(width), width, sizes, options), width
-    height, columns = max(sizes.values(), key=math.prod)
+def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options) -> int:
+    """Return which is the widest width whose network meets the time for the largest picture."""
+    height, columns = (max(1, side) for side in max(sizes.values(), key=math.prod))
     times = []
-    for width in source.widths:
+    for number, width in enumerate(source.widths):
         runtime = source.load(width)
         upscaler = _build(source, runtime, width, sizes, options)
-        tile = [max(1, min(pair)) for pair in zip(upscaler.tile, (height, columns), strict=True)]
+        tile = [min(pair) for pair in zip(upscaler.tile, (height, columns), strict=True)]
         time = milliseconds(runtime, *tile) * upscaler.tiles(height, columns)
         times.append(f"width {width:g} takes {time:.0f} ms")
         if time <= options.budget_ms:
             logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, options.budget_ms)
-            return upscaler, width
+            return number
     raise ConfigError(
         f"--budget-ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
         f"{', '.join(times)}; give more time, smaller pictures or a narrower network"
@@ -143,12 +152,11 @@ def _build(
     if tile is None:
         # No tile is larger than the largest picture.
         sides = [max(size) for size in sizes.values()]
-        smallest = smallest_tile(overlap)
+        smallest = smallest_tile(overlap) + (0 if options.memory else _WORTHWHILE)
         largest = max(smallest, min(LARGEST_TILE, max(sides)))
         longest = max(columns for _, columns in sizes.values())
-        tile = tile_for(
-            options.memory, source.bytes_per_pixel(width), source.scale, longest, smallest, largest
-        )
+        needed = source.bytes_per_pixel(width) * runtime.scratch
+        tile = tile_for(options.memory, needed, source.scale, longest, smallest, largest)
     return Upscaler(
         runtime.run, source.scale, source.margin, tile, overlap, runtime.fixed,
         options.self_ensemble,

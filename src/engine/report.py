@@ -38,6 +38,7 @@ def evaluate_sets(
     model: str | None = None,
     runtime: str = "auto",
     results: str | None = None,
+    precision: str = "f32",
 ) -> dict[str, Any]:
     """Score bicubic, a network at several widths and ready pictures on several sets.
 
@@ -53,6 +54,7 @@ def evaluate_sets(
         model: instead of a checkpoint a file or folder of export.py; None for none.
         runtime: see `open_source`.
         results: folder of pictures that another program has enlarged; None for none.
+        precision: see `open_source`.
 
     Returns:
         ``scale``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by method;
@@ -70,7 +72,7 @@ def evaluate_sets(
         if device_target != "CPU":
             choose_runtime(runtime, device_target)  # what excludes each other is said first
             start_device(device_target, device_id)
-        source = open_source(checkpoint, model, runtime, device_target)
+        source = open_source(checkpoint, model, runtime, device_target, precision)
         if scale not in (None, source.scale):
             raise ConfigError(
                 f"--scale {scale} does not fit {network}, a network for x{source.scale}: give "
@@ -114,6 +116,7 @@ def evaluate_sets(
         "scale": scale,
         "checkpoint": network,
         "runtime": runtime_name,
+        "precision": precision,
         "self_ensemble": self_ensemble,
         "machine": machine_name(device_target),
         "costs": costs,

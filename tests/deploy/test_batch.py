@@ -87,6 +87,7 @@ class Fake(Source, Runtime):
     """Widths whose time is what the test says, per tile."""
 
     scale, margin, widths, identity, name = SCALE, 0, (1.0, 0.5, 0.25), "fake", "fake"
+    scratch = 1.0
 
     def load(self, width):
         return self

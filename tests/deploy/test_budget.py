@@ -52,5 +52,10 @@ def test_too_little(resident):
         tile(110 * 10**6)
 
 
+def test_nobody_is_refused_who_has_not_asked(resident):
+    assert tile(None) == tile(10**9)
+    assert tile_for(None, 10**6, 2, 1000, smallest=48, largest=512) == 48
+
+
 def test_what_this_process_holds_is_more_than_nothing():
     assert 10**7 < budget._resident() < 10**11

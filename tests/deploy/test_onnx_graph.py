@@ -11,7 +11,8 @@ from onnx.reference import ReferenceEvaluator
 
 from src.deploy import extract, load_reference_weights
 from src.deploy.memory import bytes_per_pixel
-from src.deploy.onnx_graph import OPSET, to_onnx
+from src.deploy.onnx_graph import OPSET, OnnxGraph, Symbol, to_onnx
+from src.deploy.onnx_rewrite import convolve_before_shuffle
 from src.models import create_model, list_models, resolve
 from tests.networks import FORMS, assert_same, one_scale, picture, small
 from tests.networks import SMALL as SMALL_FORMS
@@ -117,8 +118,51 @@ def test_a_layer_that_describes_itself_plugs_in():
 
 
 def test_memory_of_the_feature_maps_by_hand():
-    # Before and after the last shuffle of x4: 256 channels of 4 pixels, 64 channels of 16.
-    assert bytes_per_pixel(to_onnx(create_model("edsr", scale=4))) == 4 * (256 * 4 + 64 * 16)
-    # One block without upsampling stage in front: x + conv(relu(conv(x))) is far below.
+    # Before and after the first shuffle of x4 there is 1 + 1, at the second convolution of the
+    # upsampler 64 channels of 4 pixels and 256 of 4; what follows has 12 channels of 4.
+    assert bytes_per_pixel(to_onnx(create_model("edsr", scale=4))) == 4 * (64 * 4 + 256 * 4)
     narrow = extract(create_model("edsr", scale=4), 0.25)
-    assert bytes_per_pixel(to_onnx(narrow)) == 4 * (64 * 4 + 16 * 16)
+    assert bytes_per_pixel(to_onnx(narrow)) == 4 * (16 * 4 + 64 * 4)
+
+
+def shuffled(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, factor: int, rewrite: bool):
+    """A shuffle and a convolution through ONNX, rewritten or not; and the operators."""
+    graph = OnnxGraph()
+    lr = Symbol(graph, "lr")
+    pad = weight.shape[2] // 2
+    hr = graph.node("DepthToSpace", [lr], blocksize=factor, mode="CRD")
+    hr = graph.node("Conv", [hr, weight, bias], pads=[pad] * 4)
+    nodes = convolve_before_shuffle(graph.nodes, graph.constants) if rewrite else graph.nodes
+    value = onnx.helper.make_tensor_value_info
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes, "g", [value("lr", 1, [None] * 4)], [value(hr.name, 1, [None] * 4)],
+            graph.constants,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+    )  # fmt: skip
+    onnx.checker.check_model(model, full_check=True)
+    return run(model, x), [node.op_type for node in nodes], len(graph.constants)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("size", [1, 3, 5, 7, 9])
+@pytest.mark.parametrize("channels", [1, 5])
+def test_a_convolution_before_the_shuffle_is_the_same(factor, size, channels):
+    out = 16 // factor**2
+    rng = np.random.default_rng(size)
+    weight = rng.normal(size=(out, channels, size, size)).astype(np.float32)
+    bias = rng.normal(size=out).astype(np.float32)
+    for height, width in ((1, 1), (2, 5), (6, 3)):
+        x = rng.normal(size=(2, channels * factor**2, height, width)).astype(np.float32)
+        expected, before, _ = shuffled(x, weight, bias, factor, rewrite=False)
+        found, after, constants = shuffled(x, weight, bias, factor, rewrite=True)
+        assert before == ["DepthToSpace", "Conv"] and after == ["Conv", "DepthToSpace"]
+        assert constants == 2  # the old weights are gone
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_many_channels_stay_after_the_shuffle():
+    x = np.zeros((1, 16, 2, 2), np.float32)
+    weight, bias = np.zeros((5, 4, 3, 3), np.float32), np.zeros(5, np.float32)
+    assert shuffled(x, weight, bias, 2, rewrite=True)[1] == ["DepthToSpace", "Conv"]

@@ -188,7 +188,7 @@ def test_processes_share_a_folder(network, tmp_path):
     command = [
         Path(sys.executable).with_name("msrun"), "--worker_num=2", "--local_worker_num=2",
         "--master_port=8137", "--log_dir=log", "--join=True", ROOT / "upscale.py",
-        "--model", network[1], "--input", "in", "--output", "out",
+        "--model", network[1], "--input", "in", "--output", "out", "--budget-ms", "60000",
     ]  # fmt: skip
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line.
+#ifndef SLIMSR_ARGS_H_
+#define SLIMSR_ARGS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace slimsr {
+
+struct Options {
+  std::string model, input, output;
+  std::string engine = "auto";
+  std::optional<std::string> device, precision;
+  std::string config;
+  int device_id = 0;
+  std::optional<int> tile, batch;
+  int overlap = 16;
+  std::optional<double> width, budget_ms;
+  std::string format = "png";
+  std::string report;
+  bool help = false;
+};
+
+// The arguments without the program's name, as --flag value or --flag=value. Throws InputError.
+Options ParseArgs(const std::vector<std::string> &arguments);
+
+std::string HelpText();
+
+}  // namespace slimsr
+
+#endif  // SLIMSR_ARGS_H_

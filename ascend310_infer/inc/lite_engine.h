@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a MINDIR through MindSpore Lite, on an Ascend device or a CPU.
+#ifndef SLIMSR_LITE_ENGINE_H_
+#define SLIMSR_LITE_ENGINE_H_
+
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "include/api/model.h"
+
+namespace slimsr {
+
+class LiteEngine : public Engine {
+ public:
+  // A model with free sides is set to `shape`, which on Ascend must be one of its gears.
+  LiteEngine(const std::string &model, const TileShape &shape, const EngineOptions &options);
+  TensorView Run(float *tiles, const TileShape &shape) override;
+
+ private:
+  mindspore::Model model_;
+  std::vector<mindspore::MSTensor> outputs_;
+  std::vector<float> widened_;  // a float16 output as float32
+};
+
+}  // namespace slimsr
+
+#endif  // SLIMSR_LITE_ENGINE_H_

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Picture files to 8-bit pixels and back.
+#ifndef SLIMSR_PICTURE_H_
+#define SLIMSR_PICTURE_H_
+
+#include <opencv2/core.hpp>
+#include <string>
+#include <vector>
+
+namespace slimsr {
+
+// Whether a PNG, JPEG or WebP file has its end. OpenCV returns the readable part of a file that is
+// cut short, the rest grey. Other formats are left to their decoders: true.
+bool IsWhole(const std::vector<unsigned char> &file);
+
+// 8-bit BGR, turned as the camera says; transparency is ignored. `warning` gets what the decoder
+// said about a picture that it did decode. Throws InputError.
+cv::Mat DecodePicture(const std::vector<unsigned char> &file, std::string *warning);
+
+// `format`: png, jpg, webp or tiff. Throws InputError, e.g. for more pixels than the format can
+// hold.
+std::vector<unsigned char> EncodePicture(const cv::Mat &picture, const std::string &format);
+
+}  // namespace slimsr
+
+#endif  // SLIMSR_PICTURE_H_

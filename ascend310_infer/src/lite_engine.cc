@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lite_engine.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "error.h"
+#include "half.h"
+
+namespace slimsr {
+
+namespace {
+
+using mindspore::DataType;
+using mindspore::MSTensor;
+
+std::shared_ptr<mindspore::Context> MakeContext(const EngineOptions &options) {
+  auto context = std::make_shared<mindspore::Context>();
+  if (options.ascend) {
+    auto device = std::make_shared<mindspore::AscendDeviceInfo>();
+    device->SetDeviceID(static_cast<uint32_t>(options.device_id));
+    if (options.precision) {  // else what the converter or the config file has chosen
+      device->SetPrecisionMode(*options.precision == "f16" ? "enforce_fp16" : "enforce_fp32");
+    }
+    context->MutableDeviceInfo().push_back(device);
+  } else {
+    auto device = std::make_shared<mindspore::CPUDeviceInfo>();
+    device->SetEnableFP16(options.precision == "f16");
+    context->MutableDeviceInfo().push_back(device);
+  }
+  return context;
+}
+
+void Expect(const mindspore::Status &status, const std::string &given,
+            const std::string &expected) {
+  if (status != mindspore::kSuccess) {
+    throw InputError(given + ", expected " + expected + " (" + OneLine(status.ToString()) + ")" +
+                     "; see the log of MindSpore Lite above");
+  }
+}
+
+std::vector<int64_t> Sides(const TileShape &shape) {
+  return {shape.batch, 3, shape.height, shape.width};
+}
+
+size_t Count(const std::vector<int64_t> &shape) {
+  size_t count = 1;
+  for (const int64_t side : shape) {
+    count *= static_cast<size_t>(std::max<int64_t>(side, 0));
+  }
+  return count;
+}
+
+size_t BytesPerValue(const MSTensor &tensor) {
+  switch (tensor.DataType()) {
+    case DataType::kNumberTypeFloat32:
+      return sizeof(float);
+    case DataType::kNumberTypeFloat16:
+      return sizeof(uint16_t);
+    default:
+      throw EngineError("tensor " + tensor.Name() + " of the model has data type " +
+                        std::to_string(static_cast<int>(tensor.DataType())) +
+                        ", expected float32 or float16");
+  }
+}
+
+void ExpectBytes(const MSTensor &tensor, size_t values) {
+  const size_t expected = values * BytesPerValue(tensor);
+  if (tensor.DataSize() != expected) {
+    throw EngineError("tensor " + tensor.Name() + " of the model, " + ShapeText(tensor.Shape()) +
+                      ", has " + std::to_string(tensor.DataSize()) + " bytes, expected " +
+                      std::to_string(expected));
+  }
+}
+
+}  // namespace
+
+LiteEngine::LiteEngine(const std::string &model, const TileShape &shape,
+                       const EngineOptions &options) {
+  if (!options.config.empty()) {
+    Expect(model_.LoadConfig(options.config), "--config " + options.config,
+           "a config file of MindSpore Lite");
+  }
+  Expect(model_.Build(model, mindspore::kMindIR, MakeContext(options)), model,
+         options.ascend
+             ? "a MINDIR that Ascend device " + std::to_string(options.device_id) + " runs"
+             : std::string("a MINDIR that a CPU runs"));
+  const std::vector<MSTensor> inputs = model_.GetInputs();
+  if (inputs.size() != 1) {
+    throw InputError(model + " has " + std::to_string(inputs.size()) +
+                     " inputs, expected one; export it again");
+  }
+  if (inputs[0].Shape() != Sides(shape)) {
+    Expect(model_.Resize(inputs, {Sides(shape)}),
+           model + " with tiles " + ShapeText(Sides(shape)) + " by --batch and --tile",
+           "a shape or gear of the model, as the converter made it");
+  }
+}
+
+TensorView LiteEngine::Run(float *tiles, const TileShape &shape) {
+  std::vector<MSTensor> inputs = model_.GetInputs();
+  const size_t values = Count(Sides(shape));
+  ExpectBytes(inputs[0], values);
+  void *target = inputs[0].MutableData();
+  if (target == nullptr) {
+    throw EngineError("MindSpore Lite gave no memory for the input");
+  }
+  if (inputs[0].DataType() == DataType::kNumberTypeFloat16) {
+    std::transform(tiles, tiles + values, static_cast<uint16_t *>(target), FloatToHalf);
+  } else {
+    std::memcpy(target, tiles, values * sizeof(float));
+  }
+
+  const mindspore::Status status = model_.Predict(inputs, &outputs_);
+  if (status != mindspore::kSuccess) {
+    throw EngineError("MindSpore Lite: " + OneLine(status.ToString()));
+  }
+  if (outputs_.size() != 1) {
+    throw EngineError("the model has " + std::to_string(outputs_.size()) +
+                      " outputs, expected one");
+  }
+  const MSTensor &output = outputs_[0];
+  const size_t results = Count(output.Shape());
+  ExpectBytes(output, results);
+  const std::shared_ptr<const void> data = output.Data();  // shared with outputs_, which keeps it
+  if (data == nullptr) {
+    throw EngineError("MindSpore Lite gave no output");
+  }
+  if (output.DataType() == DataType::kNumberTypeFloat32) {
+    return {output.Shape(), static_cast<const float *>(data.get())};
+  }
+  const auto *halves = static_cast<const uint16_t *>(data.get());
+  widened_.resize(results);
+  std::transform(halves, halves + results, widened_.begin(), HalfToFloat);
+  return {output.Shape(), widened_.data()};
+}
+
+}  // namespace slimsr

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Enlarges pictures by an exported network on an Ascend device or a CPU.
+#include <csignal>
+#include <cstdio>
+#include <opencv2/core/utils/logger.hpp>
+
+#include "args.h"
+#include "budget.h"
+#include "engine.h"
+#include "error.h"
+#include "files.h"
+#include "manifest.h"
+#include "messages.h"
+#include "model_choice.h"
+#include "pipeline.h"
+#include "report.h"
+#include "stopwatch.h"
+
+namespace slimsr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+
+void Stop(int) { stop = true; }
+
+// A second signal ends the program at once.
+void StopOnSignals() {
+  struct sigaction action {};
+  action.sa_handler = Stop;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// A model that is loaded and does what its manifest says.
+struct Session {
+  const ModelEntry *model;
+  Tiling tiling;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Upscaler> upscaler;
+};
+
+Session OpenSession(const Manifest &manifest, const ModelEntry &model, Runtime runtime,
+                    const Options &options) {
+  Session session;
+  session.model = &model;
+  session.tiling = ChooseTiling(options, manifest, model, runtime);
+  CheckModelFile(manifest, model);
+  session.engine = OpenEngine(runtime, (manifest.folder / model.file).string(), session.tiling.tile,
+                              ChooseEngineOptions(options, runtime));
+  session.upscaler =
+      std::make_unique<Upscaler>(session.engine.get(), session.tiling, manifest.scale, &stop);
+  session.upscaler->CheckScale();
+  return session;
+}
+
+Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const ModelEntry *> &models,
+                            Runtime runtime, const Options &options, const std::vector<Job> &jobs) {
+  const cv::Size largest = LargestPicture(jobs);
+  std::printf("network time for the largest picture, %dx%d:\n", largest.width, largest.height);
+  std::vector<double> widths;
+  for (const ModelEntry *model : models) {
+    widths.push_back(model->width);
+  }
+  Session session;
+  ChooseByBudget(widths, *options.budget_ms, [&](size_t i) {
+    session = Session();  // one model in memory at a time
+    session = OpenSession(manifest, *models[i], runtime, options);
+    return session.upscaler->Measure(session.upscaler->Plan(largest));
+  });
+  return session;
+}
+
+int ExitCode(const RunReport &report) {
+  if (report.Count(Outcome::kFailed) > 0) {
+    return 1;
+  }
+  return report.Count(Outcome::kWrongInput) > 0 ? 2 : 0;
+}
+
+int Main(const std::vector<std::string> &arguments) {
+  const Options options = ParseArgs(arguments);
+  if (options.help) {
+    std::fputs(HelpText().c_str(), stdout);
+    return 0;
+  }
+  const Manifest manifest = ReadManifest(options.model);
+  std::vector<Runtime> built;
+  for (const Runtime runtime : {Runtime::kLite, Runtime::kOpenVino}) {
+    if (IsBuilt(runtime)) {
+      built.push_back(runtime);
+    }
+  }
+  const Runtime runtime = ChooseRuntime(options, manifest, built);
+  const EngineOptions engine_options = ChooseEngineOptions(options, runtime);
+  const std::vector<const ModelEntry *> models = ChooseModels(options, manifest, runtime);
+  const std::vector<Job> jobs = ListJobs(options.input, options.output, options.format);
+  const fs::path report_path =
+      options.report.empty() ? fs::path(options.output) / "report.json" : fs::path(options.report);
+
+  const Session session = options.budget_ms
+                              ? OpenSessionByBudget(manifest, models, runtime, options, jobs)
+                              : OpenSession(manifest, *models.front(), runtime, options);
+  MakeFolder(options.output);
+  PendingFile report_file(report_path);  // now, to know before the work that it can be written
+  RunReport report;
+  report.engine = NameOf(runtime);
+  report.device =
+      engine_options.ascend ? "Ascend " + std::to_string(engine_options.device_id) : "CPU";
+  report.model = session.model->file;
+  report.model_width = session.model->width;
+  report.scale = manifest.scale;
+  report.tiling = session.tiling;
+  report.precision =
+      engine_options.precision.value_or(runtime == Runtime::kOpenVino ? "f32" : "the model's own");
+  const Stopwatch watch;
+  report.pictures = RunPipeline(jobs, session.upscaler.get(), options.format, &stop);
+  report.seconds = watch.Milliseconds() / 1000;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    report.pictures[i].result = jobs[i].output.lexically_relative(options.output).string();
+  }
+  report_file.Write(ReportJson(report));
+  report_file.Finish();
+  if (report.Count(Outcome::kNotReached) > 0) {
+    throw Interrupted();
+  }
+  std::printf("%s; report: %s\n", SummaryLine(report).c_str(), report_path.c_str());
+  return ExitCode(report);
+}
+
+}  // namespace
+
+}  // namespace slimsr
+
+int main(int argc, char **argv) {
+  using slimsr::OneLine, slimsr::Say;
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  slimsr::StopOnSignals();
+  try {
+    return slimsr::Main({argv + 1, argv + argc});
+  } catch (const slimsr::InputError &error) {
+    Say("error: " + OneLine(error.what(), std::string::npos));
+    return 2;
+  } catch (const slimsr::Interrupted &) {
+    Say("error: interrupted, expected to run to the end; run again");
+  } catch (const std::exception &error) {
+    Say("error: " + OneLine(error.what(), std::string::npos));
+  }
+  return 1;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manifest.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+
+namespace slimsr {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr char kRemedy[] = "; export the bundle again";
+
+// Reads the values of one JSON object; `place` says in messages where it stands.
+class Reader {
+ public:
+  Reader(const json &object, std::string place) : object_(object), place_(std::move(place)) {
+    if (!object.is_object()) {
+      throw InputError(place_ + " is " + object.type_name() + ", expected an object" + kRemedy);
+    }
+  }
+
+  const json &Get(const std::string &key, const std::string &expected) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) {
+      throw InputError(place_ + " has no \"" + key + "\", expected " + expected + kRemedy);
+    }
+    return *found;
+  }
+
+  [[noreturn]] void Refuse(const std::string &key, const std::string &expected) const {
+    const std::string given = object_[key].dump(-1, ' ', false, json::error_handler_t::replace);
+    throw InputError(place_ + " has \"" + key + "\": " + OneLine(given, 80) + ", expected " +
+                     expected + kRemedy);
+  }
+
+  int Whole(const std::string &key, int least, int most) const {
+    const std::string expected =
+        "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    const json &value = Get(key, expected);
+    if (!IsWhole(value, least, most)) {
+      Refuse(key, expected);
+    }
+    return value.get<int>();
+  }
+
+  std::string Text(const std::string &key, const std::string &expected) const {
+    const json &value = Get(key, expected);
+    if (!value.is_string() || value.get<std::string>().empty()) {
+      Refuse(key, expected);
+    }
+    return value.get<std::string>();
+  }
+
+  void Equals(const std::string &key, const json &expected) const {
+    if (Get(key, expected.dump()) != expected) {
+      Refuse(key, expected.dump());
+    }
+  }
+
+  static bool IsWhole(const json &value, int64_t least, int64_t most) {
+    // An unsigned value beyond int64 would come out negative.
+    return value.is_number_integer() && value >= least && value <= most;
+  }
+
+ private:
+  const json &object_;
+  const std::string place_;
+};
+
+void ReadShape(const Reader &input, ModelEntry *model) {
+  const std::string expected =
+      "[N, 3, H, W], each of N, H and W a number or null, H and W of the same kind";
+  const json &shape = input.Get("shape", expected);
+  constexpr int kLongestSide = 8192;
+  const auto is_side = [](const json &side) {
+    return side.is_null() || Reader::IsWhole(side, 1, kLongestSide);
+  };
+  if (!shape.is_array() || shape.size() != 4 || shape[1] != 3 || !is_side(shape[0]) ||
+      !is_side(shape[2]) || !is_side(shape[3]) || shape[2].is_null() != shape[3].is_null()) {
+    input.Refuse("shape", expected);
+  }
+  const auto side = [&](int axis) {
+    return shape[axis].is_null() ? std::nullopt : std::optional<int>(shape[axis].get<int>());
+  };
+  model->batch = side(0);
+  model->tile_height = side(2);
+  model->tile_width = side(3);
+}
+
+ModelEntry ReadModel(const json &object, const std::string &place) {
+  const Reader reader(object, place);
+  ModelEntry model;
+  model.file = reader.Text("file", "the name of a file beside the manifest");
+  if (fs::path(model.file).filename() != model.file || model.file == "." || model.file == "..") {
+    reader.Refuse("file", "the name of a file beside the manifest");
+  }
+  model.format = reader.Text("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
+  if (model.format != "ONNX" && model.format != "MINDIR" && model.format != "AIR") {
+    reader.Refuse("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
+  }
+  const json &width = reader.Get("width", "a number above 0, at most 1");
+  if (!width.is_number() || !(width > 0.0) || width > 1.0) {
+    reader.Refuse("width", "a number above 0, at most 1");
+  }
+  model.width = width.get<double>();
+  const json &bytes = reader.Get("bytes", "the size of the file");
+  if (!bytes.is_number_integer() || bytes < 1) {
+    reader.Refuse("bytes", "the size of the file");
+  }
+  model.bytes = bytes.get<uintmax_t>();
+  const Reader input(reader.Get("input", "an object"), place + ".input");
+  ReadShape(input, &model);
+  input.Equals("layout", "NCHW");
+  input.Equals("dtype", "float32");
+  return model;
+}
+
+json Parse(const fs::path &path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw InputError("no " + path.string() + " that can be read, expected it beside the models; " +
+                     "give --model a folder that export.py has written");
+  }
+  try {
+    return json::parse(file);
+  } catch (const json::parse_error &error) {
+    throw InputError(path.string() + " is not JSON, expected a manifest (byte " +
+                     std::to_string(error.byte) + ")" + kRemedy);
+  }
+}
+
+}  // namespace
+
+Manifest ReadManifest(const fs::path &model) {
+  std::error_code ignored;
+  if (!fs::exists(model, ignored)) {
+    throw InputError("--model " + model.string() +
+                     " does not exist, expected a model or a bundle; give the path of one");
+  }
+  Manifest manifest;
+  manifest.folder = fs::is_directory(model, ignored) ? model : model.parent_path();
+  const fs::path path = manifest.folder / "manifest.json";
+  const json root = Parse(path);
+  const Reader reader(root, path.string());
+  reader.Equals("slimsr_manifest", kVersion);
+  manifest.scale = reader.Whole("scale", 1, 16);
+  manifest.margin = reader.Whole("margin", 0, 100000);
+  reader.Equals("colour", "RGB");
+  reader.Equals("range", {0, 255});
+  const json &models = reader.Get("models", "a list of models");
+  if (!models.is_array() || models.empty()) {
+    reader.Refuse("models", "a list of models");
+  }
+  for (size_t i = 0; i < models.size(); ++i) {
+    manifest.models.push_back(
+        ReadModel(models[i], path.string() + ": models[" + std::to_string(i) + "]"));
+  }
+  return manifest;
+}
+
+void CheckModelFile(const Manifest &manifest, const ModelEntry &model) {
+  const fs::path path = manifest.folder / model.file;
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(path, error);
+  if (error) {
+    throw InputError(path.string() + " cannot be read (" + error.message() +
+                     "), expected a model, as manifest.json says" + kRemedy);
+  }
+  if (bytes != model.bytes) {
+    throw InputError(path.string() + " has " + std::to_string(bytes) + " bytes, expected " +
+                     std::to_string(model.bytes) +
+                     ", as manifest.json says; copy or export it again");
+  }
+}
+
+}  // namespace slimsr

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "openvino_engine.h"
+
+#include <openvino/frontend/manager.hpp>
+
+#include "error.h"
+
+namespace slimsr {
+
+namespace {
+
+ov::element::Type ElementType(const std::string &precision) {
+  if (precision == "bf16") {
+    return ov::element::bf16;
+  }
+  return precision == "f16" ? ov::element::f16 : ov::element::f32;
+}
+
+}  // namespace
+
+OpenVinoEngine::OpenVinoEngine(const std::string &model, const EngineOptions &options) {
+  // Without the hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
+  const std::string precision = options.precision.value_or("f32");
+  ov::CompiledModel compiled;
+  try {
+    // Core::read_model would try the readers of all formats on a broken file, with their logs.
+    const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
+    compiled = core_.compile_model(reader->convert(reader->load(model)), "CPU",
+                                   ov::hint::inference_precision(ElementType(precision)));
+    request_ = compiled.create_infer_request();
+  } catch (const std::exception &error) {
+    throw InputError(model + " cannot be loaded by OpenVINO, expected an ONNX model (" +
+                     OneLine(error.what()) + "); export it again");
+  }
+  // It falls back silently where the CPU lacks the type.
+  if (compiled.get_property(ov::hint::inference_precision) != ElementType(precision)) {
+    throw InputError("--precision " + precision +
+                     ", which this CPU does not have, expected one that " + "it has; give f32");
+  }
+  if (compiled.inputs().size() != 1 || compiled.outputs().size() != 1 ||
+      compiled.input().get_element_type() != ov::element::f32 ||
+      compiled.output().get_element_type() != ov::element::f32) {
+    throw InputError(model +
+                     " is another kind of model, expected one float32 input and one output" +
+                     "; export it again");
+  }
+}
+
+TensorView OpenVinoEngine::Run(float *tiles, const TileShape &shape) {
+  const ov::Shape input_shape{static_cast<size_t>(shape.batch), 3,
+                              static_cast<size_t>(shape.height), static_cast<size_t>(shape.width)};
+  try {
+    request_.set_input_tensor(ov::Tensor(ov::element::f32, input_shape, tiles));
+    request_.infer();
+    const ov::Tensor output = request_.get_output_tensor();
+    const ov::Shape &sides = output.get_shape();
+    return {{sides.begin(), sides.end()}, output.data<float>()};
+  } catch (const std::exception &error) {
+    throw EngineError("OpenVINO: " + OneLine(error.what()));
+  }
+}
+
+}  // namespace slimsr

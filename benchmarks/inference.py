@@ -1,0 +1,153 @@
+"""Time one EDSR in several inference engines, alternately, on this machine's CPU.
+
+    python benchmarks/inference.py --torch /path/to/python [--size 128x128] [--rounds 9]
+
+``--torch`` names the Python of another environment with torch and onnxruntime (2.13.0 and 1.31.1
+were measured); without it these two are left out. Each engine is a process of its own that is
+stopped while another one runs, so that no engine's waiting threads slow another. The table has
+medians over the rounds, and the share of the machine's rate of multiplying matrices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from inference_worker import MATRIX
+
+from src.deploy import extract
+from src.deploy.export import export_widths, parse_size
+from src.deploy.latency import machine_name
+from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.evaluate import network_cost
+from src.files import write_json
+from src.models import SlimmableNet, create_model
+
+WORKER = Path(__file__).with_name("inference_worker.py")
+WIDTHS = (1.0, 0.25)
+OWN = ("openvino", "openvino bf16", "mindspore")
+OTHERS = ("onnxruntime", "torch")
+
+
+class Engine:
+    """A worker process; it runs only while it is asked to."""
+
+    def __init__(self, python: str, name: str, model: Path | str, size: tuple[int, int]):
+        self.process = subprocess.Popen(
+            [python, str(WORKER), name, str(model),
+             *map(str, size)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.times: list[float] = []
+        self.result = np.array(json.loads(self.process.stdout.readline()))
+        self.process.send_signal(signal.SIGSTOP)
+
+    def turn(self, kept: bool = True) -> None:
+        """Run for at least half a second; keep the median time."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write("run 0.5\n")
+        self.process.stdin.flush()
+        times = json.loads(self.process.stdout.readline())
+        self.process.send_signal(signal.SIGSTOP)
+        if kept:
+            self.times.append(statistics.median(times))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch", help="Python with torch and onnxruntime")
+    parser.add_argument("--size", default="128x128", help="of the LR picture")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", help="also write the numbers to this file")
+    args = parser.parse_args()
+    size = parse_size(args.size)
+    net = create_model("edsr", scale=4, n_feats=64, n_blocks=16)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        state = TrainingState(describe_network("edsr", net), {})
+        save_checkpoint(folder / "net.ckpt", net, state)
+        export_widths(folder / "net.ckpt", WIDTHS, folder / "onnx", "ONNX")
+        # MindSpore is fastest with a fixed size; the others do not mind.
+        export_widths(folder / "net.ckpt", WIDTHS, folder / "mindir", "MINDIR", size)
+        engines: dict[tuple[str, float], Engine] = {}
+        for width in WIDTHS:
+            stem = f"edsr_x4_w{width:g}"
+            weights = {n: p.asnumpy() for n, p in extract(net, width).parameters_and_names()}
+            config = np.array([4, 64 * width, 16, 1.0])
+            np.savez(folder / f"{stem}.npz", config=config, **weights)
+            models = {
+                "mindspore": folder / "mindir" / f"{stem}.mindir", "torch": folder / f"{stem}.npz",
+            }  # fmt: skip
+            for engine in (*OWN, *(OTHERS if args.torch else ())):
+                python = sys.executable if engine in OWN else args.torch
+                model = models.get(engine, folder / "onnx" / f"{stem}.onnx")
+                engines[engine, width] = Engine(python, engine, model, size)
+        rates = {"matmul numpy": Engine(sys.executable, "matmul numpy", "-", size)}
+        rates["matmul openvino"] = Engine(sys.executable, "matmul openvino", "-", size)
+        if args.torch:
+            rates["matmul torch"] = Engine(args.torch, "matmul torch", "-", size)
+        for engine in (*engines.values(), *rates.values()):
+            engine.turn(kept=False)
+        for _ in range(args.rounds):
+            for engine in (*engines.values(), *rates.values()):
+                engine.turn()
+        for engine in (*engines.values(), *rates.values()):
+            engine.end()
+    report(net, engines, rates, size, args)
+
+
+def report(
+    net: SlimmableNet,
+    engines: dict[tuple[str, float], Engine],
+    rates: dict[str, Engine],
+    size: tuple[int, int],
+    args: argparse.Namespace,
+) -> None:
+    """Print the tables."""
+    flops = {
+        width: 2 * network_cost(net, width)["multiply_adds_720p"]
+        * size[0] * size[1] * net.scale**2 / (1280 * 720)
+        for width in WIDTHS
+    }  # fmt: skip
+    gflops = {n: 2 * MATRIX**3 / statistics.median(e.times) / 1e9 for n, e in rates.items()}
+    best = max(gflops.values())
+    print(f"{machine_name('CPU')}; EDSR x4 16x64, {args.size}, {args.rounds} rounds")
+    for name, rate in gflops.items():
+        print(f"{name} {MATRIX}x{MATRIX}: {rate:.0f} GFLOP/s")
+    print("| engine | width 1: ms | GFLOP/s | share | width 0.25: ms | GFLOP/s | teacher/student |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    rows = {}
+    for engine in dict.fromkeys(name for name, _ in engines):
+        wide, narrow = (statistics.median(engines[engine, width].times) for width in WIDTHS)
+        rows[engine] = {"ms": [1e3 * wide, 1e3 * narrow], "rounds": [
+            [1e3 * t for t in engines[engine, width].times] for width in WIDTHS
+        ]}  # fmt: skip
+        rate = flops[1.0] / wide / 1e9
+        print(
+            f"| {engine} | {1e3 * wide:.1f} | {rate:.0f} | {rate / best:.2f} | {1e3 * narrow:.2f} |"
+            f" {flops[0.25] / narrow / 1e9:.0f} | {wide / narrow:.1f} |"
+        )
+    for width in WIDTHS:
+        first = engines["openvino", width].result
+        for engine in (*OWN, *(OTHERS if args.torch else ())):
+            difference = np.abs(engines[engine, width].result - first).max()
+            print(f"width {width:g}, largest difference of {engine}: {difference:.2g} grey levels")
+    if args.json:
+        write_json(args.json, {"machine": machine_name("CPU"), "gflops": gflops, "engines": rows})
+
+
+if __name__ == "__main__":
+    main()

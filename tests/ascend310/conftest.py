@@ -1,0 +1,71 @@
+"""Builds the C++ harness once, with the sanitizers, for all of its tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess]
+SANITIZER_FOUND_SOMETHING = 99
+
+
+def package_folder(name: str) -> Path:
+    """Where a Python package is installed."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"the package {name} is not installed")
+    return Path(spec.origin).parent
+
+
+@pytest.fixture(scope="session")
+def harness_build(repo: Path, tmp_path_factory) -> Path:
+    """The build folder; no warning is tolerated."""
+    if shutil.which("cmake") is None or shutil.which("c++") is None:
+        pytest.skip("cmake or c++ is not installed: scripts/run_tests.sh installs them as root")
+    build = tmp_path_factory.mktemp("harness")
+    environment = {k: v for k, v in os.environ.items() if k != "MINDSPORE_LITE_HOME"}
+    configure = [
+        "cmake", "-S", repo / "ascend310_infer", "-B", build,
+        f"-DOpenVINO_DIR={package_folder('openvino') / 'cmake'}",
+        f"-DLITE_HEADERS={package_folder('mindspore')}",
+        "-DBUILD_TESTS=ON", "-DWERROR=ON", "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None",
+    ]  # fmt: skip
+    for command in (configure, ["cmake", "--build", build, "--parallel", str(os.cpu_count())]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return build
+
+
+@pytest.fixture(scope="session")
+def harness_environment(repo: Path) -> dict[str, str]:
+    """With it a finding of a sanitizer cannot be taken for an error of the harness itself."""
+    options = f"exitcode={SANITIZER_FOUND_SOMETHING}"
+    known = repo / "ascend310_infer" / "test" / "lsan.supp"
+    return os.environ | {
+        "ASAN_OPTIONS": options,
+        "UBSAN_OPTIONS": options,
+        "LSAN_OPTIONS": f"suppressions={known}:print_suppressions=0",
+        # Else TBB, below OpenVINO, loads libraries in a way that the sanitizers forbid.
+        "TBB_ENABLE_SANITIZERS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def run_harness(harness_build: Path, harness_environment: dict[str, str]) -> Run:
+    """Run the harness: ``run_harness("--model", m, ..., **options of subprocess.run)``."""
+
+    def run(*arguments: str | os.PathLike[str], **options) -> subprocess.CompletedProcess:
+        command = [harness_build / "main", *map(os.fspath, arguments)]
+        done = subprocess.run(
+            command, env=harness_environment, capture_output=True, text=True, **options
+        )
+        assert done.returncode in (0, 1, 2), done.stderr
+        return done
+
+    return run

@@ -1,0 +1,100 @@
+"""The C++ harness and upscale.py: the same pictures from the same bundle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.deploy import load_reference_weights
+from src.deploy.export import export_widths
+from src.deploy.upscale import Options, upscale
+from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.imaging import imread
+from src.models import create_model
+
+WIDTHS = [1.0, 0.5, 0.25]
+
+
+@pytest.fixture(scope="module", params=[2, 3, 4], ids=lambda scale: f"x{scale}")
+def bundle(request, golden, tmp_path_factory) -> tuple[int, Path]:
+    """(scale, bundle) of the released EDSR at three widths, as export.py writes it."""
+    arrays = golden(f"csd_edsr_x{request.param}")
+    net = create_model("edsr", scale=request.param, n_feats=16, n_blocks=3, res_scale=0.1)
+    load_reference_weights(net, {k[6:]: v for k, v in arrays.items() if k.startswith("param/")})
+    folder = tmp_path_factory.mktemp("bundle")
+    state = TrainingState(describe_network("edsr", net), {}, widths=WIDTHS)
+    save_checkpoint(folder / "best.ckpt", net, state)
+    export_widths(folder / "best.ckpt", WIDTHS, folder / "bundle", "ONNX")
+    return request.param, folder / "bundle"
+
+
+def lr_folder(shared: Path, scale: int) -> Path:
+    return shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / f"X{scale}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_pictures_of_set5(run_harness, bundle, shared, tmp_path, width):
+    scale, model = bundle
+    pictures = lr_folder(shared, scale)
+    # The default overlap of the harness, 16, is more than this network sees.
+    done = run_harness(
+        "--model", model, "--width", str(width), "--input", pictures, "--output", tmp_path / "cpp",
+        "--tile", "64", "--batch", "2",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    result = upscale(
+        None, str(model), [str(pictures)], str(tmp_path / "python"), Options(width=width)
+    )
+    assert result.done == 5
+    for path in sorted(pictures.iterdir()):
+        theirs = imread(tmp_path / "cpp" / path.name).astype(int)
+        ours = imread(tmp_path / "python" / path.name)
+        assert np.unique(ours).size > 20  # a picture, not a constant
+        assert np.abs(theirs - ours).max() <= 1
+
+
+def test_cross_faded_tiles(run_harness, bundle, shared, tmp_path):
+    scale, model = bundle
+    picture = lr_folder(shared, scale) / f"babyx{scale}.png"
+    done = run_harness(
+        "--model", model, "--input", picture, "--output", tmp_path / "cpp",
+        "--tile", "64", "--overlap", "5",
+    )  # fmt: skip
+    assert done.returncode == 0
+    options = Options(width=1.0, tile=64, overlap=5)
+    upscale(None, str(model), [str(picture)], str(tmp_path / "python.png"), options)
+    theirs = imread(tmp_path / "cpp" / picture.name).astype(int)
+    assert np.abs(theirs - imread(tmp_path / "python.png")).max() <= 1
+
+
+@pytest.mark.system
+def test_the_script_ends_with_the_metric_line(bundle, shared, repo, tmp_path):
+    scale, model = bundle
+    if scale != 2:
+        pytest.skip("one scale is enough for the script")
+    (tmp_path / "exported").symlink_to(model)
+    command = [
+        "bash", repo / "scripts" / "run_infer_310.sh", "exported/edsr_x2_w0.25.mindir",
+        shared / "data" / "benchmark" / "Set5", "2", "0", "--tile", "64",
+    ]  # fmt: skip
+    environment = {"PATH": "/usr/bin:/bin:/usr/local/bin", "ENGINE": "openvino"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1].split()
+    assert last[:2] == ["Set5", "pictures"]
+    scores = json.loads((tmp_path / "infer_310" / "scores.json").read_text())
+    assert f"{scores['sets']['Set5']['pictures']['psnr']:.2f}" == last[2]
+    report = json.loads((tmp_path / "infer_310" / "report.json").read_text())
+    assert len(report["pictures"]) == 5
+    built = subprocess.run(
+        [*command[:3], "nowhere", "2"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 2 and "DATA_DIR = nowhere is not a folder" in built.stderr
