@@ -11,6 +11,8 @@ from src.deploy.export import export_widths
 from src.deploy.manifest import read_manifest
 from src.deploy.mindir import load_mindir
 from src.deploy.release_names import _RELEASES, own_names
+from src.deploy.runtime import openvino_installed
+from src.deploy.source import open_source
 from src.engine.checkpoint import TrainingState, describe_network, load_network, save_checkpoint
 from src.errors import WeightsError
 from src.models import create_model, resolve
@@ -47,6 +49,17 @@ def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
             x = picture(3, 3, 4, 11)  # a size that the export has not tried
             found = load_mindir(model)(ms.Tensor(x)).asnumpy()
             assert_same(found, run(net, x, width))
+
+
+@pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+@pytest.mark.parametrize("form", SMALL)
+def test_openvino_gives_the_same(form, saved):
+    path, net = saved(form)
+    width = net.realisable_widths()[-2]
+    runtime = open_source(str(path), None, "openvino").load(width)
+    for shape in ((1, 3, 8, 9), (2, 3, 5, 4)):
+        x = picture(*shape)
+        assert_same(runtime.run(x), run(net, x, width))
 
 
 @pytest.mark.parametrize("form", SMALL)
