@@ -39,7 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--show_config", action="store_true", help="print the effective configuration and stop"
     )
+    parser.add_argument("--list", action="store_true", help="print all networks and stop")
     args = parser.parse_args(argv)
+    if args.list:
+        from src.engine.networks import network_table
+
+        sys.stdout.write(network_table())
+        return 0
     keys = {flag: key for flag, (key, _) in FLAGS.items()}
     keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
     flags = [

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from src.errors import ConfigError, did_you_mean
 from src.methods import METHODS
-from src.models import MODELS
+from src.models import MODELS, resolve
 from src.options import STRICT, build_options
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -113,6 +113,8 @@ def build_config(values: Mapping[str, Any]) -> Config:
     for section, registry in (("model", MODELS), ("method", METHODS)):
         options = dict(values.get(section, {}))
         name = options.pop("name", _DEFAULT_NAMES[section])
+        if section == "model":
+            name, options = resolve(name, options)
         entry = registry.get(name)
         checked = build_options(entry.Config, options, section)
         sections[section] = {"name": name, **_plain(dataclasses.asdict(checked))}

@@ -23,8 +23,13 @@ from src.models import SlimmableNet
 # DepthToSpace has its mode CRD since 11, and ATC reads 11.
 OPSET = 11
 
-# MindSpore's own cells that a network may use, by the operator that does the same.
-_FRAMEWORK_CELLS = {nn.ReLU: "Relu", nn.Sigmoid: "Sigmoid"}
+# MindSpore's own cells that a network may use: the operator that does the same, and those of its
+# attributes that the cell holds under the same name.
+_FRAMEWORK_CELLS = {
+    nn.ReLU: ("Relu", ()),
+    nn.Sigmoid: ("Sigmoid", ()),
+    nn.LeakyReLU: ("LeakyRelu", ("alpha",)),
+}
 
 
 class Symbol:
@@ -35,6 +40,9 @@ class Symbol:
 
     def __add__(self, other: Symbol | float) -> Symbol:
         return self.graph.node("Add", [self, other])
+
+    def __sub__(self, other: Symbol | float) -> Symbol:
+        return self.graph.node("Sub", [self, other])
 
     def __mul__(self, other: Symbol | float) -> Symbol:
         return self.graph.node("Mul", [self, other])
@@ -52,21 +60,35 @@ class OnnxGraph:
     def node(
         self, operator: str, inputs: Sequence[Symbol | np.ndarray | float], **attributes: Any
     ) -> Symbol:
-        """Add an operator and return its result.
+        """Add an operator of one result and return that.
 
         Args:
             operator: its name in ONNX.
-            inputs: results of other operators, or constants, which are stored as float32.
+            inputs: results of other operators, or constants: arrays of whole numbers are stored as
+                int64, everything else as float32.
             attributes: of the operator.
         """
+        return self.nodes_of(operator, inputs, 1, **attributes)[0]
+
+    def nodes_of(
+        self,
+        operator: str,
+        inputs: Sequence[Symbol | np.ndarray | float],
+        outputs: int,
+        **attributes: Any,
+    ) -> tuple[Symbol, ...]:
+        """Add an operator of several results and return them; see `node`."""
         names = [x.name if isinstance(x, Symbol) else self._constant(x) for x in inputs]
-        output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
-        return Symbol(self, output)
+        name = f"{operator.lower()}_{len(self.nodes)}"
+        results = [name if outputs == 1 else f"{name}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(operator, names, results, name=name, **attributes))
+        return tuple(Symbol(self, result) for result in results)
 
     def _constant(self, value: np.ndarray | float) -> str:
         name = f"constant_{len(self.constants)}"
-        array = np.ascontiguousarray(value, np.float32).reshape(np.shape(value))
+        whole = isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.integer)
+        dtype = np.int64 if whole else np.float32
+        array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
@@ -122,7 +144,8 @@ def _layers_describe_themselves() -> Iterator[None]:
         if hasattr(cell, "to_onnx"):
             return cell.to_onnx(x.graph, *args, **kwargs)
         if type(cell) in _FRAMEWORK_CELLS:
-            return x.graph.node(_FRAMEWORK_CELLS[type(cell)], args)
+            operator, names = _FRAMEWORK_CELLS[type(cell)]
+            return x.graph.node(operator, args, **{name: getattr(cell, name) for name in names})
         if type(cell).__module__.startswith("mindspore."):
             raise TypeError(f"{type(cell).__name__} has no ONNX description")
         return cell.construct(*args, **kwargs)

@@ -45,19 +45,20 @@ def convolve_before_shuffle(
             result.append(node)
             continue
         factor = _attributes(shuffle)["blocksize"]
-        weight, bias = (numpy_helper.to_array(arrays[name]) for name in node.input[1:])
+        weight, *bias = (numpy_helper.to_array(arrays[name]) for name in node.input[1:])
         attributes = _attributes(node)
         size = weight.shape[2]
         plain = attributes.get("group", 1) == 1 and attributes.get("strides", [1, 1]) == [1, 1]
         if (
             not plain
-            or attributes["pads"] != [size // 2] * 4
+            or not bias
+            or attributes.get("pads", [0] * 4) != [size // 2] * 4
             or weight.shape[0] * factor**2 > _AT_ONCE
         ):
             result.append(node)
             continue
         narrow, reach = _before_shuffle(weight, factor)
-        wide_bias = bias.repeat(factor**2)
+        wide_bias = bias[0].repeat(factor**2)
         names = [f"{node.name}_{part}" for part in ("weight", "bias", "unshuffled")]
         constants += [
             numpy_helper.from_array(array, name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from src.deploy.release_names import own_names
 from src.errors import WeightsError
 from src.layers.blocks import MeanShift
 from src.models import SlimmableNet
@@ -18,8 +19,9 @@ def load_reference_weights(
 ) -> None:
     """Load the weights of a published release, strictly; the net is left alone on error.
 
-    Releases store the mean shift as 1x1 convolutions named ``sub_mean`` and ``add_mean``; ours is
-    a constant, so these arrays are compared with it instead of loaded.
+    The names may be ours or those of a release that `release_names` knows. Releases store the mean
+    shift as 1x1 convolutions named ``sub_mean`` and ``add_mean``; ours is a constant, so these
+    arrays are compared with it instead of loaded.
 
     Args:
         net: a network of the same architecture, size and scale.
@@ -30,18 +32,23 @@ def load_reference_weights(
         WeightsError: names are missing or left over, shapes or the mean shift differ.
     """
     shifts = {n: cell for n, cell in net.cells_and_names() if isinstance(cell, MeanShift)}
+    own = own_names(net, arrays.keys())
     weights = {}
     for name, array in arrays.items():
-        owner, _, kind = name.rpartition(".")
+        owner, _, kind = own.get(name, name).rpartition(".")
         if owner not in shifts:
-            weights[name] = array
+            weights[own.get(name, name)] = array
             continue
-        expected = np.eye(3) if kind == "weight" else shifts[owner].shift.asnumpy().ravel()
+        shift = shifts[owner]
+        expected = shift.shift.asnumpy().ravel() * (shift.rgb_range / 255)
+        if kind == "weight":
+            expected = np.eye(3)
         found = np.squeeze(array)
         if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-3):
             raise WeightsError(
                 f"{source}: {name} is {_rounded(found)}, this network has "
-                f"{_rounded(expected)}: give weights for RGB in 0..255, DIV2K's mean"
+                f"{_rounded(expected)}: give weights for RGB in 0..{shift.rgb_range}, "
+                "DIV2K's mean"
             )
     assign(net, weights, source)
 

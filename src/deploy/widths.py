@@ -17,8 +17,8 @@ def extract(net: SlimmableNet, width: float = 1.0) -> SlimmableNet:
     """
     net.check_width(width)
     narrow = type(net)(net.config.at_width(width))
-    for wide_conv, conv in zip(net.convs(), narrow.convs(), strict=True):
-        conv.set_slice(*wide_conv.get_slice(width))
+    for wide, layer in zip(net.slim_layers(), narrow.slim_layers(), strict=True):
+        layer.set_slice(*wide.get_slice(width))
     return narrow
 
 
@@ -29,5 +29,5 @@ def implant(net: SlimmableNet, narrow: SlimmableNet, width: float) -> None:
         WidthError: some layer cannot realise the width.
     """
     net.check_width(width)
-    for wide_conv, conv in zip(net.convs(), narrow.convs(), strict=True):
-        wide_conv.set_slice(*conv.get_slice(1.0))
+    for wide, layer in zip(net.slim_layers(), narrow.slim_layers(), strict=True):
+        wide.set_slice(*layer.get_slice(1.0))

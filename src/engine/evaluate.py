@@ -14,6 +14,7 @@ from src.data import Pair, check_pairs, load_pair
 from src.deploy.upscaler import LARGEST_TILE, Upscaler, smallest_tile
 from src.errors import DataError
 from src.imaging import IMAGE_SUFFIXES, imread, imresize
+from src.layers.slim import SlimConv
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
 from src.models import SlimmableNet
 
@@ -169,30 +170,27 @@ def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:
     """Return parameters, and multiply-adds for a 1280x720 result, of a network at a width.
 
     A small picture is run once and the convolutions are recorded as they happen, so shared and
-    repeated layers count as often as they run.
+    repeated layers count as often as they run. Fixed filters (bicubic, luma) are not counted.
     """
     net.check_width(width)
-    size = 16
+    size = 4
     shapes: list[ConvShape] = []
-    hooks = [
-        conv.register_forward_hook(
-            lambda cell, inputs, output: shapes.append(
-                ConvShape(
-                    inputs[0].shape[1], output.shape[1], cell.weight.shape[2], 1,
-                    output.shape[2], output.shape[3], True,
-                )
+
+    def record(conv: SlimConv, inputs: tuple[ms.Tensor, ...], output: ms.Tensor) -> None:
+        applied = inputs[0] if conv.transposed else output
+        shapes.append(
+            ConvShape(
+                inputs[0].shape[1], output.shape[1], conv.weight.shape[2], conv.groups,
+                *applied.shape[2:], conv.bias is not None,
             )
-        )
-        for conv in net.convs()
-    ]  # fmt: skip
+        )  # fmt: skip
+
+    hooks = [conv.register_forward_hook(record) for conv in net.convs()]
     net(ms.Tensor(np.zeros((1, 3, size, size), np.float32)), width).asnumpy()
     for hook in hooks:
         hook.remove()
-    parameters = 0
-    for conv in net.convs():
-        n_in, n_out = conv.channels(width)
-        parameters += n_out * (n_in * conv.weight.shape[2] ** 2 + 1)
+    slices = [array for layer in net.slim_layers() for array in layer.get_slice(width)]
     return {
-        "parameters": parameters,
+        "parameters": sum(array.size for array in slices),
         "multiply_adds_720p": multiply_adds_720p(shapes, size, size, net.scale),
     }

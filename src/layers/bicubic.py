@@ -7,6 +7,7 @@ and networks.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -53,9 +54,23 @@ class BicubicEnlarge(nn.Cell):
     def construct(self, x: ms.Tensor) -> ms.Tensor:
         """Map (N, C, H, W) to (N, C, H*scale, W*scale); values are neither rounded nor clipped."""
         n, c, h, w = x.shape
-        x = ops.pad(x.reshape((n * c, 1, h, w)), (2, 2, 2, 2), mode="replicate")
+        x = _repeat_border(x.reshape((n * c, 1, h, w)))
         x = self.shuffle(conv2d(x, self.kernels))
         return x.reshape((n, c, x.shape[2], x.shape[3]))
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Describe this layer, for pictures of three channels, to `src.deploy.onnx_graph`."""
+        x = graph.node("Pad", [x, np.array([0, 0, 2, 2] * 2)], mode="edge")
+        x = graph.node("Conv", [x, np.tile(self.kernels.asnumpy(), (3, 1, 1, 1))], group=3)
+        return self.shuffle.to_onnx(graph, x)
+
+
+def _repeat_border(x: ms.Tensor) -> ms.Tensor:
+    """Repeat the border twice on each side; a MINDIR of free size with ops.pad cannot be run."""
+    top, bottom = x[:, :, :1], x[:, :, -1:]
+    x = ops.concat([top, top, x, bottom, bottom], 2)
+    left, right = x[:, :, :, :1], x[:, :, :, -1:]
+    return ops.concat([left, left, x, right, right], 3)
 
 
 class GaussianBlur(nn.Cell):

@@ -11,7 +11,7 @@ from mindspore import nn
 
 from src.errors import ConfigError
 from src.layers.pixel_shuffle import PixelShuffle
-from src.layers.slim import SlimConv2d
+from src.layers.slim import Channels, SlimConv2d, parts_of
 
 # Mean of DIV2K's training pictures, RGB in [0, 1] (EDSR, CVPRW 2017).
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
@@ -20,22 +20,34 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 class MeanShift(nn.Cell):
     """Subtract (sign -1) or add (sign +1) the mean colour of DIV2K; not trained.
 
+    In float32, so that half precision loses nothing.
+
     Args:
         sign: -1 before the network, +1 after it.
+        rgb_range: what the network calls white; pictures are always in [0, 255].
     """
 
-    def __init__(self, sign: int):
+    def __init__(self, sign: int, rgb_range: int = 255):
         super().__init__()
+        self.before, self.rgb_range = sign < 0, rgb_range
         shift = sign * 255 * np.array(DIV2K_MEAN, np.float64).reshape(1, 3, 1, 1)
         self.shift = ms.Tensor(shift.astype(np.float32))
 
     def construct(self, x: ms.Tensor) -> ms.Tensor:
-        """Shift (N, 3, H, W), RGB in [0, 255]; in float32, so that half precision loses nothing."""
-        return x.astype(ms.float32) + self.shift
+        """Shift (N, 3, H, W) from RGB in [0, 255] to the network's range, or back."""
+        x = x.astype(ms.float32)
+        if self.rgb_range == 255:
+            return x + self.shift
+        if self.before:
+            return (x + self.shift) * (self.rgb_range / 255)
+        return x * (255 / self.rgb_range) + self.shift
 
     def to_onnx(self, graph: Any, x: Any) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`."""
-        return graph.node("Add", [x, self.shift.asnumpy()])
+        if not self.before and self.rgb_range != 255:
+            x = x * (255 / self.rgb_range)
+        x = graph.node("Add", [x, self.shift.asnumpy()])
+        return x * (self.rgb_range / 255) if self.before and self.rgb_range != 255 else x
 
 
 class ResidualBlock(nn.Cell):
@@ -66,23 +78,54 @@ class Upsampler(nn.Cell):
 
     Args:
         scale: a power of two becomes that many stages of 2; 3 is one stage.
-        n_feats: channels at width 1, in and out.
+        n_feats: channels at width 1, in and out, as a number or as parts.
+        groups: of the convolutions.
+        activation: whether a ReLU follows each convolution (CARN).
 
     Raises:
         ConfigError: another scale.
     """
 
-    def __init__(self, scale: int, n_feats: int):
+    def __init__(self, scale: int, n_feats: Channels, groups: int = 1, activation: bool = False):
         super().__init__()
         factors = stage_factors(scale)
-        self.blocks = nn.CellList([SlimConv2d(n_feats, n_feats * r * r) for r in factors])
+        parts = parts_of(n_feats)
+        self.blocks = nn.CellList(
+            [SlimConv2d(parts, [n * r * r for n in parts], groups=groups) for r in factors]
+        )
         self.shuffles = nn.CellList([PixelShuffle(r) for r in factors])
+        self.activation = nn.ReLU() if activation else None
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, C*width, H, W) to (N, C*width, H*scale, W*scale)."""
         for conv, shuffle in zip(self.blocks, self.shuffles):  # noqa: B905  graph mode has no strict
-            x = shuffle(conv(x, width))
+            x = conv(x, width)
+            if self.activation is not None:
+                x = self.activation(x)
+            x = shuffle(x)
         return x
+
+
+class SubPixel(nn.Cell):
+    """Two convolutions and a pixel shuffle that end in the picture (IDN's TensorFlow release).
+
+    Args:
+        scale: enlargement.
+        n_feats: channels at width 1.
+        colours: channels of the picture.
+    """
+
+    reach = 2  # pixels away from its own that an output pixel depends on
+
+    def __init__(self, scale: int, n_feats: int, colours: int):
+        super().__init__()
+        self.conv1 = SlimConv2d(n_feats, n_feats)
+        self.conv2 = SlimConv2d(n_feats, colours * scale**2, slim_out=False)
+        self.shuffle = PixelShuffle(scale)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Map (N, n_feats*width, H, W) to (N, colours, H*scale, W*scale)."""
+        return self.shuffle(self.conv2(self.conv1(x, width), width))
 
 
 def stage_factors(scale: int) -> list[int]:

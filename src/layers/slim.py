@@ -4,11 +4,18 @@ A slimmable layer owns the weights of the full width; at width ``w`` it uses the
 fraction of its input and output channels (CSD, IJCAI 2021; slimmable networks, ICLR 2019). The
 width is a Python float and so a constant of the compiled graph: each width becomes a static
 network.
+
+Channels that come from several layers are given as parts, ``(64, 64, 64)`` for a concatenation of
+three: each part keeps its own first fraction, so that a channel of the narrow network is the same
+channel of the wide one in every layer. (The released CARN of CSD slices a concatenation as one
+part; its students read the teacher's channels.) A grouped convolution keeps the first fraction of
+each group; the layers before and after it are given the groups as parts.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import mindspore as ms
@@ -17,6 +24,10 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from src.errors import WidthError
+
+# A number of channels, or the numbers of several parts.
+Channels = int | Sequence[int]
+Parts = tuple[int, ...]
 
 _TOLERANCE = 1e-6
 
@@ -45,79 +56,209 @@ def channels_at(channels: int, width: float) -> int:
     return round(channels * width)
 
 
+def parts_of(channels: Channels) -> Parts:
+    """Return the parts of ``channels``; a number is one part."""
+    return (channels,) if isinstance(channels, int) else tuple(channels)
+
+
+def in_groups(channels: Channels, groups: int) -> Parts:
+    """Return ``channels`` as parts that lie within ``groups`` equal groups.
+
+    Raises:
+        ValueError: the groups do not divide the channels, or a part spans two groups.
+    """
+    parts = parts_of(channels)
+    if groups > 1 and len(parts) == 1 and parts[0] % groups == 0:
+        return (parts[0] // groups,) * groups
+    count, rest = divmod(len(parts), groups)
+    if rest or any(parts[i] != parts[i % count] for i in range(len(parts))):
+        raise ValueError(f"{parts} channels do not form {groups} equal groups")
+    return parts
+
+
+def take(x: ms.Tensor, parts: Parts, width: float, axis: int) -> ms.Tensor:
+    """Return the first ``width`` of each part of ``x`` along axis 0 or 1."""
+    if len(parts) > 1 and len(set(parts)) == 1:
+        return _take_of_equal_parts(x, parts, width, axis)
+    pieces = ()
+    start = 0
+    for part in parts:
+        stop = start + channels_at(part, width)
+        pieces = (*pieces, x[start:stop] if axis == 0 else x[:, start:stop])
+        start += part
+    return pieces[0] if len(pieces) == 1 else ops.concat(pieces, axis)
+
+
+def _take_of_equal_parts(x: ms.Tensor, parts: Parts, width: float, axis: int) -> ms.Tensor:
+    """As `take`, with one slice in all: in PyNative mode a slice for each part takes long."""
+    count, part, kept = len(parts), parts[0], channels_at(parts[0], width)
+    shape = x.shape
+    if axis == 0:
+        return x.reshape((count, part, -1))[:, :kept].reshape((count * kept, *shape[1:]))
+    x = x.reshape((shape[0] * count, part, -1))[:, :kept]
+    return x.reshape((shape[0], count * kept, *shape[2:]))
+
+
+class SlimLayer(nn.Cell):
+    """A layer whose parameters follow the width.
+
+    A subclass sets ``axes``: for each parameter, in order, its name and the parts along its first
+    axes; None for an axis that does not follow the width.
+    """
+
+    axes: tuple[tuple[str, tuple[Parts | None, ...]], ...]
+
+    def slim_parts(self) -> set[int]:
+        """Return the sizes of all parts that follow the width."""
+        return {part for _, axes in self.axes for parts in axes if parts for part in parts}
+
+    def widths_ok(self, width: float) -> bool:
+        """Tell whether this layer can realise ``width``."""
+        return all(width_ok(part, width) for part in self.slim_parts())
+
+    def get_slice(self, width: float) -> tuple[np.ndarray, ...]:
+        """Return copies of what is in use at ``width`` of each parameter."""
+        return tuple(
+            getattr(self, name).asnumpy()[self._index(name, axes, width)].copy()
+            for name, axes in self.axes
+        )
+
+    def set_slice(self, *arrays: np.ndarray) -> None:
+        """Overwrite what is in use at the width that the shapes tell; undoes `get_slice`."""
+        for array, (name, axes) in zip(arrays, self.axes, strict=True):
+            parameter = getattr(self, name)
+            slim = [axis for axis, parts in enumerate(axes) if parts]
+            width = array.shape[slim[0]] / parameter.shape[slim[0]] if slim else 1.0
+            full = parameter.asnumpy().copy()
+            full[self._index(name, axes, width)] = array
+            parameter.set_data(ms.Tensor(full))
+
+    def _index(self, name: str, axes: tuple[Parts | None, ...], width: float) -> tuple:
+        shape = getattr(self, name).shape
+        kept = [
+            np.arange(size) if parts is None else _kept(parts, width)
+            for size, parts in zip(shape, axes, strict=False)
+        ]
+        return np.ix_(*kept)
+
+
+def _kept(parts: Parts, width: float) -> np.ndarray:
+    starts = np.cumsum((0, *parts[:-1]))
+    pairs = zip(starts, parts, strict=True)
+    return np.concatenate([start + np.arange(channels_at(part, width)) for start, part in pairs])
+
+
+class SlimConv(SlimLayer):
+    """What convolutions and transposed convolutions share: channels, bias, precision."""
+
+    # A transposed convolution applies its kernel at each pixel that it reads, not that it makes.
+    transposed = False
+    groups = 1
+
+    def _set_channels(
+        self, in_parts: Parts, out_parts: Parts, slim_in: bool, slim_out: bool
+    ) -> None:
+        self.in_parts, self.out_parts = in_parts, out_parts
+        self.in_channels, self.out_channels = sum(in_parts), sum(out_parts)
+        self.slim_in, self.slim_out = slim_in, slim_out
+        self.compute_dtype = ms.float32
+
+    def _set_bias(self, bias: bool, bound: float) -> None:
+        if not bias:
+            self.bias = None
+            return
+        self.bias = ms.Parameter(initializer(Uniform(bound), (self.out_channels,), ms.float32))
+        self.axes = (*self.axes, ("bias", (self.out_parts if self.slim_out else None,)))
+
+    def bias_at(self, width: float) -> ms.Tensor | None:
+        """Return the biases in use at ``width``, in ``compute_dtype``; None without biases."""
+        bias = self.bias
+        if bias is None:
+            return None
+        if width != 1 and self.slim_out:
+            bias = take(bias, self.out_parts, width, 0)
+        return bias.astype(self.compute_dtype)
+
+    def channels(self, width: float) -> tuple[int, int]:
+        """Return (input, output) channels in use at ``width``."""
+        return tuple(
+            sum(channels_at(part, width) for part in parts) if slim else sum(parts)
+            for parts, slim in ((self.in_parts, self.slim_in), (self.out_parts, self.slim_out))
+        )
+
+
 def conv2d(
-    x: ms.Tensor, weight: ms.Tensor, bias: ms.Tensor | None = None, padding: int = 0
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    padding: int = 0,
+    stride: int = 1,
+    groups: int = 1,
 ) -> ms.Tensor:
-    """Convolve (N, I, H, W) by (O, I, k, k) with stride 1 and ``padding`` zeros on each side."""
-    return ops.conv2d(x, weight, bias, 1, "pad", padding)
+    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side."""
+    return ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
 
 
-class SlimConv2d(nn.Cell):
-    """A 2-D convolution of adjustable width, stride 1, size-preserving zero padding, with bias.
+class SlimConv2d(SlimConv):
+    """A 2-D convolution of adjustable width with size-preserving zero padding.
 
     Args:
-        in_channels: input channels at width 1.
-        out_channels: output channels at width 1.
+        in_channels: input channels at width 1, as a number or as parts.
+        out_channels: output channels at width 1, as a number or as parts.
         kernel_size: odd side of the kernel.
         slim_in: whether the input follows the width (not so where it is the picture).
         slim_out: whether the output follows the width (not so where it is the picture).
+        groups: equal groups of channels that do not see each other.
+        stride: distance of the pixels that the kernel is applied at.
+        bias: whether there is one.
+        gain: factor on the weights' start, which without it is PyTorch's: uniform in
+            ±1/sqrt(fan-in). sqrt(6) gives the variance of He et al. (ICCV 2015).
 
-    Weights start as in PyTorch: uniform in ±1/sqrt(fan-in), the released code's initialisation.
+    Raises:
+        ValueError: the groups do not divide the channels.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         kernel_size: int = 3,
         slim_in: bool = True,
         slim_out: bool = True,
+        groups: int = 1,
+        stride: int = 1,
+        bias: bool = True,
+        gain: float = 1.0,
     ):
         super().__init__()
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.slim_in, self.slim_out = slim_in, slim_out
-        self.compute_dtype = ms.float32
-        bound = 1 / math.sqrt(in_channels * kernel_size**2)
-        shape = (out_channels, in_channels, kernel_size, kernel_size)
-        self.weight = ms.Parameter(initializer(Uniform(bound), shape, ms.float32))
-        self.bias = ms.Parameter(initializer(Uniform(bound), (out_channels,), ms.float32))
+        in_parts, out_parts = in_groups(in_channels, groups), in_groups(out_channels, groups)
+        self._set_channels(in_parts, out_parts, slim_in, slim_out)
+        self.groups, self.stride, self.padding = groups, stride, kernel_size // 2
+        self.column_parts = in_parts[: len(in_parts) // groups]
+        fan_in = sum(self.column_parts)
+        bound = 1 / math.sqrt(fan_in * kernel_size**2)
+        shape = (self.out_channels, fan_in, kernel_size, kernel_size)
+        self.weight = ms.Parameter(initializer(Uniform(gain * bound), shape, ms.float32))
+        rows, columns = (out_parts if slim_out else None), (self.column_parts if slim_in else None)
+        self.axes = (("weight", (rows, columns)),)
+        self._set_bias(bias, bound)
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, in*width, H, W) to (N, out*width, H, W), computed in ``compute_dtype``."""
-        weight, bias = self.weight, self.bias
-        if width != 1:
-            n_in, n_out = self.channels(width)
-            weight, bias = weight[:n_out, :n_in], bias[:n_out]
+        """Map (N, in*width, H, W) to (N, out*width, H/stride, W/stride), in ``compute_dtype``."""
+        weight = self.weight
+        if width != 1 and self.slim_out:
+            weight = take(weight, self.out_parts, width, 0)
+        if width != 1 and self.slim_in:
+            weight = take(weight, self.column_parts, width, 1)
         dtype = self.compute_dtype
         return conv2d(
-            x.astype(dtype), weight.astype(dtype), bias.astype(dtype), weight.shape[2] // 2
-        )
+            x.astype(dtype), weight.astype(dtype), self.bias_at(width),
+            self.padding, self.stride, self.groups,
+        )  # fmt: skip
 
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`, in float32."""
-        pad = self.weight.shape[2] // 2
-        return graph.node("Conv", [x, *self.get_slice(width)], pads=[pad] * 4)
-
-    def channels(self, width: float) -> tuple[int, int]:
-        """Return (input, output) channels in use at ``width``."""
-        n_in = channels_at(self.in_channels, width) if self.slim_in else self.in_channels
-        n_out = channels_at(self.out_channels, width) if self.slim_out else self.out_channels
-        return n_in, n_out
-
-    def widths_ok(self, width: float) -> bool:
-        """Tell whether this layer can realise ``width``."""
-        sliced = [(self.in_channels, self.slim_in), (self.out_channels, self.slim_out)]
-        return all(width_ok(channels, width) for channels, slim in sliced if slim)
-
-    def get_slice(self, width: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return copies of the weight and bias that are in use at ``width``."""
-        n_in, n_out = self.channels(width)
-        return self.weight.asnumpy()[:n_out, :n_in].copy(), self.bias.asnumpy()[:n_out].copy()
-
-    def set_slice(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        """Overwrite the first rows and columns of the weights; the inverse of `get_slice`."""
-        full_weight, full_bias = self.weight.asnumpy().copy(), self.bias.asnumpy().copy()
-        full_weight[: weight.shape[0], : weight.shape[1]] = weight
-        full_bias[: bias.shape[0]] = bias
-        self.weight.set_data(ms.Tensor(full_weight))
-        self.bias.set_data(ms.Tensor(full_bias))
+        return graph.node(
+            "Conv", [x, *self.get_slice(width)],
+            pads=[self.padding] * 4, strides=[self.stride] * 2, group=self.groups,
+        )  # fmt: skip

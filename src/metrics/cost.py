@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class ConvShape:
     """What a convolution costs: its shape and the size of the picture that it makes.
 
-    A fully connected layer is a 1x1 convolution of a 1x1 picture.
+    A fully connected layer is a 1x1 convolution of a 1x1 picture. A transposed convolution applies
+    its kernel at each pixel that it reads, so for it the size is that of the picture it reads.
     """
 
     in_channels: int

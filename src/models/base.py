@@ -7,31 +7,44 @@ from typing import Any, ClassVar
 import mindspore as ms
 from mindspore import nn
 
-from src.errors import WidthError
-from src.layers.slim import SlimConv2d
+from src.errors import ConfigError, WidthError
+from src.layers.slim import SlimConv, SlimLayer
 
 
 class SlimmableNet(nn.Cell):
     """A super-resolution network of adjustable width.
 
     A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
-    that describes the same network with every layer at that width) and writes ``features``.
+    that describes the same network with every layer at that width) and ``scales``, and writes
+    ``features``.
 
     Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
     W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
 
     Args:
         config: an instance of the class's ``Config``.
+
+    Raises:
+        ConfigError: a scale that the network does not offer.
     """
 
     Config: ClassVar[type]
-    # A tile needs this many LR pixels around it to equal the whole picture (receptive field).
+    scales: ClassVar[tuple[int, ...]]
+    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic.
+    colour: str = "RGB"
+    # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
+    # network with channel attention takes means over the whole picture as well: there this is the
+    # reach of its convolutions, and a tile's means stand for the picture's.
     margin: int
 
     def __init__(self, config: Any):
         super().__init__()
         self.config = config
         self.scale = config.scale
+        if config.scale not in self.scales:
+            *others, last = self.scales
+            offered = f"{', '.join(str(scale) for scale in others)} or {last}"
+            raise ConfigError(f"scale {config.scale} is not offered: choose {offered}")
 
     def construct(self, lr: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Return the super-resolved picture at ``width``."""
@@ -43,18 +56,21 @@ class SlimmableNet(nn.Cell):
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
-    def convs(self) -> list[SlimConv2d]:
+    def slim_layers(self) -> list[SlimLayer]:
+        """Return all layers whose weights follow the width, in the order of definition."""
+        return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]
+
+    def convs(self) -> list[SlimConv]:
         """Return all convolutions, in the order of definition."""
-        return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimConv2d)]
+        return [layer for layer in self.slim_layers() if isinstance(layer, SlimConv)]
 
     def widths_ok(self, width: float) -> bool:
         """Tell whether every layer can realise ``width`` (a whole number of channels in each)."""
-        return all(conv.widths_ok(width) for conv in self.convs())
+        return all(layer.widths_ok(width) for layer in self.slim_layers())
 
     def realisable_widths(self) -> list[float]:
         """Return all widths that every layer can realise, ascending."""
-        counts = [conv.out_channels for conv in self.convs() if conv.slim_out]
-        smallest = min(counts)
+        smallest = min(part for layer in self.slim_layers() for part in layer.slim_parts())
         return [n / smallest for n in range(1, smallest + 1) if self.widths_ok(n / smallest)]
 
     def check_width(self, width: float) -> None:

@@ -35,6 +35,7 @@ class Edsr(SlimmableNet):
     """EDSR of any size for x2, x3, x4 and x8; parameter names are those of the CSD release."""
 
     Config = EdsrConfig
+    scales = (2, 3, 4, 8)
 
     def __init__(self, config: EdsrConfig):
         super().__init__(config)

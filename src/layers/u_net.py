@@ -1,0 +1,55 @@
+"""The way down and up of DRN (Guo et al., CVPR 2020), a U-net."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import nn
+
+from src.layers.attention import ResidualAttentionBlock
+from src.layers.blocks import Upsampler
+from src.layers.slim import Parts, SlimConv2d
+
+_REDUCTION = 16  # of the channel attention
+_SLOPE = 0.2  # of the rectifiers below zero
+
+
+class DownBlock(nn.Cell):
+    """Halve height and width, double the channels: two convolutions without bias.
+
+    Args:
+        n: input channels at width 1.
+    """
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.conv1 = SlimConv2d(n, n, stride=2, bias=False)
+        self.relu = nn.LeakyReLU(_SLOPE)
+        self.conv2 = SlimConv2d(n, 2 * n, bias=False)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Map (N, n*width, H, W) to (N, 2*n*width, H/2, W/2)."""
+        return self.conv2(self.relu(self.conv1(x, width)), width)
+
+
+class UpBlock(nn.Cell):
+    """Residual blocks with channel attention, enlargement by 2, reduction of channels by 1x1.
+
+    Args:
+        feats: parts of the input channels at width 1.
+        n_out: output channels at width 1.
+        n_blocks: residual blocks.
+    """
+
+    def __init__(self, feats: Parts, n_out: int, n_blocks: int):
+        super().__init__()
+        self.blocks = nn.CellList(
+            [ResidualAttentionBlock(feats, _REDUCTION) for _ in range(n_blocks)]
+        )
+        self.upsampler = Upsampler(2, feats)
+        self.reduce = SlimConv2d(feats, n_out, 1)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Map (N, C*width, H, W) to (N, n_out*width, 2*H, 2*W)."""
+        for block in self.blocks:
+            x = block(x, width)
+        return self.reduce(self.upsampler(x, width), width)

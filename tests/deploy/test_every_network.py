@@ -1,0 +1,122 @@
+"""Every network as a file: MINDIR and ONNX, checkpoints, the names of releases."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.deploy import load_reference_weights
+from src.deploy.export import export_widths
+from src.deploy.manifest import read_manifest
+from src.deploy.mindir import load_mindir
+from src.deploy.release_names import _RELEASES, own_names
+from src.deploy.runtime import openvino_installed
+from src.deploy.source import open_source
+from src.engine.checkpoint import TrainingState, describe_network, load_network, save_checkpoint
+from src.errors import WeightsError
+from src.models import create_model, resolve
+from tests.networks import SMALL, assert_same, one_scale, picture, run, small
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Function from a form to its checkpoint and the network."""
+
+    def save(form):
+        net = small(form, one_scale(form))
+        network = describe_network(resolve(*SMALL[form])[0], net)
+        path = tmp_path / f"{form}.ckpt"
+        save_checkpoint(path, net, TrainingState(network, {}))
+        return path, net
+
+    return save
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
+    path, net = saved(form)
+    width = net.realisable_widths()[-2]
+    for file_format, size in (("MINDIR", None), ("MINDIR", (6, 7)), ("ONNX", None)):
+        folder = tmp_path / f"{file_format}{size}"
+        # export_widths compares with the checkpoint by itself, and refuses what differs.
+        (model, _) = export_widths(path, [width], folder, file_format, size)
+        described = read_manifest(folder).models[0]
+        assert described.largest_relative_difference <= 1e-5
+        counted = sum(a.size for layer in net.slim_layers() for a in layer.get_slice(width))
+        assert described.parameters == counted and described.multiply_adds_720p > 0
+        if file_format == "MINDIR" and size is None:
+            x = picture(3, 3, 4, 11)  # a size that the export has not tried
+            found = load_mindir(model)(ms.Tensor(x)).asnumpy()
+            assert_same(found, run(net, x, width))
+
+
+@pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+@pytest.mark.parametrize("form", SMALL)
+def test_openvino_gives_the_same(form, saved):
+    path, net = saved(form)
+    width = net.realisable_widths()[-2]
+    runtime = open_source(str(path), None, "openvino").load(width)
+    for shape in ((1, 3, 8, 9), (2, 3, 5, 4)):
+        x = picture(*shape)
+        assert_same(runtime.run(x), run(net, x, width))
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_a_checkpoint_builds_the_network_again(form, saved):
+    path, net = saved(form)
+    again, _ = load_network(path)
+    assert again.config == net.config and type(again) is type(net)
+    x = picture(1, 3, 4, 5)
+    np.testing.assert_array_equal(run(again, x), run(net, x))
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_names_of_releases_lead_to_ours_and_back(form):
+    net = small(form, one_scale(form))
+    for release in _RELEASES.get(type(net), ()):
+        table = release(net.config)
+        ours = [name for name, _ in net.parameters_and_names()]
+        theirs = {}
+        for name in ours:
+            layer, kind = name.rsplit(".", 1)
+            theirs[f"{table.get(layer, layer)}.{kind}"] = name
+        assert len(theirs) == len(ours)  # no two layers get one name
+        found = own_names(net, theirs.keys())
+        assert {name: found[name] for name in theirs} == theirs
+
+
+def test_our_own_names_win_where_they_fit():
+    net = small("rcan", 2)
+    names = [name for name, _ in net.parameters_and_names()]
+    assert [own_names(net, names)[name] for name in names] == names
+
+
+@pytest.mark.parametrize("form", ["rcan", "carn_m", "vdsr", "idn", "fsrcnn", "drn"])
+def test_releases_are_loaded_strictly(form):
+    net = small(form, one_scale(form))
+    table = _RELEASES[type(net)][-1](net.config)
+    arrays = {}
+    for name, parameter in net.parameters_and_names():
+        layer, kind = name.rsplit(".", 1)
+        shape = parameter.shape
+        arrays[f"{table.get(layer, layer)}.{kind}"] = picture(*shape) / 255
+    load_reference_weights(net, arrays)
+    for parameter in net.get_parameters():
+        np.testing.assert_array_equal(parameter.asnumpy(), picture(*parameter.shape) / 255)
+    lost = next(iter(arrays))
+    del arrays[lost]
+    with pytest.raises(WeightsError, match="missing: "):
+        load_reference_weights(net, {**arrays})
+    with pytest.raises(WeightsError, match=r"unexpected: other\.weight"):
+        load_reference_weights(net, {**arrays, "other.weight": np.zeros(1, np.float32)})
+
+
+def test_a_mean_shift_for_another_range_is_refused():
+    mean = np.float32([0.4488, 0.4371, 0.4040])
+    for name, factor, other in (("carn", 1, 255), ("carn_csd", 255, 1)):
+        net = create_model(name, n_feats=4)
+        arrays = {n: p.asnumpy() for n, p in net.parameters_and_names()}
+        load_reference_weights(net, {**arrays, "add_mean.bias": mean * factor})
+        with pytest.raises(WeightsError, match=rf"give weights for RGB in 0\.\.{factor}, "):
+            load_reference_weights(net, {**arrays, "add_mean.bias": mean * other})

@@ -1,0 +1,253 @@
+"""What holds for every network: sizes, widths, slices, taps, reach, precision, graph mode."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.deploy import extract
+from src.deploy.widths import implant
+from src.errors import ConfigError, WidthError
+from src.models import SlimmableNet, create_model, list_presets
+from tests.networks import FORMS, SMALL, assert_same, one_scale, picture, run, small
+
+
+def values(net: SlimmableNet) -> dict[str, np.ndarray]:
+    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
+
+
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_the_picture_is_enlarged_by_the_scale(form, scale):
+    net = small(form, scale)
+    for shape in ((2, 3, 3, 5), (1, 3, 1, 1)):
+        sr = net(ms.Tensor(picture(*shape)))
+        assert sr.dtype == ms.float32
+        assert sr.shape == (*shape[:2], shape[2] * scale, shape[3] * scale)
+
+
+# How each network's size is drawn: all numbers of channels that the form allows, some of the rest.
+DRAWN = {
+    "edsr": {"n_feats": st.integers(1, 12), "n_blocks": st.integers(1, 2)},
+    "rcan": {"n_feats": st.integers(2, 12), "n_groups": st.integers(1, 2)},
+    "carn": {"n_feats": st.integers(1, 8)},
+    "carn_m": {"n_feats": st.sampled_from([4, 8, 12, 20])},
+    "carn_csd": {"n_feats": st.integers(1, 8)},
+    "vdsr": {"n_feats": st.integers(1, 8), "n_layers": st.integers(3, 5)},
+    "vdsr_bias": {"n_feats": st.integers(1, 8)},
+    "idn": {"n_distilled": st.sampled_from([4, 8, 16])},
+    "idn_rgb": {"n_distilled": st.sampled_from([4, 8, 16])},
+    "fsrcnn": {"d": st.integers(1, 12), "s": st.integers(1, 6), "m": st.integers(1, 3)},
+    "fsrcnn_slopes": {"d": st.integers(1, 12), "s": st.integers(1, 6)},
+    "drn": {"n_feats": st.sampled_from([8, 12, 16])},
+}
+
+
+@pytest.mark.parametrize("form", SMALL)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_what_is_extracted_gives_what_the_width_gives(form, data):
+    scale = data.draw(st.sampled_from([scale for name, scale in FORMS if name == form]))
+    size = {name: data.draw(drawn, name) for name, drawn in DRAWN[form].items()}
+    net = small(form, scale, **size)
+    width = data.draw(st.sampled_from(net.realisable_widths()))
+    shape = data.draw(
+        st.tuples(st.integers(1, 2), st.just(3), st.integers(1, 6), st.integers(1, 6))
+    )
+    before = values(net)
+    narrow = extract(net, width)
+    x = picture(*shape)
+    assert_same(run(narrow, x), run(net, x, width))
+    counts = [sum(p.size for p in layer.get_parameters()) for layer in narrow.slim_layers()]
+    sliced = [sum(a.size for a in layer.get_slice(width)) for layer in net.slim_layers()]
+    assert counts == sliced
+    implant(net, narrow, width)
+    for name, value in values(net).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_a_slice_is_what_the_wide_network_does_with_those_channels(form):
+    """Zero all that lies outside the slice: the wide network then gives what the width gives.
+
+    So a channel of the narrow network is the same channel of the wide one in every layer, across
+    concatenations and groups too. Channel attention's means do not depend on other channels, and a
+    zero channel stays zero through ReLU, so this holds for all networks.
+    """
+    net = small(form, one_scale(form))
+    widths = [width for width in net.realisable_widths() if width < 1]
+    width = widths[len(widths) // 2]
+    x = picture(1, 3, 5, 6)
+    expected = run(net, x, width)
+    for layer in net.slim_layers():
+        kept = layer.get_slice(width)
+        layer.set_slice(*(np.zeros_like(array) for array in layer.get_slice(1.0)))
+        layer.set_slice(*kept)
+    assert_same(run(net, x), expected)
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_only_the_slice_is_trained(form):
+    net = small(form, one_scale(form)).set_train()
+    widths = net.realisable_widths()
+    width = widths[(len(widths) - 1) // 2]
+    x = ms.Tensor(picture(1, 3, 5, 4))
+
+    def loss(x):
+        return (net(x, width) ** 2).mean()
+
+    parameters = net.trainable_params()
+    gradients = ms.grad(loss, None, parameters)(x)
+    found = {p.name: g.asnumpy() for p, g in zip(parameters, gradients, strict=True)}
+    assert all(np.isfinite(gradient).all() for gradient in found.values())
+    assert sum(np.count_nonzero(gradient) for gradient in found.values()) > 0
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_graph_mode_gives_the_same(form):
+    net = small(form, one_scale(form))
+    x = picture(2, 3, 5, 4)
+    widths = net.realisable_widths()
+    narrow = widths[0]
+
+    def both(x):
+        return net.features(x, 1.0), net.features(x, narrow)
+
+    found = ms.jit(both)(ms.Tensor(x))
+    for (taps, sr), width in zip(found, (1.0, narrow), strict=True):
+        expected_taps, expected = net.features(ms.Tensor(x), width)
+        assert_same(sr.asnumpy(), expected.asnumpy())
+        assert_same(run(net, x, width), expected.asnumpy())
+        assert len(taps) == len(expected_taps)
+        for tap, expected_tap in zip(taps, expected_taps, strict=True):
+            assert_same(tap.asnumpy(), expected_tap.asnumpy())
+
+
+# Channels at width 1 and side (in LR pixels) of every tap.
+TAPS = {
+    "edsr": [(8, 1)] * 4,
+    "rcan": [(8, 1)] * 4,
+    "carn": [(8, 1)] * 4,
+    "carn_m": [(16, 1)] * 4,
+    "carn_csd": [(8, 1)] * 4,
+    "vdsr": [(8, 2)] * 3,
+    "vdsr_bias": [(4, 2)] * 2,
+    "idn": [(64, 1)] * 2,
+    "idn_rgb": [(64, 1)] * 2,
+    "fsrcnn": [(8, 1), (4, 1), (4, 1), (8, 1)],
+    "fsrcnn_slopes": [(8, 1), (4, 1), (4, 1), (8, 1)],
+    "drn": [(32, 1), (32, 2)],
+}
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_taps_are_as_documented(form):
+    net = small(form, 2)
+    for width in (1.0, 0.5):
+        taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 5)), width)
+        expected = [(1, int(c * width), 4 * side, 5 * side) for c, side in TAPS[form]]
+        assert [tap.shape for tap in taps] == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "widths"),
+    [
+        ("rcan", [0.25, 0.5, 0.75, 1]),  # 8 features, but the attention's bottleneck has 4
+        ("carn_m", [0.25, 0.5, 0.75, 1]),  # 16 features in groups of 4
+        ("carn", [n / 8 for n in range(1, 9)]),
+        ("idn", [0.25, 0.5, 0.75, 1]),  # 32 channels in 4 groups make 8, 48 make 12
+        ("fsrcnn", [0.25, 0.5, 0.75, 1]),
+        ("drn", [0.5, 1]),  # 32 features at LR size, 2 in the bottleneck
+    ],
+)
+def test_widths_that_cannot_be_realised_name_those_that_can(form, widths):
+    net = small(form, 2)
+    assert net.realisable_widths() == widths
+    listed = ", ".join(f"{width:g}" for width in widths)
+    for width in (1 / 64, 0.3, 0, 1.5):
+        with pytest.raises(WidthError, match=rf"width .* choose one of: {listed}$"):
+            extract(net, width)
+        with pytest.raises(WidthError, match="cannot be realised"):
+            run(net, picture(1, 3, 4, 4), width)
+
+
+def test_the_attention_of_the_papers_rcan_refuses_a_64th():
+    net = create_model("rcan", n_groups=1, n_blocks=1)
+    with pytest.raises(WidthError, match=r"choose one of: 0\.25, 0\.5, 0\.75, 1$"):
+        net.check_width(1 / 64)
+
+
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_nothing_beyond_the_margin_counts(form, scale):
+    net = small(form, scale)
+    if form == "drn" and scale == 8:
+        pytest.skip("the same formula as x2 and x4; takes long")
+    for layer in net.slim_layers():  # all positive: no rectifier may hide a path
+        layer.set_slice(*(np.abs(array) * 0.3 for array in layer.get_slice(1.0)))
+    for name, cell in net.cells_and_names():
+        if name.endswith("attention.pool"):  # the means over the whole picture are left out
+            cell.construct = lambda x: x[:, :, :1, :1] * 0 + 1
+    margin = net.margin
+    size, middle = 2 * margin + 5, margin + 2
+    block = slice(middle * scale, (middle + 1) * scale)
+    mask = np.zeros((1, 3, size * scale, size * scale), np.float32)
+    mask[..., block, block] = 1
+    mask = ms.Tensor(mask)
+
+    def one_pixel(x):
+        return (net(x) * mask).sum()
+
+    x = ms.Tensor(np.full((1, 3, size, size), 200, np.float32))
+    seen = np.argwhere(ms.grad(one_pixel)(x).asnumpy()[0])[:, 1:]
+    assert seen.min() >= middle - margin and seen.max() <= middle + margin
+    # Honest in the other direction too: no more than 3 pixels are unused.
+    assert max(middle - seen.min(), seen.max() - middle) >= margin - 3
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_half_precision_is_close_and_gives_float32(form):
+    net = small(form, one_scale(form))
+    x = picture(1, 3, 6, 6)
+    width = net.realisable_widths()[0]
+    exact = run(net, x, width)
+    for level in ("O2", "O3"):
+        net.set_precision(level)
+        half = run(net, x, width)
+        assert half.dtype == np.float32
+        assert np.abs(half - exact).max() < 1.5  # grey levels
+    assert all(p.dtype == ms.float32 for p in net.get_parameters())
+
+
+@pytest.mark.parametrize("form", SMALL)
+def test_scales_that_are_not_offered(form):
+    with pytest.raises(ConfigError, match=r"scale 5 is not offered: choose 2, .* or [348]"):
+        small(form, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("rcan", {"n_feats": 8}, "reduction 16 needs 16 features or more, got 8"),
+        ("drn", {"n_feats": 2}, "reduction 16 needs 16 features or more, got 8"),
+        ("carn", {"n_feats": 10, "groups": 4}, "groups = 4 do not divide n_feats = 10"),
+        ("idn", {"n_feats": 32, "n_distilled": 16}, "n_feats more than twice n_distilled"),
+        ("idn", {"n_feats": 30, "n_distilled": 8}, "give multiples of 4"),
+        ("idn", {"colour": "CMYK"}, "model.colour = 'CMYK' is not valid"),
+        ("vdsr", {"n_layers": 2}, "model.n_layers = 2 is not valid"),
+        ("fsrcnn", {"m": 0}, "model.m = 0 is not valid"),
+    ],
+)
+def test_options_that_do_not_fit(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        create_model(name, **options)
+
+
+def test_presets_are_networks_of_published_size():
+    assert set(list_presets()) >= {"carn_m", "carn_csd", "idn_rgb", "drn_s", "drn_l", "edsr_full"}
+    net = create_model("carn_m", scale=3)
+    assert (net.config.groups, net.config.recursive, net.scale) == (4, True, 3)
+    assert create_model("carn_m", n_feats=8, groups=2).config.groups == 2  # given comes first
+    assert create_model("drn_s", scale=8, n_blocks=1).config.n_feats == 8
+    assert create_model("drn_l", n_blocks=1).config.n_feats == 20
