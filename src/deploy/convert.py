@@ -7,6 +7,7 @@ those of a release. A VGG-19 for the losses is copied as it is.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arrays, remarks = read_foreign(args.source)
     if args.model is None and _is_vgg(arrays):
         return _copy_vgg(arrays, target)
-    return _convert(args.source, arrays, remarks, args.model, given, args.range, target, args.names)
+    return _convert(args, arrays, remarks, given, target)
 
 
 def _check_target(target: Path, names: str) -> None:
@@ -109,14 +110,11 @@ def _copy_vgg(arrays: Mapping[str, np.ndarray], target: Path | None) -> int:
 
 
 def _convert(
-    source: str,
+    args: argparse.Namespace,
     arrays: Mapping[str, np.ndarray],
     remarks: list[str],
-    model: str | None,
     given: dict[str, object],
-    rgb_range: int | None,
     target: Path | None,
-    names: str,
 ) -> int:
     from src.deploy.conventions import to_own, to_release
     from src.deploy.recognise import recognise
@@ -129,6 +127,7 @@ def _convert(
     )
     from src.models.weights import assign
 
+    source, model = args.source, args.model
     try:
         state = read_state(source) if source.endswith(".ckpt") else None
     except WeightsError:  # a checkpoint of another program
@@ -139,7 +138,7 @@ def _convert(
         model, given = model or name, {**described, **given}
     found = recognise({k: v.shape for k, v in arrays.items()}, source, model, given)
     net, network = found.net, network_name(found.net)
-    weights, more = to_own(net, found.release, arrays, source, rgb_range)
+    weights, more = to_own(net, found.release, arrays, source, args.range)
     assign(net, weights, source)
     options = describe_network(network, net)
     sizes = ", ".join(f"{k}={v}" for k, v in options.items() if k not in ("name", "scale"))
@@ -152,7 +151,7 @@ def _convert(
         save_checkpoint(target, net, state)
         written = f"{target}: a checkpoint of {len(weights)} tensors\n"
     else:
-        out = to_release(net, find_release(net, names))
+        out = to_release(net, find_release(net, args.names))
         write_arrays(target, out)
         written = f"{target}: {len(out)} tensors\n"
     sys.stdout.write(f"recognised: {found.release.title}, {said}\n{written}")

@@ -60,6 +60,12 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
         remarks.append(f"prefix {prefix} taken off")
     if not arrays:
         raise WeightsError(f"{path} holds no weights: expected the tensors of a network")
+    strange = [name for name, array in arrays.items() if array.dtype.kind not in "fiub"]
+    if strange:
+        raise WeightsError(
+            f"{path} holds what is no real number ({shorten(strange)}): give the tensors of a "
+            "network alone"
+        )
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise WeightsError(

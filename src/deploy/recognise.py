@@ -69,6 +69,13 @@ class _Seen:
     def inputs(self, layer: str) -> int:
         return self.shape(layer)[1]
 
+    def width(self, layer: str) -> int:
+        """Return the channels of a layer that has as many outputs as inputs.
+
+        The smaller number, so that a network never becomes larger than its file.
+        """
+        return min(self.shape(layer)[:2])
+
     def count(self, template: str) -> int:
         """Return how many layers there are, numbered from 0."""
         return next(n for n in itertools.count() if not self.has(template.format(n)))
@@ -82,7 +89,7 @@ class _Seen:
 
 
 def _edsr(seen: _Seen) -> dict[str, Any]:
-    n_feats = seen.outputs("body.0.conv1")
+    n_feats = seen.width("body.0.conv1")
     return {
         "scale": seen.scale("upsampler.blocks.{}", n_feats),
         "n_feats": n_feats,
@@ -91,7 +98,7 @@ def _edsr(seen: _Seen) -> dict[str, Any]:
 
 
 def _rcan(seen: _Seen) -> dict[str, Any]:
-    n_feats = seen.outputs("groups.0.blocks.0.conv1")
+    n_feats = seen.width("groups.0.blocks.0.conv1")
     return {
         "scale": seen.scale("upsampler.blocks.{}", n_feats),
         "n_feats": n_feats,
@@ -103,7 +110,7 @@ def _rcan(seen: _Seen) -> dict[str, Any]:
 
 def _carn(seen: _Seen) -> dict[str, Any]:
     block = "cascade.units.0.units.{}.conv1"
-    n_feats = seen.outputs(block.format(0))
+    n_feats = min(seen.outputs("cascade.fusions.0"), seen.inputs("cascade.fusions.0") // 2)
     options = {
         "n_feats": n_feats,
         "groups": n_feats // seen.inputs(block.format(0)),
@@ -120,14 +127,14 @@ def _vdsr(seen: _Seen) -> dict[str, Any]:
         raise LookupError("no VDSR of Y")
     # In tables that number all layers, the last one is counted among the others.
     return {
-        "n_feats": seen.outputs("body.0"),
+        "n_feats": seen.width("body.1"),
         "n_layers": seen.count("body.{}") + seen.has("tail"),
         "bias": seen.has("body.0", "bias"),
     }
 
 
 def _idn(seen: _Seen) -> dict[str, Any]:
-    n_feats, colours = seen.outputs("head.0"), seen.inputs("head.0")
+    n_feats, colours = seen.width("head.1"), seen.inputs("head.0")
     options = {
         "n_feats": n_feats,
         "n_distilled": n_feats - seen.outputs("blocks.0.convs.0"),
@@ -144,8 +151,8 @@ def _fsrcnn(seen: _Seen) -> dict[str, Any]:
     # Where a table numbers all layers, the 1x1 convolution `expanding` follows the 3x3 mapping.
     mapping = [f"mapping.{i}.conv" for i in range(seen.count("mapping.{}.conv"))]
     return {
-        "d": seen.outputs("feature_extraction.conv"),
-        "s": seen.outputs("shrinking.conv"),
+        "d": seen.inputs("shrinking.conv"),
+        "s": seen.width("mapping.0.conv"),
         "m": sum(seen.shape(layer)[-1] == 3 for layer in mapping),
         "channel_slopes": seen.outputs("feature_extraction.prelu") > 1,
     }
@@ -154,7 +161,7 @@ def _fsrcnn(seen: _Seen) -> dict[str, Any]:
 def _drn(seen: _Seen) -> dict[str, Any]:
     return {
         "scale": 2 ** seen.count("down.{}.conv1"),
-        "n_feats": seen.outputs("down.0.conv1"),
+        "n_feats": seen.width("down.0.conv1"),
         "n_blocks": seen.count("up.0.blocks.{}.conv1"),
     }
 
