@@ -57,9 +57,14 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             f"{path} is damaged or not a {path.suffix} file: make or copy it again"
         ) from error
     return {
-        name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+        name: array.astype(np.float32) if _is_floating(array.dtype) else array
         for name, array in arrays.items()
     }
+
+
+def _is_floating(dtype: np.dtype) -> bool:
+    # NumPy itself does not know bfloat16, which safetensors files may hold.
+    return np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16"
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

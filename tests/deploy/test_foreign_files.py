@@ -163,6 +163,14 @@ def test_a_file_of_lightning_is_read_by_pytorch(torch, tmp_path):
     assert list(read_foreign(path)[0]) == ["a"]
 
 
+def test_bfloat16_becomes_float32(tmp_path):
+    header = b'{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f\x40\xc0")
+    arrays, _ = read_foreign(path)
+    assert arrays["a"].dtype == np.float32 and arrays["a"].tolist() == [1.0, -3.0]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_numbers_that_are_not_finite(tmp_path, value):
     path = tmp_path / "w.npz"
