@@ -1,8 +1,14 @@
-"""Convert PyTorch weights once: python -m src.deploy.convert --from vgg19.pth --to vgg19.npz."""
+"""Weights of other programs into ours and back: python -m src.deploy.convert --from FILE --to OUT.
+
+A network is recognised from its tensors and written as a checkpoint (OUT.ckpt) that eval.py,
+export.py, upscale.py and train.py take, or as plain arrays (.npz, .safetensors) by our names or
+those of a release. A VGG-19 for the losses is copied as it is.
+"""
 
 from __future__ import annotations
 
-import pickle
+import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,39 +18,9 @@ from safetensors.numpy import save as to_safetensors
 
 from src import cli
 from src.errors import ConfigError, WeightsError
-from src.files import writing
+from src.files import check_can_write, writing
 
-
-def read_torch(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a state dict of PyTorch: tensors only, never the objects that a pickle could make.
-
-    Args:
-        path: a ``.pth`` or ``.pt`` file that holds a mapping of names to tensors.
-
-    Raises:
-        WeightsError: PyTorch is not installed, or the file is missing, damaged or holds something
-            else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}: give the path of an existing file")
-    try:
-        import torch
-    except ImportError as error:
-        raise WeightsError(
-            f"{path} can only be read with PyTorch: pip install torch into this environment (the "
-            "converted file does not need it)"
-        ) from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path} is damaged or holds more than tensors ({reason}): give a state dict"
-        ) from error
-    if not isinstance(state, Mapping) or not all(torch.is_tensor(v) for v in state.values()):
-        raise WeightsError(f"{path} holds no state dict: expected names and tensors")
-    return {name: tensor.float().numpy() for name, tensor in state.items()}
+_ARRAYS = (".npz", ".safetensors")
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -55,7 +31,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    if path.suffix not in (".npz", ".safetensors"):
+    if path.suffix not in _ARRAYS:
         raise ConfigError(f"--to {path} is not valid: end it in .npz or .safetensors")
     with writing(path) as file:
         if path.suffix == ".npz":
@@ -65,14 +41,120 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, convert, say what was written; return the exit code."""
+    """Parse, convert, say what was recognised and written; return the exit code."""
     parser = cli.Parser(prog="python -m src.deploy.convert", description=__doc__)
-    parser.add_argument("--from", dest="source", required=True, help="PyTorch file, .pth or .pt")
-    parser.add_argument("--to", required=True, help="target, .npz or .safetensors")
+    parser.add_argument(
+        "--from", dest="source", required=True, help=".pth, .pt, .npz, .safetensors or .ckpt"
+    )
+    parser.add_argument("--to", help=".ckpt, .npz or .safetensors; without it, only say what it is")
+    parser.add_argument("--model", help="network or preset, where it is not recognised rightly")
+    parser.add_argument("--scale", type=int, help="enlargement, where it cannot be seen")
+    parser.add_argument(
+        "--set", dest="options", nargs="+", default=[], action="extend", metavar="OPTION=VALUE",
+        help="options of the network, as res_scale=0.1",
+    )  # fmt: skip
+    parser.add_argument(
+        "--range", type=int, choices=(1, 255), help="white of its RGB, where the file does not say"
+    )
+    parser.add_argument("--names", default="slimsr", help="of the arrays written, as edsr-pytorch")
     args = parser.parse_args(argv)
-    arrays = read_torch(args.source)
-    write_arrays(args.to, arrays)
-    sys.stdout.write(f"{args.to}: {len(arrays)} tensors\n")
+
+    from src.deploy.foreign_files import read_foreign
+
+    target = Path(args.to) if args.to else None
+    if target:
+        _check_target(target, args.names)
+    given = _parse_options(args.options)
+    if args.scale is not None:
+        given["scale"] = args.scale
+    arrays, remarks = read_foreign(args.source)
+    if args.model is None and _is_vgg(arrays):
+        return _copy_vgg(arrays, target)
+    return _convert(args, arrays, remarks, given, target)
+
+
+def _check_target(target: Path, names: str) -> None:
+    if target.suffix not in (".ckpt", *_ARRAYS):
+        raise ConfigError(f"--to {target} is not valid: end it in .ckpt, .npz or .safetensors")
+    if target.suffix == ".ckpt" and names != "slimsr":
+        raise ConfigError(
+            f"--names {names} does not go with {target}: checkpoints have our names; give a --to "
+            "that ends in .npz or .safetensors"
+        )
+    check_can_write(target)
+
+
+def _parse_options(texts: Sequence[str]) -> dict[str, str]:
+    options = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ConfigError(f"--set {text} is not an option: expected OPTION=VALUE")
+        options[name] = value
+    return options
+
+
+def _is_vgg(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether this is a VGG by the names of torchvision or of the model zoo."""
+    first = [a for name, a in arrays.items() if re.fullmatch(r"(features|layers)\.0\.weight", name)]
+    return any(array.ndim == 4 and array.shape[1] == 3 for array in first)
+
+
+def _copy_vgg(arrays: Mapping[str, np.ndarray], target: Path | None) -> int:
+    if target is None:
+        sys.stdout.write(f"recognised: VGG, {len(arrays)} tensors\n")
+        return 0
+    write_arrays(target, arrays)
+    sys.stdout.write(f"{target}: {len(arrays)} tensors\n")
+    return 0
+
+
+def _convert(
+    args: argparse.Namespace,
+    arrays: Mapping[str, np.ndarray],
+    remarks: list[str],
+    given: dict[str, object],
+    target: Path | None,
+) -> int:
+    from src.deploy.conventions import to_own, to_release
+    from src.deploy.recognise import recognise
+    from src.deploy.releases import find_release, network_name
+    from src.engine.checkpoint import (
+        TrainingState,
+        describe_network,
+        read_state,
+        save_checkpoint,
+    )
+    from src.models.weights import assign
+
+    source, model = args.source, args.model
+    try:
+        state = read_state(source) if source.endswith(".ckpt") else None
+    except WeightsError:  # a checkpoint of another program
+        state = None
+    if state is not None:
+        described = dict(state.network)
+        name = described.pop("name")
+        model, given = model or name, {**described, **given}
+    found = recognise({k: v.shape for k, v in arrays.items()}, source, model, given)
+    net, network = found.net, network_name(found.net)
+    weights, more = to_own(net, found.release, arrays, source, args.range)
+    assign(net, weights, source)
+    options = describe_network(network, net)
+    sizes = ", ".join(f"{k}={v}" for k, v in options.items() if k not in ("name", "scale"))
+    said = "; ".join([f"{network} x{net.scale} ({sizes})", *remarks, *more, *found.unseen])
+    if target is None:
+        written = ""
+    elif target.suffix == ".ckpt":
+        state = state or TrainingState(network={}, config={})
+        state.network = options
+        save_checkpoint(target, net, state)
+        written = f"{target}: a checkpoint of {len(weights)} tensors\n"
+    else:
+        out = to_release(net, find_release(net, args.names))
+        write_arrays(target, out)
+        written = f"{target}: {len(out)} tensors\n"
+    sys.stdout.write(f"recognised: {found.release.title}, {said}\n{written}")
     return 0
 
 

@@ -7,26 +7,78 @@ configuration; layers that it leaves out have the same name. The parameters of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from typing import Any
-
-from src.layers.blocks import MeanShift
-from src.models import Carn, Drn, Fsrcnn, Idn, Rcan, SlimmableNet, Vdsr
 
 Layers = dict[str, str]
 
+_STAGES = range(3)  # of an upsampler, at most; each a convolution and a pixel shuffle
 
-def _rcan_csd(config: Any) -> Layers:
+
+def own(config: Any) -> Layers:
+    """Return nothing: ours."""
+    return {}
+
+
+def edsr_pytorch(config: Any) -> Layers:
+    """Return the names of EDSR-PyTorch (sanghyun-son/EDSR-PyTorch)."""
+    names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
+    for b in range(config.n_blocks):
+        names |= {f"body.{b}.conv1": f"body.{b}.body.0", f"body.{b}.conv2": f"body.{b}.body.2"}
+    return names | {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+
+
+def edsr_zoo(config: Any) -> Layers:
+    """Return the names of the MindSpore model zoo (official/cv/EDSR)."""
+    names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
+    names |= {"sub_mean": "norm", "add_mean": "de_norm"}
+    return names | {f"upsampler.blocks.{i}": f"tail.0.up.{2 * i}" for i in _STAGES}
+
+
+def _basicsr(tail: str) -> Layers:
+    names = {"head": "conv_first", "body_conv": "conv_after_body", tail: "conv_last"}
+    return names | {f"upsampler.blocks.{i}": f"upsample.{2 * i}" for i in _STAGES}
+
+
+def edsr_basicsr(config: Any) -> Layers:
+    """Return the names of BasicSR (XPixelGroup/BasicSR)."""
+    return _basicsr("tail_conv")
+
+
+def _rcan_blocks(config: Any, block: str, layers: tuple[str, str, str, str]) -> Layers:
+    ours = ("conv1", "conv2", "attention.squeeze", "attention.expand")
+    return {
+        f"groups.{g}.blocks.{b}.{own}": f"{block.format(g=g, b=b)}.{theirs}"
+        for g in range(config.n_groups)
+        for b in range(config.n_blocks)
+        for own, theirs in zip(ours, layers, strict=True)
+    }
+
+
+def rcan(config: Any) -> Layers:
+    """Return the names of RCAN (yulunzhang/RCAN), which EDSR-PyTorch shares."""
+    names = {"head": "head.0", "body_conv": f"body.{config.n_groups}", "tail": "tail.1"}
+    names |= {
+        f"groups.{g}.conv": f"body.{g}.body.{config.n_blocks}" for g in range(config.n_groups)
+    }
+    names |= {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+    layers = ("body.0", "body.2", "body.3.conv_du.0", "body.3.conv_du.2")
+    return names | _rcan_blocks(config, "body.{g}.body.{b}", layers)
+
+
+def rcan_basicsr(config: Any) -> Layers:
+    """Return the names of BasicSR (XPixelGroup/BasicSR)."""
+    names = _basicsr("tail")
+    names |= {f"groups.{g}.conv": f"body.{g}.conv" for g in range(config.n_groups)}
+    layers = ("rcab.0", "rcab.2", "rcab.3.attention.1", "rcab.3.attention.3")
+    return names | _rcan_blocks(config, "body.{g}.residual_group.{b}", layers)
+
+
+def rcan_csd(config: Any) -> Layers:
+    """Return the names of CSD (Booooooooooo/CSD)."""
     names = {"head": "head_conv", "tail": "tail_conv"}
-    for g in range(config.n_groups):
-        names[f"groups.{g}.conv"] = f"body.{g}.conv"
-        for b in range(config.n_blocks):
-            ours, theirs = f"groups.{g}.blocks.{b}", f"body.{g}.body.{b}"
-            names[f"{ours}.conv1"] = f"{theirs}.body.0"
-            names[f"{ours}.conv2"] = f"{theirs}.body.1"
-            names[f"{ours}.attention.squeeze"] = f"{theirs}.caLayer.conv_du.0"
-            names[f"{ours}.attention.expand"] = f"{theirs}.caLayer.conv_du.1"
-    return names
+    names |= {f"groups.{g}.conv": f"body.{g}.conv" for g in range(config.n_groups)}
+    layers = ("body.0", "body.1", "caLayer.conv_du.0", "caLayer.conv_du.1")
+    return names | _rcan_blocks(config, "body.{g}.body.{b}", layers)
 
 
 def _cascades(config: Any, convs: tuple[str, str, str], fusion: str) -> Layers:
@@ -41,11 +93,13 @@ def _cascades(config: Any, convs: tuple[str, str, str], fusion: str) -> Layers:
     return names
 
 
-def _carn_csd(config: Any) -> Layers:
+def carn_csd(config: Any) -> Layers:
+    """Return the names of CSD (Booooooooooo/CSD)."""
     return _cascades(config, ("conv1", "conv2", "conv3"), "conv")
 
 
-def _carn(config: Any) -> Layers:
+def carn(config: Any) -> Layers:
+    """Return the names of CARN-pytorch (nmhkahn/CARN-pytorch), CARN-M included."""
     names = _cascades(config, ("body.0", "body.2", "body.4"), "body.0")
     names |= {"sub_mean": "sub_mean.shifter", "add_mean": "add_mean.shifter"}
     stages = range(2)  # each a convolution, an activation and a pixel shuffle
@@ -56,13 +110,29 @@ def _carn(config: Any) -> Layers:
     return names
 
 
-def _vdsr(config: Any) -> Layers:
+def vdsr_caffe(config: Any) -> Layers:
+    """Return the names of the layers as numbered in the paper's Caffe model."""
     last = config.n_layers
     names = {f"body.{i}": f"conv{i + 1:02d}" for i in range(last - 1)}
     return names | {"tail": f"conv{last:02d}"}
 
 
-def _idn_caffe(config: Any) -> Layers:
+def vdsr_residual(config: Any) -> Layers:
+    """Return the names of pytorch-vdsr (twtygqyy/pytorch-vdsr)."""
+    names = {"body.0": "input", "tail": "output"}
+    middle = range(1, config.n_layers - 1)
+    return names | {f"body.{i}": f"residual_layer.{i - 1}.conv" for i in middle}
+
+
+def vdsr_features(config: Any) -> Layers:
+    """Return the names of pytorch-vdsr's one sequence of layers."""
+    last = config.n_layers - 1
+    names = {f"body.{i}": f"features.{2 * i}" for i in range(last)}
+    return names | {"tail": f"features.{2 * last}"}
+
+
+def idn_caffe(config: Any) -> Layers:
+    """Return the names of IDN-Caffe (Zheng222/IDN-Caffe)."""
     names = {"head.0": "conv1", "head.1": "conv2"}
     for b in range(config.n_blocks):
         names[f"blocks.{b}.down"] = f"down{b + 1}"
@@ -70,7 +140,8 @@ def _idn_caffe(config: Any) -> Layers:
     return names
 
 
-def _fsrcnn_pisr(config: Any) -> Layers:
+def fsrcnn_pisr(config: Any) -> Layers:
+    """Return the names of PISR (cvlab-yonsei/PISR)."""
     layers = {name: f"{name}.0" for name in ("feature_extraction", "shrinking", "expanding")}
     layers |= {f"mapping.{i}": f"mapping.{i}" for i in range(config.m)}
     names = {"last_layer": "backbone.network.last_layer.0.0"}
@@ -80,7 +151,18 @@ def _fsrcnn_pisr(config: Any) -> Layers:
     return names
 
 
-def _drn(config: Any) -> Layers:
+def fsrcnn_parts(config: Any) -> Layers:
+    """Return the names of FSRCNN-pytorch (yjn870/FSRCNN-pytorch)."""
+    names = {"feature_extraction.conv": "first_part.0", "feature_extraction.prelu": "first_part.1"}
+    middle = ["shrinking", *(f"mapping.{i}" for i in range(config.m)), "expanding"]
+    for i, ours in enumerate(middle):
+        names[f"{ours}.conv"] = f"mid_part.{2 * i}"
+        names[f"{ours}.prelu"] = f"mid_part.{2 * i + 1}"
+    return names | {"last_layer": "last_part"}
+
+
+def drn(config: Any) -> Layers:
+    """Return the names of DRN (guoyongcs/DRN)."""
     names = {}
     n = config.n_blocks
     for i in range(config.scale.bit_length() - 1):
@@ -95,36 +177,3 @@ def _drn(config: Any) -> Layers:
             names[f"{ours}.attention.squeeze"] = f"{theirs}.3.conv_du.0"
             names[f"{ours}.attention.expand"] = f"{theirs}.3.conv_du.2"
     return names
-
-
-_RELEASES: dict[type[SlimmableNet], tuple[Callable[[Any], Layers], ...]] = {
-    Rcan: (_rcan_csd,),
-    Carn: (_carn_csd, _carn),
-    Vdsr: (_vdsr,),
-    Idn: (_idn_caffe,),
-    Fsrcnn: (_fsrcnn_pisr,),
-    Drn: (_drn,),
-}
-
-
-def own_names(net: SlimmableNet, names: Collection[str]) -> dict[str, str]:
-    """Return what we call the parameters that a release calls ``names``.
-
-    Args:
-        net: the network that the parameters are for.
-        names: as released, or ours.
-
-    Returns:
-        Their names -> ours, for the release (or ourselves) that knows the most of ``names``; the
-        constants of the mean shift, which releases store, are among them.
-    """
-    ours = [name.rsplit(".", 1) for name, _ in net.parameters_and_names()]
-    for layer, cell in net.cells_and_names():
-        if isinstance(cell, MeanShift):
-            ours += [(layer, "weight"), (layer, "bias")]
-    tables = [{}, *(release(net.config) for release in _RELEASES.get(type(net), ()))]
-    candidates = [
-        {f"{table.get(layer, layer)}.{kind}": f"{layer}.{kind}" for layer, kind in ours}
-        for table in tables
-    ]
-    return max(candidates, key=lambda candidate: len(candidate.keys() & set(names)))

@@ -57,9 +57,14 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             f"{path} is damaged or not a {path.suffix} file: make or copy it again"
         ) from error
     return {
-        name: array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+        name: array.astype(np.float32) if _is_floating(array.dtype) else array
         for name, array in arrays.items()
     }
+
+
+def _is_floating(dtype: np.dtype) -> bool:
+    # NumPy itself does not know bfloat16, which safetensors files may hold.
+    return np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16"
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -80,6 +85,42 @@ def shorten(names: Iterable[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + more
 
 
+def check_fits(
+    net: nn.Cell,
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    called: Mapping[str, str] | None = None,
+) -> None:
+    """See whether there is an array of the right shape for every parameter, and no other.
+
+    Args:
+        net: the network.
+        arrays: parameter name -> array.
+        source: where the arrays come from, for messages.
+        called: parameter name -> what ``source`` calls it; names that are left out are the same.
+
+    Raises:
+        WeightsError: names are missing or left over, or shapes differ; the message lists them.
+    """
+    called = called or {}
+    shapes = {name: tuple(p.shape) for name, p in net.parameters_and_names()}
+    faults = {
+        "missing": [called.get(name, name) for name in shapes.keys() - arrays.keys()],
+        "unexpected": arrays.keys() - shapes.keys(),
+        "other shape": [
+            f"{called.get(name, name)} {arrays[name].shape} for {shape}"
+            for name, shape in shapes.items()
+            if name in arrays and arrays[name].shape != shape
+        ],
+    }
+    listed = "; ".join(f"{kind}: {shorten(names)}" for kind, names in faults.items() if names)
+    if listed:
+        raise WeightsError(
+            f"{source} does not fit this {type(net).__name__} ({listed}): "
+            "give weights of the same architecture, size and scale"
+        )
+
+
 def assign(net: nn.Cell, arrays: Mapping[str, np.ndarray], source: str) -> None:
     """Set every parameter of ``net`` from the array of its name; the net is left alone on error.
 
@@ -89,29 +130,8 @@ def assign(net: nn.Cell, arrays: Mapping[str, np.ndarray], source: str) -> None:
         source: where the arrays come from, for messages.
 
     Raises:
-        WeightsError: names are missing or left over, or shapes differ; the message lists them.
+        WeightsError: as `check_fits`.
     """
-    parameters = dict(net.parameters_and_names())
-    missing = parameters.keys() - arrays.keys()
-    unexpected = arrays.keys() - parameters.keys()
-    misshapen = {
-        f"{name} {arrays[name].shape} for {tuple(parameters[name].shape)}"
-        for name in parameters.keys() & arrays.keys()
-        if arrays[name].shape != tuple(parameters[name].shape)
-    }
-    faults = [
-        f"{kind}: {shorten(names)}"
-        for kind, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("other shape", misshapen),
-        )
-        if names
-    ]
-    if faults:
-        raise WeightsError(
-            f"{source} does not fit this {type(net).__name__} ({'; '.join(faults)}): "
-            "give weights of the same architecture, size and scale"
-        )
-    for name, parameter in parameters.items():
+    check_fits(net, arrays, source)
+    for name, parameter in net.parameters_and_names():
         parameter.set_data(ms.Tensor(np.ascontiguousarray(arrays[name], np.float32)))
