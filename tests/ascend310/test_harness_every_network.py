@@ -1,0 +1,32 @@
+"""Every network through the C++ harness, which knows none of them by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.deploy.export import export_widths
+from src.deploy.upscale import Options, upscale
+from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.imaging import imread
+from src.models import resolve
+from tests.networks import SMALL, one_scale, small
+
+
+@pytest.mark.parametrize("form", ["rcan", "carn", "carn_m", "vdsr", "idn", "fsrcnn", "drn"])
+def test_its_pictures_are_those_of_upscale(run_harness, shared, tmp_path, form):
+    scale = one_scale(form)
+    net = small(form, scale)
+    name, _ = resolve(SMALL[form][0], {})
+    save_checkpoint(tmp_path / "net.ckpt", net, TrainingState(describe_network(name, net), {}))
+    export_widths(tmp_path / "net.ckpt", [1.0], tmp_path / "bundle", "ONNX")
+    picture = shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / "X4" / "headx4.png"
+    done = run_harness(
+        "--model", tmp_path / "bundle", "--input", picture, "--output", tmp_path / "cpp",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    # 70x70 pixels: one tile for both.
+    upscale(str(tmp_path / "net.ckpt"), None, [str(picture)], str(tmp_path / "py.png"), Options())
+    ours = imread(tmp_path / "py.png").astype(int)
+    assert ours.shape == (70 * scale, 70 * scale, 3) and np.unique(ours).size > 10
+    assert np.abs(imread(tmp_path / "cpp" / picture.name) - ours).max() <= 1
