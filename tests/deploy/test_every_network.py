@@ -20,6 +20,9 @@ from src.models import resolve
 from tests.networks import SMALL, assert_same, one_scale, picture, run, small
 
 
+OTHER_FORMS = {"carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes"}
+
+
 @pytest.fixture
 def saved(tmp_path):
     """Function from a form to its checkpoint and the network."""
@@ -34,7 +37,13 @@ def saved(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("form", SMALL)
+# Compiling takes seconds for each; other forms of a network add little and are for patient machines.
+FORMS = [
+    pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
     path, net = saved(form)
     width = net.realisable_widths()[-2]
