@@ -119,7 +119,7 @@ class SlimLayer(nn.Cell):
     def get_slice(self, width: float) -> tuple[np.ndarray, ...]:
         """Return copies of what is in use at ``width`` of each parameter."""
         return tuple(
-            getattr(self, name).asnumpy()[self._index(name, axes, width)].copy()
+            getattr(self, name).asnumpy()[self._index(name, axes, width)]
             for name, axes in self.axes
         )
 
