@@ -19,7 +19,6 @@ from src.errors import WeightsError
 from src.models import resolve
 from tests.networks import SMALL, assert_same, one_scale, picture, run, small
 
-
 OTHER_FORMS = {"carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes"}
 
 
@@ -37,7 +36,7 @@ def saved(tmp_path):
     return save
 
 
-# Compiling takes seconds for each; other forms of a network add little and are for patient machines.
+# Compiling takes seconds for each, and other forms of a network add little.
 FORMS = [
     pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL
 ]
