@@ -35,3 +35,22 @@ def golden(shared: Path):
             return {key: file[key] for key in file.files}
 
     return load
+
+
+@pytest.fixture(scope="session")
+def golden_edsr(golden):
+    """Loader of the released EDSR: ``golden_edsr(2)`` returns its golden arrays and its network.
+
+    The network is a new one at each call.
+    """
+    from src.deploy import load_reference_weights
+    from src.models import create_model
+    from tests.networks import below
+
+    def load(scale: int):
+        data = golden(f"csd_edsr_x{scale}")
+        net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
+        load_reference_weights(net, below(data, "param/"))
+        return data, net
+
+    return load
