@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +58,17 @@ def golden_edsr(golden):
         return data, net
 
     return load
+
+
+@pytest.fixture(scope="session")
+def run_on_full_disk(repo: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run Python code that cannot write files of more than 5000 bytes: as if the disk were full."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-B", "-c", code],  # -B: nor may it cut short what it compiles
+            cwd=repo, capture_output=True, text=True, timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+        )  # fmt: skip
+
+    return run
