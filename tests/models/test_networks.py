@@ -151,6 +151,24 @@ def test_taps_are_as_documented(form):
         assert [tap.shape for tap in taps] == expected
 
 
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_every_tap_has_a_name_of_its_own(form, scale):
+    net = small(form, scale)
+    taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 4)))
+    names = net.tap_names
+    assert len(names) == len(taps) == len(set(names))
+    assert net.tap_indices(names) == tuple(range(len(taps)))
+    assert net.tap_indices((names[-1], names[0])) == (len(taps) - 1, 0)
+
+
+def test_a_tap_that_does_not_exist_names_those_that_do():
+    net = small("carn", 2)
+    assert net.tap_indices(()) == ()
+    message = r"'cascade4' is not a tap of this Carn: did you mean 'cascade.'\? known: cascade1, "
+    with pytest.raises(ConfigError, match=message):
+        net.tap_indices(("entry", "cascade4"))
+
+
 @pytest.mark.parametrize(
     ("form", "widths"),
     [
