@@ -127,8 +127,8 @@ def test_graph_mode_gives_the_same(form):
 
 # Channels at width 1 and side (in LR pixels) of every tap.
 TAPS = {
-    "edsr": [(8, 1)] * 4,
-    "rcan": [(8, 1)] * 4,
+    "edsr": [(8, 1)] * 5,
+    "rcan": [(8, 1)] * 5,
     "carn": [(8, 1)] * 4,
     "carn_m": [(16, 1)] * 4,
     "carn_csd": [(8, 1)] * 4,
