@@ -7,25 +7,7 @@ import numpy as np
 import pytest
 
 from src.losses import HintLoss, SpatialAffinityLoss
-
-
-def hint_by_hand(student, teacher):
-    return np.square(student - teacher).mean()
-
-
-def affinity_by_hand(student, teacher):
-    """Loops over pictures and pairs of pixels: cosines of feature vectors."""
-    total, count = 0.0, 0
-    for s, t in zip(student, teacher, strict=True):
-        s, t = s.reshape(len(s), -1).T, t.reshape(len(t), -1).T
-        for n in range(len(s)):
-            for m in range(len(s)):
-                cosines = [
-                    v[n] @ v[m] / (np.linalg.norm(v[n]) * np.linalg.norm(v[m])) for v in (s, t)
-                ]
-                total += abs(cosines[0] - cosines[1])
-                count += 1
-    return total / count
+from tests.feature_losses import affinity_by_hand, hint_by_hand
 
 
 def run_with_gradients(loss, arrays, graph):

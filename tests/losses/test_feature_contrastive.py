@@ -8,34 +8,12 @@ import pytest
 
 from src.losses import FeatureContrast
 from src.losses.feature_contrastive import DistancesToNegatives
+from tests.feature_losses import contrast_by_hand
 
 FORMS = [
     (form, distance) for form in ("ratio", "infonce") for distance in ("l1", "l2", "cosine")
 ]  # fmt: skip
 TEMPERATURE = 0.7
-
-
-def distance_by_hand(a, b, distance):
-    """The distance of two feature maps of one picture."""
-    if distance == "l1":
-        return np.abs(a - b).mean()
-    if distance == "l2":
-        return np.sqrt(np.square(a - b).mean())
-    return 1 - (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
-
-
-def contrast_by_hand(anchor, positive, negatives, choice, form, distance):
-    """The loss of each anchor."""
-    found = []
-    for b, (a, p) in enumerate(zip(anchor, positive, strict=True)):
-        near = distance_by_hand(a, p, distance)
-        far = np.array([distance_by_hand(a, negatives[n], distance) for n in choice[:, b]])
-        if form == "ratio":
-            found.append(near / (far.sum() + 1e-7))
-        else:
-            up, down = np.exp(-near / TEMPERATURE), np.exp(-far / TEMPERATURE).sum()
-            found.append(-np.log(up / (up + down)))
-    return np.array(found)
 
 
 @pytest.fixture
@@ -73,7 +51,7 @@ def test_values_and_gradients(arrays, form, distance, graph):
     loss = FeatureContrast(form, distance, TEMPERATURE)
     each, grads = weighted_with_gradients(loss, arrays, graph)
     exact = [a.astype(np.float64) for a in arrays[:3]]
-    expected = contrast_by_hand(*exact, arrays[3], form, distance)
+    expected = contrast_by_hand(*exact, arrays[3], form, distance, TEMPERATURE)
     np.testing.assert_allclose(each, expected, rtol=1e-5)
     step = 1e-5
     slopes = np.zeros(arrays[0].shape)
@@ -82,7 +60,7 @@ def test_values_and_gradients(arrays, form, distance, graph):
         for sign in (1, -1):
             moved = exact[0].copy()
             moved[index] += sign * step
-            found = contrast_by_hand(moved, *exact[1:], arrays[3], form, distance)
+            found = contrast_by_hand(moved, *exact[1:], arrays[3], form, distance, TEMPERATURE)
             values.append(found @ WEIGHTS)
         slopes[index] = (values[0] - values[1]) / (2 * step)
     np.testing.assert_allclose(grads[0], slopes, atol=2e-5 * np.abs(slopes).max(), rtol=0)
