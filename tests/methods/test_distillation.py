@@ -36,10 +36,10 @@ def teachers(tmp_path_factory):
     return {name: save(folder, model) for name, model in TEACHERS.items()}
 
 
-def make(name, student, teacher, **options):
+def make(name, net, teacher, **options):
     ms.set_seed(1)
     method = {"name": name, "teacher": teacher, **METHODS[name], **options}
-    return create_method(method, STUDENTS[student], Batch(3))
+    return create_method(method, STUDENTS[net], Batch(3))
 
 
 @pytest.mark.parametrize(("name", "student", "teacher"), CASES)
