@@ -98,13 +98,13 @@ def _edsr(seen: _Seen) -> dict[str, Any]:
 
 
 def _rcan(seen: _Seen) -> dict[str, Any]:
-    n_feats = seen.width("groups.0.blocks.0.conv1")
+    n_feats = seen.width("body.0.blocks.0.conv1")
     return {
         "scale": seen.scale("upsampler.blocks.{}", n_feats),
         "n_feats": n_feats,
-        "n_groups": seen.count("groups.{}.blocks.0.conv1"),
-        "n_blocks": seen.count("groups.0.blocks.{}.conv1"),
-        "reduction": n_feats // seen.outputs("groups.0.blocks.0.attention.squeeze"),
+        "n_groups": seen.count("body.{}.blocks.0.conv1"),
+        "n_blocks": seen.count("body.0.blocks.{}.conv1"),
+        "reduction": n_feats // seen.outputs("body.0.blocks.0.attention.squeeze"),
     }
 
 

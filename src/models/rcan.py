@@ -10,9 +10,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.layers.attention import ResidualAttentionBlock
-from src.layers.blocks import MeanShift, Upsampler
 from src.layers.slim import SlimConv2d, channels_at
-from src.models.base import SlimmableNet
+from src.models.long_skip import LongSkipNet
 from src.models.registry import MODELS
 from src.options import STRICT
 
@@ -56,39 +55,11 @@ class ResidualGroup(nn.Cell):
 
 
 @MODELS.register("rcan")
-class Rcan(SlimmableNet):
-    """RCAN of any size; it sees RGB in [0, 255] less DIV2K's mean."""
+class Rcan(LongSkipNet):
+    """RCAN of any size for x2, x3, x4 and x8."""
 
     Config = RcanConfig
-    scales = (2, 3, 4, 8)
 
     def __init__(self, config: RcanConfig):
-        super().__init__(config)
-        n = config.n_feats
-        self.sub_mean = MeanShift(-1)
-        self.head = SlimConv2d(3, n, slim_in=False)
-        self.groups = nn.CellList([ResidualGroup(config) for _ in range(config.n_groups)])
-        self.body_conv = SlimConv2d(n, n)
-        self.upsampler = Upsampler(config.scale, n)
-        self.tail = SlimConv2d(n, 3, slim_out=False)
-        self.add_mean = MeanShift(+1)
-        # One pixel for each 3x3 convolution before the upsampler, one for each after it (at most).
-        per_group = 2 * config.n_blocks + 1
-        self.margin = config.n_groups * per_group + 3 + len(self.upsampler.blocks)
-
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Return (head, after each group, end of the body with the long skip), and the picture.
-
-        The ``n_groups + 2`` taps have shape (N, n_feats*width, H, W).
-        """
-        x = self.head(self.sub_mean(lr), width)
-        taps = (x,)
-        stream = x
-        for group in self.groups:
-            stream = group(stream, width)
-            taps = (*taps, stream)
-        x = x + self.body_conv(stream, width)
-        taps = (*taps, x)
-        return taps, self.add_mean(self.tail(self.upsampler(x, width), width))
+        groups = (ResidualGroup(config) for _ in range(config.n_groups))
+        super().__init__(config, groups, "group", config.n_groups * (2 * config.n_blocks + 1))

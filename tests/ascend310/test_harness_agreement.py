@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.upscale import Options, upscale
 from src.engine.checkpoint import describe_network, save_checkpoint

@@ -91,17 +91,19 @@ def paper_sized():
 def test_features_are_the_head_each_block_and_the_end_of_the_body():
     net = create_model("edsr", scale=3, n_feats=8, n_blocks=2, res_scale=0.1)
     x = picture(2, 3, 5, 4)
+    assert net.tap_names == ("head", "block1", "block2", "body_conv", "body")
     for width in (1.0, 0.25):
         taps, sr = net.features(x, width)
-        assert [tap.shape for tap in taps] == [(2, int(8 * width), 5, 4)] * 4
+        assert [tap.shape for tap in taps] == [(2, int(8 * width), 5, 4)] * 5
         assert sr.shape == (2, 3, 15, 12) and sr.dtype == ms.float32
         np.testing.assert_array_equal(sr.asnumpy(), net(x, width).asnumpy())
         head = net.head(net.sub_mean(x), width).asnumpy()
         np.testing.assert_allclose(taps[0].asnumpy(), head, rtol=1e-6)
         block = net.body[0](taps[0], width).asnumpy()
         np.testing.assert_allclose(taps[1].asnumpy(), block, rtol=1e-5, atol=1e-4)
-        body = head + net.body_conv(taps[2], width).asnumpy()
-        np.testing.assert_allclose(taps[3].asnumpy(), body, rtol=1e-5, atol=1e-4)
+        body_conv = net.body_conv(taps[2], width).asnumpy()
+        np.testing.assert_allclose(taps[3].asnumpy(), body_conv, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(taps[4].asnumpy(), head + body_conv, rtol=1e-5, atol=1e-4)
 
 
 def test_features_in_graph_mode():
@@ -112,7 +114,7 @@ def test_features_in_graph_mode():
         return net.features(x, 0.5)
 
     taps, sr = ms.jit(run)(x)
-    assert [tap.shape for tap in taps] == [(1, 2, 4, 4)] * 3
+    assert [tap.shape for tap in taps] == [(1, 2, 4, 4)] * 4
     np.testing.assert_allclose(sr.asnumpy(), net(x, 0.5).asnumpy(), rtol=1e-5)
 
 

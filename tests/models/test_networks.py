@@ -127,8 +127,8 @@ def test_graph_mode_gives_the_same(form):
 
 # Channels at width 1 and side (in LR pixels) of every tap.
 TAPS = {
-    "edsr": [(8, 1)] * 4,
-    "rcan": [(8, 1)] * 4,
+    "edsr": [(8, 1)] * 5,
+    "rcan": [(8, 1)] * 5,
     "carn": [(8, 1)] * 4,
     "carn_m": [(16, 1)] * 4,
     "carn_csd": [(8, 1)] * 4,
@@ -149,6 +149,24 @@ def test_taps_are_as_documented(form):
         taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 5)), width)
         expected = [(1, int(c * width), 4 * side, 5 * side) for c, side in TAPS[form]]
         assert [tap.shape for tap in taps] == expected
+
+
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_every_tap_has_a_name_of_its_own(form, scale):
+    net = small(form, scale)
+    taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 4)))
+    names = net.tap_names
+    assert len(names) == len(taps) == len(set(names))
+    assert net.tap_indices(names) == tuple(range(len(taps)))
+    assert net.tap_indices((names[-1], names[0])) == (len(taps) - 1, 0)
+
+
+def test_a_tap_that_does_not_exist_names_those_that_do():
+    net = small("carn", 2)
+    assert net.tap_indices(()) == ()
+    message = r"'cascade4' is not a tap of this Carn: did you mean 'cascade.'\? known: cascade1, "
+    with pytest.raises(ConfigError, match=message):
+        net.tap_indices(("entry", "cascade4"))
 
 
 @pytest.mark.parametrize(
