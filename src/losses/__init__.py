@@ -1,5 +1,6 @@
 """Losses: pure cells, one file per idea."""
 
 from src.losses.contrastive import ContrastiveLoss
+from src.losses.vid import VidLoss
 
-__all__ = ["ContrastiveLoss"]
+__all__ = ["ContrastiveLoss", "VidLoss"]
