@@ -66,6 +66,10 @@ class Golden:
             (self.decoder, teacher["net"]), (self.encoder, teacher["encoder"]),
         ):  # fmt: skip
             assign(cell, arrays, "golden")
+        for prefix, cell in (
+            ("decoder", self.decoder), ("encoder", self.encoder), ("helper", self.estimator)
+        ):  # fmt: skip
+            cell.update_parameters_name(f"{prefix}.")  # graphs want different names
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
