@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-import mindspore as ms
-from mindspore import nn, ops
+from collections.abc import Mapping
+from typing import Any
 
-from src.layers.estimator import Estimator
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from src.layers.estimator import Estimator, Spreads
 from src.layers.hr_encoder import HrEncoder
-from src.losses.vid import VidLoss
-from src.models import SlimmableNet
+from src.losses.vid import SPREAD_FACTORS, Distribution, VidLoss
+from src.methods.base import Batch, Method, Stage, Trained, freeze
+from src.methods.registry import METHODS
+from src.models import SlimmableNet, create_model
+from src.models.weights import assign
+from src.options import STRICT
+
+
+@dataclass(config=STRICT)
+class PisrConfig:
+    """Options of PISR; the defaults are the release's (the paper's tables are not known to us).
+
+    Both weights act on means over pixels and elements.
+    """
+
+    tap: str = "expanding"  # of the network, at which teacher and student are compared
+    imitation_weight: float = Field(1e-4, ge=0)  # of the encoded picture's distance from LR
+    vid_weight: float = Field(1e-6, ge=0)
+    distribution: Distribution = "laplace"
+    variance: Spreads = "none"  # one for each element, channel (C), position (HW), picture (CHW)
 
 
 class TeacherLoss(nn.Cell):
@@ -86,3 +110,61 @@ class StudentLoss(nn.Cell):
         l1 = ops.abs(sr.astype(ms.float32) - hr).mean()
         vid = self.vid(mean, spread, target)
         return l1 + self.vid_weight * vid, l1, vid
+
+
+@METHODS.register("pisr")
+class Pisr(Method):
+    """Train a teacher, encoder and decoder; then a student, which starts as its decoder.
+
+    Stage ``teacher``: the encoder makes of the HR picture one of LR size, kept near the true LR
+    picture, from which the decoder, a network of the student's kind, makes the HR picture again.
+    It is the decoder that is validated, saved and could be exported, on true LR pictures: it has
+    to serve them as the student's start. Stage ``student``: the network on true LR pictures, its
+    tap drawn to the frozen teacher's by variational information distillation.
+
+    Networks of Y are trained on Y, others on RGB, all in [0, 1] and in terms of it: ``l1`` x 255
+    are grey levels.
+    """
+
+    Config = PisrConfig
+    stages = ("teacher", "student")
+
+    def __init__(self, options: PisrConfig, model: Mapping[str, Any], batch: Batch):
+        self.options, self.model = options, model
+        net = create_model(**model)
+        (self.tap,) = net.tap_indices((options.tap,))
+
+    def stage(self, name: str, done: Mapping[str, Trained]) -> Stage:
+        """Return a stage; the student's needs what the teacher's has left."""
+        return self._teacher() if name == "teacher" else self._student(done["teacher"])
+
+    def _teacher(self) -> Stage:
+        decoder = create_model(**self.model)
+        encoder = _encoder_for(decoder)
+        loss = TeacherLoss(encoder, decoder, self.options.imitation_weight)
+        return Stage(decoder, loss, ("total", "l1", "imitation"), {"decoder": 1.0}, encoder)
+
+    def _student(self, teacher: Trained) -> Stage:
+        options = self.options
+        net, decoder = create_model(**self.model), create_model(**self.model)
+        encoder = _encoder_for(net)
+        for cell, weights in (
+            (net, teacher.weights), (decoder, teacher.weights), (encoder, teacher.helpers)
+        ):  # fmt: skip
+            assign(cell, weights, "the teacher stage")
+        channels = _tap_channels(net, self.tap)
+        estimator = Estimator(channels, SPREAD_FACTORS[options.distribution], options.variance)
+        loss = StudentLoss(
+            net, estimator, freeze(encoder, "encoder"), freeze(decoder, "decoder"),
+            self.tap, VidLoss(options.distribution), options.vid_weight,
+        )  # fmt: skip
+        return Stage(net, loss, ("total", "l1", "vid"), {"student": 1.0}, estimator)
+
+
+def _encoder_for(net: SlimmableNet) -> HrEncoder:
+    return HrEncoder(1 if net.colour == "Y" else 3, net.scale)
+
+
+def _tap_channels(net: SlimmableNet, tap: int) -> int:
+    size = 8  # any will do
+    return net.features(ms.Tensor(np.zeros((1, 3, size, size), np.float32)))[0][tap].shape[1]

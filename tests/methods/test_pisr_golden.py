@@ -10,6 +10,7 @@ from src.layers.estimator import EPSILON, Estimator
 from src.layers.hr_encoder import HrEncoder
 from src.losses import VidLoss
 from src.losses.vid import SPREAD_FACTORS
+from src.methods.base import freeze
 from src.methods.pisr import StudentLoss, TeacherLoss
 from src.models import create_model
 from src.models.weights import assign
@@ -66,10 +67,12 @@ class Golden:
             (self.decoder, teacher["net"]), (self.encoder, teacher["encoder"]),
         ):  # fmt: skip
             assign(cell, arrays, "golden")
-        for prefix, cell in (
-            ("decoder", self.decoder), ("encoder", self.encoder), ("helper", self.estimator)
-        ):  # fmt: skip
-            cell.update_parameters_name(f"{prefix}.")  # graphs want different names
+        # As in training; graphs want parameters of different names.
+        self.student.set_train()
+        self.estimator.set_train()
+        self.estimator.update_parameters_name("helper.")
+        freeze(self.decoder, "decoder")
+        freeze(self.encoder, "encoder")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
