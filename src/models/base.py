@@ -58,6 +58,33 @@ class SlimmableNet(nn.Cell):
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
+    def slim_layers(self) -> list[SlimLayer]:
+        """Return all layers whose weights follow the width, in the order of definition."""
+        return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]
+
+    def convs(self) -> list[SlimConv]:
+        """Return all convolutions, in the order of definition."""
+        return [layer for layer in self.slim_layers() if isinstance(layer, SlimConv)]
+
+    def widths_ok(self, width: float) -> bool:
+        """Tell whether every layer can realise ``width`` (a whole number of channels in each)."""
+        return all(layer.widths_ok(width) for layer in self.slim_layers())
+
+    def realisable_widths(self) -> list[float]:
+        """Return all widths that every layer can realise, ascending."""
+        smallest = min(part for layer in self.slim_layers() for part in layer.slim_parts())
+        return [n / smallest for n in range(1, smallest + 1) if self.widths_ok(n / smallest)]
+
+    def check_width(self, width: float) -> None:
+        """Raise WidthError, naming the widths that exist, where `widths_ok` says no."""
+        if not self.widths_ok(width):
+            good = [f"{w:g}" for w in self.realisable_widths()]
+            shown = ", ".join(good if len(good) <= 8 else [*good[:4], "...", *good[-3:]])
+            raise WidthError(
+                f"width {width:g} cannot be realised by every layer of this network; "
+                f"choose one of: {shown}"
+            )
+
     def own_colours(self, rgb: ms.Tensor) -> ms.Tensor:
         """Return of RGB in [0, 255], (N, 3, H, W), what the network enlarges, in [0, 1].
 
@@ -85,33 +112,6 @@ class SlimmableNet(nn.Cell):
         """
         taps, sr = self.features(grey(y), width)
         return taps, self.luma(sr)
-
-    def slim_layers(self) -> list[SlimLayer]:
-        """Return all layers whose weights follow the width, in the order of definition."""
-        return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]
-
-    def convs(self) -> list[SlimConv]:
-        """Return all convolutions, in the order of definition."""
-        return [layer for layer in self.slim_layers() if isinstance(layer, SlimConv)]
-
-    def widths_ok(self, width: float) -> bool:
-        """Tell whether every layer can realise ``width`` (a whole number of channels in each)."""
-        return all(layer.widths_ok(width) for layer in self.slim_layers())
-
-    def realisable_widths(self) -> list[float]:
-        """Return all widths that every layer can realise, ascending."""
-        smallest = min(part for layer in self.slim_layers() for part in layer.slim_parts())
-        return [n / smallest for n in range(1, smallest + 1) if self.widths_ok(n / smallest)]
-
-    def check_width(self, width: float) -> None:
-        """Raise WidthError, naming the widths that exist, where `widths_ok` says no."""
-        if not self.widths_ok(width):
-            good = [f"{w:g}" for w in self.realisable_widths()]
-            shown = ", ".join(good if len(good) <= 8 else [*good[:4], "...", *good[-3:]])
-            raise WidthError(
-                f"width {width:g} cannot be realised by every layer of this network; "
-                f"choose one of: {shown}"
-            )
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.
