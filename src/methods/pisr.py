@@ -104,7 +104,7 @@ class StudentLoss(nn.Cell):
     def of_own(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the same of pictures in the network's own colours."""
         taught, _ = self.decoder.enlarge_own(self.encoder(hr))
-        target = ops.stop_gradient(taught[self.tap].astype(ms.float32))
+        target = taught[self.tap].astype(ms.float32)  # takes no gradient, see VidLoss
         taps, sr = self.net.enlarge_own(lr)
         mean, spread = self.estimator(taps[self.tap].astype(ms.float32))
         l1 = ops.abs(sr.astype(ms.float32) - hr).mean()
