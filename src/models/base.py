@@ -9,6 +9,7 @@ import mindspore as ms
 from mindspore import nn
 
 from src.errors import ConfigError, WidthError, did_you_mean
+from src.layers.colour import grey
 from src.layers.slim import SlimConv, SlimLayer
 
 
@@ -31,7 +32,8 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
-    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic.
+    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
+    # sets ``luma``, a `src.layers.colour.Luma`.
     colour: str = "RGB"
     # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
     # network with channel attention takes means over the whole picture as well: there this is the
@@ -99,6 +101,34 @@ class SlimmableNet(nn.Cell):
                 f"width {width:g} cannot be realised by every layer of this network; "
                 f"choose one of: {shown}"
             )
+
+    def own_colours(self, rgb: ms.Tensor) -> ms.Tensor:
+        """Return of RGB in [0, 255], (N, 3, H, W), what the network enlarges, in [0, 1].
+
+        This is Y (N, 1, H, W), black at 16/255 and white at 235/255, where ``colour`` says so; else
+        RGB (N, 3, H, W).
+        """
+        return self.luma(rgb) if self.colour == "Y" else rgb / 255
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size."""
+        if self.colour == "Y":
+            return self.enlarge_luma(x, width)
+        taps, sr = self.features(x * 255, width)
+        return taps, sr / 255
+
+    def enlarge_luma(
+        self, y: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
+
+        For networks of Y alone: what they make of a picture's Y does not depend on its colours, so
+        a grey picture will do.
+        """
+        taps, sr = self.features(grey(y), width)
+        return taps, self.luma(sr)
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.
