@@ -56,6 +56,10 @@ class SlimmableNet(nn.Cell):
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
+    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
+        """Return the pictures at all sizes that the network makes, the super-resolved one last."""
+        return (self(lr, width),)
+
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""
         return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]
