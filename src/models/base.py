@@ -58,7 +58,7 @@ class SlimmableNet(nn.Cell):
 
     def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
         """Return the pictures at all sizes that the network makes, the super-resolved one last."""
-        return (self(lr, width),)
+        return (self.features(lr, width)[1],)  # a graph cannot call self
 
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""

@@ -6,13 +6,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import nn
-from scipy import ndimage
 
 from src.deploy import load_reference_weights
 from src.deploy.release_names import drn as names_of_the_release
 from src.imaging import imresize
 from src.losses.dual import DualRegressionLoss, LrPyramid, dual_models
 from src.models import create_model
+from tests.losses.dual_by_hand import back_by_hand, dual_by_hand, kernels_of, losses_by_hand
 from tests.networks import assert_same
 
 
@@ -61,33 +61,6 @@ def test_losses_and_gradients_are_those_of_the_release(golden, scale, graph):
     assert checked == sum(key.startswith("grad/") for key in data) >= 10
 
 
-def convolve(x, weight, stride=1):
-    """A 3x3 convolution with a border of zeros."""
-    planes = [
-        sum(ndimage.correlate(x[i], row[i], mode="constant") for i in range(len(x)))
-        for row in weight
-    ]
-    return np.array(planes)[:, ::stride, ::stride]
-
-
-def dual_by_hand(picture, weights):
-    maps = np.array([convolve(x, weights[0], 2) for x in picture])
-    return np.array([convolve(x, weights[1]) for x in np.where(maps > 0, maps, 0.2 * maps)])
-
-
-def losses_by_hand(pictures, pyramid, weights):
-    """Primal and dual loss in float64; ``weights``: two kernels for each dual model."""
-    primal = sum(np.abs(p - t).mean() for p, t in zip(pictures, pyramid, strict=True))
-    low = [dual_by_hand(p, w) for p, w in zip(pictures[1:], weights, strict=True)]
-    return primal, sum(np.abs(p - t).mean() for p, t in zip(low, pyramid[:-1], strict=True))
-
-
-def cycle_by_hand(picture, lr, weights):
-    for pair in weights[::-1]:
-        picture = dual_by_hand(picture, pair)
-    return np.abs(picture - lr).mean()
-
-
 @pytest.fixture(scope="module")
 def case():
     """x4: the loss, pictures and targets of two samples, and the dual models' weights."""
@@ -97,11 +70,7 @@ def case():
     sizes = [(2, 3, 4 * 2**i, 6 * 2**i) for i in range(3)]
     pictures = [rng.uniform(0, 255, size).astype(np.float32) for size in sizes]
     pyramid = [rng.uniform(0, 255, size).astype(np.float32) for size in sizes]
-    weights = [
-        [conv.weight.asnumpy().astype(np.float64) for conv in (model.conv1, model.conv2)]
-        for model in loss.models
-    ]
-    return loss, pictures, pyramid, weights
+    return loss, pictures, pyramid, kernels_of(loss.models)
 
 
 def tensors(arrays):
@@ -118,7 +87,7 @@ def test_values_by_hand(case):
     assert found == pytest.approx(losses_by_hand(pictures, pyramid, weights), rel=1e-6)
     # A network with one picture: all models in turn bring it down to LR.
     primal = np.abs(pictures[2] - pyramid[2]).mean(dtype=np.float64)
-    cycle = cycle_by_hand(pictures[2], pyramid[0], weights)
+    cycle = np.abs(back_by_hand(pictures[2], weights) - pyramid[0]).mean()
     found = values(loss(tensors(pictures[2:]), tensors(pyramid)))
     assert found == pytest.approx((primal, cycle), rel=1e-6)
 
@@ -126,9 +95,9 @@ def test_values_by_hand(case):
 def test_pictures_without_hr_by_hand(case):
     loss, pictures, (lr, *_), weights = case
     first = np.abs(dual_by_hand(pictures[1], weights[0]) - lr).mean()
-    both = first + cycle_by_hand(pictures[2], lr, weights)
+    last = np.abs(back_by_hand(pictures[2], weights) - lr).mean()
+    both = first + last
     assert values([loss.unpaired(tensors(pictures), ms.Tensor(lr))]) == pytest.approx([both])
-    last = cycle_by_hand(pictures[2], lr, weights)
     assert values([loss.unpaired(tensors(pictures[2:]), ms.Tensor(lr))]) == pytest.approx([last])
     # At x2 the picture of twice the size is the last one and counts once.
     x2 = DualRegressionLoss(dual_models(2, 4))
