@@ -75,6 +75,10 @@ class SlimmableNet(nn.Cell):
                 )
         return tuple(self.tap_names.index(name) for name in names)
 
+    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
+        """Return the pictures at all sizes that the network makes, the super-resolved one last."""
+        return (self.features(lr, width)[1],)  # a graph cannot call self
+
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""
         return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]

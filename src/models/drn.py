@@ -50,7 +50,7 @@ class Drn(SlimmableNet):
         self.enlarge = BicubicEnlarge(config.scale, "torch")
         self.sub_mean = MeanShift(-1)
         self.head = SlimConv2d(3, sizes[0], slim_in=False)
-        self.down = nn.CellList([DownBlock(n) for n in sizes[:-1]])
+        self.down = nn.CellList([DownBlock(n, n, 2 * n) for n in sizes[:-1]])
         skips = sizes[-2::-1]
         entering = [(sizes[-1],), *((n, n) for n in skips)]  # parts of the maps on the way up
         self.up = nn.CellList(
