@@ -8,7 +8,9 @@ import mindspore as ms
 from mindspore import nn
 
 from src.errors import ConfigError, WidthError
+from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
+from src.models.registry import MODELS
 
 
 class SlimmableNet(nn.Cell):
@@ -55,6 +57,19 @@ class SlimmableNet(nn.Cell):
     ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of every layer that pruning may narrow, in order.
+
+        ``config.kept`` holds their numbers in the same order.
+
+        Raises:
+            ConfigError: this network has none.
+        """
+        able = [name for name in MODELS.names() if hasattr(MODELS.get(name).Config, "kept")]
+        raise ConfigError(
+            f"{type(self).__name__} cannot be pruned: choose one of the networks {', '.join(able)}"
+        )
 
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""
