@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.show_config:
         sys.stdout.write(config.to_yaml())
         return 0
-    from src.engine.trainer import Stopped, train
+    from src.engine.stages import train
+    from src.engine.trainer import Stopped
 
     try:
         train(config, args.resume)

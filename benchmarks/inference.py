@@ -25,9 +25,10 @@ import numpy as np
 from inference_worker import MATRIX
 
 from src.deploy import extract
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths, parse_size
 from src.deploy.latency import machine_name
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.engine.evaluate import network_cost
 from src.files import write_json
 from src.models import SlimmableNet, create_model

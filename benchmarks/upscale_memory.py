@@ -22,12 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.latency import machine_name
 from src.deploy.runtime import OpenVinoRuntime
 from src.deploy.source import open_source
 from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.imaging import imread, save_strips
 from src.models import create_model
 

@@ -49,7 +49,7 @@ def collect(data: str | None, output: Path) -> None:
 
 def draw(output: Path) -> None:
     """Write OUTPUT/strip.png and OUTPUT/curve.png."""
-    from src.engine.checkpoint import load_network
+    from src.deploy.checkpoint import load_network
     from src.engine.evaluate import network_upscaler
 
     net, _ = load_network(output / "run" / "last.ckpt")

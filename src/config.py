@@ -26,6 +26,7 @@ class DataConfig:
 
     train: str = ""  # folder of training pictures
     valid: str = ""  # folder of validation pictures; empty: no validation
+    unpaired: str = ""  # folder of LR pictures without HR, for methods that can learn from them
     layout: Literal["auto", "hr", "paired", "div2k", "benchmark"] = "auto"
     patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
     augment: bool = True  # flips and 90-degree turns
@@ -53,6 +54,22 @@ class TrainConfig:
     valid_every: int = Field(1000, ge=1)
     save_every: int = Field(1000, ge=1)
     valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what differs: stage -> keys
+
+    def of_stage(self, name: str) -> TrainConfig:
+        """Return the options of one stage of a method, without ``stages``.
+
+        Raises:
+            ConfigError: unknown keys, values that do not fit, or keys that all stages share.
+        """
+        section = f"train.stages.{name}"
+        changed = self.stages.get(name, {})
+        for key in _SHARED_BY_STAGES & changed.keys():
+            raise ConfigError(
+                f"{section}.{key} is not valid: {key} is the same in all stages, give train.{key}"
+            )
+        values = {**dataclasses.asdict(self), **changed, "stages": {}}
+        return build_options(TrainConfig, values, section)
 
 
 @dataclass(config=STRICT)
@@ -85,6 +102,7 @@ class Config:
         return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
+_SHARED_BY_STAGES = {"batch", "seed", "amp", "stages"}
 _SECTIONS = {"data": DataConfig, "train": TrainConfig, "run": RunConfig}
 _DEFAULT_NAMES = {"model": "edsr", "method": "csd"}
 
@@ -122,7 +140,7 @@ def build_config(values: Mapping[str, Any]) -> Config:
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file and apply ``section.key=value`` overrides on top.
+    """Read a YAML file and apply ``section.key=value`` overrides on top, at any depth.
 
     Args:
         path: YAML file; None for the defaults alone.
@@ -135,16 +153,19 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     if path is not None:
         values = read_yaml(path)
     for override in overrides:
-        key, equals, text = override.partition("=")
-        section, dot, name = key.strip().partition(".")
-        if not (equals and dot and name):
+        keys, equals, text = override.partition("=")
+        *sections, name = keys.strip().split(".")
+        if not (equals and sections and name and all(sections)):
             raise ConfigError(f"{override!r} is not an override: expected section.key=value")
-        options = values.setdefault(section, {})
-        if not isinstance(options, dict):
-            raise ConfigError(
-                f"{section} = {options!r} is not valid: expected keys below {section}"
-            )
-        options[name] = _parse_yaml(text, f"the value of {key}")
+        options = values
+        for depth, section in enumerate(sections, 1):
+            options = options.setdefault(section, {})
+            if not isinstance(options, dict):
+                above = ".".join(sections[:depth])
+                raise ConfigError(
+                    f"{above} = {options!r} is not valid: expected keys below {above}"
+                )
+        options[name] = _parse_yaml(text, f"the value of {keys}")
     return build_config(values)
 
 

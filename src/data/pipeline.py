@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -65,3 +65,22 @@ def training_batches(
         if source.error is not None:
             raise source.error from None
         raise
+
+
+def turns(
+    parts: Sequence[PatchDataset], batch: int, start: int, stop: int, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[ms.Tensor, ms.Tensor]]:
+    """Yield batches of several sets of pictures in turn: step s is batch s // n of set s % n.
+
+    Args:
+        parts: the n sets.
+        batch, start, stop, rank, ranks: as for `training_batches`, which says what is raised.
+    """
+    count = len(parts)
+    streams = {}
+    for step in range(start, stop):
+        part = step % count
+        if part not in streams:
+            end = (stop - 1 - part) // count + 1
+            streams[part] = training_batches(parts[part], batch, step // count, end, rank, ranks)
+        yield next(streams[part])

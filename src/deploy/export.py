@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from src.deploy.checkpoint import TrainingState, load_network
 from src.deploy.latency import measure_latency
 from src.deploy.manifest import (
     NAME,
@@ -26,7 +27,6 @@ from src.deploy.memory import bytes_per_pixel
 from src.deploy.mindir import load_mindir, write_mindir
 from src.deploy.onnx_graph import to_onnx
 from src.deploy.widths import extract
-from src.engine.checkpoint import TrainingState, load_network
 from src.engine.distributed import start_device
 from src.engine.evaluate import network_cost
 from src.errors import ConfigError, DeviceError, OutputError

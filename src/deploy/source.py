@@ -61,7 +61,7 @@ class CheckpointSource(Source):
     """
 
     def __init__(self, path: str | Path, runtime: str, precision: str = "f32", threads: int = 0):
-        from src.engine.checkpoint import load_network
+        from src.deploy.checkpoint import load_network
 
         self.net, state = load_network(path)
         self.runtime, self.precision, self.threads = runtime, precision, threads

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 # What may differ between a run and its continuation without changing its numbers.
 _FREE_KEYS = {
-    "data.train", "data.valid", "data.cache_dir",
+    "data.train", "data.valid", "data.unpaired", "data.cache_dir",
     "train.steps", "train.log_every", "train.valid_every", "train.save_every",
     "train.valid_pictures",
 }  # fmt: skip
@@ -95,20 +95,24 @@ class RunFolder:
         write_text(self.log, "".join(line + "\n" for line in kept))
 
 
-def check_same_run(saved: dict[str, Any], config: Config) -> None:
+def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
     """Refuse to continue a run with settings that would change its numbers.
 
     Args:
         saved: effective configuration in the checkpoint.
         config: what is asked for now.
+        stage: which stage of the method goes on; what concerns the others may differ.
 
     Raises:
         ConfigError: naming the first few settings that differ.
     """
-    free = set(_FREE_KEYS)
-    if config.train.schedule == "cosine":  # this schedule depends on the number of steps
-        free.discard("train.steps")
     now = config.to_dict()
+    for values in (saved := dict(saved), now):
+        of_stage = values["train"].get("stages", {}).get(stage, {})
+        values["train"] = {**values["train"], **of_stage, "stages": {}}
+    free = set(_FREE_KEYS)
+    if now["train"]["schedule"] == "cosine":  # this schedule depends on the number of steps
+        free.discard("train.steps")
     differences = []
     for section in ("model", "method", "data", "train"):
         for key in sorted(saved[section].keys() | now[section].keys()):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mindspore as ms
 from mindspore import amp, nn, ops
 
 from src.config import TrainConfig
-from src.engine.adam import Adam
+from src.methods.base import Group
+from src.optim.adam import Adam
 
 
 class TrainOneStep(nn.Cell):
@@ -16,50 +19,67 @@ class TrainOneStep(nn.Cell):
     gradients are reduced first).
 
     Args:
-        loss: cell from ``lr, hr`` to a tuple of scalars, the total first.
-        optimizer: updates the parameters.
-        scaler: loss scaling for float16; None for float32.
-        clip_norm: largest global norm of the gradient; 0 for no clipping.
+        loss: cell from the pictures to a tuple of scalars, the total first.
+        groups: what is updated; each has an Adam, a norm of its gradient and a rate of its own.
+        options: betas, eps, clipping and precision.
         ranks: processes that share the batch.
     """
 
     def __init__(
-        self,
-        loss: nn.Cell,
-        optimizer: Adam,
-        scaler: amp.DynamicLossScaler | None = None,
-        clip_norm: float = 0.0,
-        ranks: int = 1,
+        self, loss: nn.Cell, groups: Sequence[Group], options: TrainConfig, ranks: int = 1
     ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.loss = loss
-        self.optimizer = optimizer
-        self.scaler = scaler
-        self.clip_norm = clip_norm
+        self.rates = tuple(float(group.rate) for group in groups)
+        optimizers = [Adam(group.parameters, *options.betas, options.eps) for group in groups]
+        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
+        ends = [0]
+        for group in groups:
+            ends.append(ends[-1] + len(group.parameters))
+        self.ends = tuple(ends)
+        parameters = ms.ParameterTuple([p for group in groups for p in group.parameters])
+        # Loss scaling for float16.
+        self.scaler = None
+        if options.amp != "O0":
+            self.scaler = amp.DynamicLossScaler(2**15, scale_factor=2, scale_window=1000)
+        self.clip_norm = options.clip_norm
         self.ranks = ranks
         if ranks > 1:
-            self.reducer = nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=ranks)
-        self.gradient = ms.value_and_grad(
-            self.scaled_loss, None, optimizer.parameters, has_aux=True
-        )
+            self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
+        self.named = self._named([group.name for group in groups])
+        self.gradient = ms.value_and_grad(self.scaled_loss, None, parameters, has_aux=True)
 
-    def scaled_loss(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, tuple[ms.Tensor, ...]]:
+    def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
+        """Return what `state` does; the graph compiler gives the parameters other names later."""
+        found = {}
+        for name, optimizer in zip(names, self.optimizers, strict=True):
+            prefix = f"{name}." if name else ""
+            found.update({prefix + key: value for key, value in optimizer.state().items()})
+        if self.scaler is not None:
+            found["scale_value"] = self.scaler.scale_value
+            found["scale_counter"] = self.scaler.counter
+        return found
+
+    def scaled_loss(self, *pictures: ms.Tensor) -> tuple[ms.Tensor, tuple[ms.Tensor, ...]]:
         """Return the scaled total for differentiation, and all terms unscaled."""
-        terms = self.loss(lr, hr)
+        terms = self.loss(*pictures)
         total = terms[0]
         if self.scaler is not None:
             total = self.scaler.scale(total)
         return total, terms
 
-    def construct(self, lr: ms.Tensor, hr: ms.Tensor, rate: ms.Tensor) -> tuple[ms.Tensor, ...]:
+    def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.
 
         Args:
-            lr: (B, 3, h, w), RGB in [0, 255], uint8 or float32.
-            hr: (B, 3, H, W), likewise.
             rate: learning rate, a scalar.
+            *pictures: ``lr`` (B, 3, h, w), ``hr`` (B, 3, H, W) and whatever else the loss reads,
+                RGB in [0, 255], uint8 or float32.
         """
-        (_, terms), grads = self.gradient(lr.astype(ms.float32), hr.astype(ms.float32))
+        inputs = ()
+        for picture in pictures:
+            inputs = (*inputs, picture.astype(ms.float32))
+        (_, terms), grads = self.gradient(*inputs)
         if self.ranks > 1:
             grads = self.reducer(grads)
         if self.scaler is not None:
@@ -67,35 +87,19 @@ class TrainOneStep(nn.Cell):
         finite = amp.all_finite(grads)
         if self.scaler is not None:
             finite = ops.depend(finite, self.scaler.adjust(finite))
-        if self.clip_norm > 0:
-            grads = ops.clip_by_global_norm(grads, self.clip_norm)
         if finite:
-            self.optimizer(grads, rate)
+            self.update(grads, rate)
         return (*terms, finite.astype(ms.float32))
 
+    def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
+        """Clip each group's gradient and update its parameters."""
+        for i in range(len(self.rates)):
+            own = grads[self.ends[i] : self.ends[i + 1]]
+            if self.clip_norm > 0:
+                own = ops.clip_by_global_norm(own, self.clip_norm)
+            self.optimizers[i](own, rate * self.rates[i])
+        return rate
+
     def state(self) -> dict[str, ms.Parameter]:
-        """Return everything but the network that resuming needs, by name."""
-        found = self.optimizer.state()
-        if self.scaler is not None:
-            found["scale_value"] = self.scaler.scale_value
-            found["scale_counter"] = self.scaler.counter
-        return found
-
-
-def build_step(
-    loss: nn.Cell, parameters: list[ms.Parameter], options: TrainConfig, ranks: int
-) -> TrainOneStep:
-    """Build the step with Adam as the configuration says.
-
-    Args:
-        loss: the method's loss cell.
-        parameters: what is trained.
-        options: betas, eps, clipping and precision.
-        ranks: processes that share the batch.
-    """
-    beta1, beta2 = options.betas
-    optimizer = Adam(parameters, beta1, beta2, options.eps)
-    scaler = None
-    if options.amp != "O0":
-        scaler = amp.DynamicLossScaler(scale_value=2**15, scale_factor=2, scale_window=1000)
-    return TrainOneStep(loss, optimizer, scaler, options.clip_norm, ranks)
+        """Return everything but network and helpers that resuming needs, by name."""
+        return dict(self.named)

@@ -1,4 +1,4 @@
-"""The training loop: the same for every method."""
+"""The training loop of one stage: the same for every method."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -15,21 +16,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from src.config import Config
 from src.data import PatchDataset, find_pairs
-from src.data.pipeline import training_batches
-from src.engine.checkpoint import (
-    TrainingState,
-    describe_network,
-    read_state,
-    restore,
-    save_checkpoint,
-)
-from src.engine.distributed import World, start_device
+from src.data.pipeline import training_batches, turns
+from src.deploy.checkpoint import TrainingState, read_state
+from src.engine.checkpoint import describe_network, restore, save_checkpoint
+from src.engine.distributed import World
 from src.engine.evaluate import check_pictures, mean_score, network_upscaler, score_pictures
 from src.engine.record import RunFolder, check_same_run, progress
 from src.engine.schedule import lr_at
-from src.engine.step import build_step
+from src.engine.step import TrainOneStep
 from src.errors import ConfigError
-from src.methods import Batch, create_method
+from src.methods.base import Stage, Step
 
 logger = logging.getLogger(__name__)
 
@@ -41,69 +37,36 @@ class Stopped(Exception):  # noqa: N818  not an error
     """The user asked for an end; the state is saved."""
 
 
-def train(config: Config, resume: bool = False) -> TrainingState:
-    """Run a configuration to its last step.
-
-    Args:
-        config: what to do.
-        resume: go on from the run folder's last checkpoint, if there is one; the numbers are those
-            of an uninterrupted run.
-
-    Returns:
-        The final state.
-
-    Raises:
-        SlimSRError: something the user can mend; nothing is lost.
-        Stopped: Ctrl-C or SIGTERM; the state is saved, ``resume`` goes on.
-    """
-    RunFolder(config.run.dir).check(resume)
-    world = start_device(config.run.device_target, config.run.device_id)
-    return Trainer(config, world).run(resume)
-
-
 class Trainer:
-    """One run on this process.
+    """One stage of a method on this process.
 
     Args:
         config: what to do.
         world: this process among its peers.
+        name: which stage of the method this is.
+        stage: what is trained.
+        path: folder of the stage.
     """
 
-    def __init__(self, config: Config, world: World):
-        self.config, self.world = config, world
-        options = config.train
-        if options.batch % world.size:
-            raise ConfigError(
-                f"train.batch = {options.batch} cannot be shared by {world.size} processes: give a "
-                f"multiple of {world.size}"
-            )
-        self.folder = RunFolder(config.run.dir)
-        ms.set_seed(options.seed)
-        batch = Batch(options.batch, world.size, world.rank, config.data.patch)
-        self.method = create_method(config.method, config.model, batch)
-        self.net = self.method.net
+    def __init__(self, config: Config, world: World, name: str, stage: Stage, path: str | Path):
+        self.config, self.world, self.name, self.stage = config, world, name, stage
+        options = config.train.of_stage(name)
+        if stage.steps is not None:
+            options = dataclasses.replace(options, steps=stage.steps)
+        self.options = options
+        self.folder = RunFolder(path)
+        self.net = stage.net
         self.net.set_precision(options.amp)
-        data, scale = config.data, self.net.scale
-        if not data.train:
-            raise ConfigError(
-                "data.train is not set: give the folder of training pictures (--data_path)"
-            )
-        self.patches = PatchDataset(
-            find_pairs(data.train, scale, data.layout, "train"),
-            scale, data.patch, data.cache_dir, data.augment, options.seed,
-        )  # fmt: skip
+        self.patches = self._patches()
         self.valid_pairs = []
-        if data.valid:
-            pairs = find_pairs(data.valid, scale, "auto", "valid")
+        if config.data.valid and stage.validate:
+            pairs = find_pairs(config.data.valid, self.net.scale, "auto", "valid")
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
-                check_pictures(self.valid_pairs, scale)
-        self.step = build_step(self.method.loss, self.net.trainable_params(), options, world.size)
-        self.step.set_train()
-        if config.run.mode == "graph":
-            self.step.construct = ms.jit(self.step.construct)
+                check_pictures(self.valid_pairs, self.net.scale)
+        self.step = self._step()
         network = describe_network(config.model["name"], self.net)
-        widths = sorted(set(self.method.validate.values()), reverse=True)
+        widths = sorted(set(stage.validate.values()), reverse=True) or [1.0]
         self.state = TrainingState(network, config.to_dict(), widths=widths)
         # Values of each step since the last line of the log; how many of them this process made.
         self.pending: list[list[float]] = []
@@ -111,35 +74,92 @@ class Trainer:
         self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()
 
+    def _patches(self) -> list[PatchDataset]:
+        """Return the stage's parts of the training pictures, then the pictures without HR."""
+        data, seed, scale = self.config.data, self.options.seed, self.net.scale
+        if not data.train:
+            raise ConfigError(
+                "data.train is not set: give the folder of training pictures (--data_path)"
+            )
+        pairs = find_pairs(data.train, scale, data.layout, "train")
+        count = self.stage.parts
+        if len(pairs) < count:
+            raise ConfigError(
+                f"{data.train} has {len(pairs)} picture(s), but this stage needs {count} parts: "
+                "give more pictures"
+            )
+        found = [
+            PatchDataset(pairs[i::count], scale, data.patch, data.cache_dir, data.augment, seed)
+            for i in range(count)
+        ]
+        if data.unpaired:
+            if not self.stage.reads_unpaired:
+                raise ConfigError(
+                    f"data.unpaired is set, but the method {self.config.method['name']} cannot "
+                    "learn from pictures without HR: leave it out, or use dual_regression"
+                )
+            lr = find_pairs(data.unpaired, 1, "hr")
+            size = data.patch // scale
+            found.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
+        return found
+
+    def _step(self) -> Step:
+        options, ranks = self.options, self.world.size
+        if self.stage.make_step is not None:
+            return self.stage.make_step(options, ranks)
+        step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
+        step.set_train()
+        if self.config.run.mode == "graph":
+            step.construct = ms.jit(step.construct)
+        return step
+
+    def _batches(self) -> Iterator[tuple[ms.Tensor, ...]]:
+        """Yield what the loss reads in each step that is left."""
+        shares = (
+            self.options.batch, self.state.step, self.options.steps,
+            self.world.rank, self.world.size,
+        )  # fmt: skip
+        paired = turns(self.patches[: self.stage.parts], *shares)
+        if not self.config.data.unpaired:
+            yield from paired
+            return
+        for pair, (lr, _) in zip(paired, training_batches(self.patches[-1], *shares), strict=True):
+            yield (*pair, lr)
+
     def run(self, resume: bool) -> TrainingState:
-        """Train to the last step; see `train`."""
+        """Train to the last step.
+
+        Args:
+            resume: go on from the folder's last checkpoint, if there is one; the numbers are those
+                of an uninterrupted run.
+
+        Raises:
+            SlimSRError: something the user can mend; nothing is lost.
+            Stopped: Ctrl-C or SIGTERM; the state is saved, ``resume`` goes on.
+        """
         if resume and self.folder.last.exists():
             saved = read_state(self.folder.last)
-            check_same_run(saved.config, self.config)
-            restored = restore(self.folder.last, self.net, self.step)
+            check_same_run(saved.config, self.config, self.name)
+            restored = restore(self.folder.last, self.net, self.step, self.stage.helpers)
             self.state.step, self.state.best = restored.step, restored.best
             self.pending = [*restored.unlogged]
-            if self.state.step > self.config.train.steps:
+            if self.state.step > self.options.steps:
                 raise ConfigError(
-                    f"train.steps = {self.config.train.steps} is less than the {self.state.step} "
+                    f"train.steps = {self.options.steps} is less than the {self.state.step} "
                     f"steps that {self.folder.path} has behind it: give more steps"
                 )
         if self.world.is_main:
             self.folder.prepare(self.config)
             self.folder.truncate_log(self.state.step)
         self.world.barrier()
-        steps = self.config.train.steps
+        steps = self.options.steps
         if self.state.step >= steps:
             logger.info("nothing to do: %s is at step %d", self.folder.path, self.state.step)
             return self.state
         logger.info(
             "training %s from step %d to %d: %d pictures, batch %d on %d process(es); in %s",
-            self.config.method["name"], self.state.step, steps, len(self.patches),
-            self.config.train.batch, self.world.size, self.folder.path,
-        )  # fmt: skip
-        batches = training_batches(
-            self.patches, self.config.train.batch, self.state.step, steps,
-            self.world.rank, self.world.size,
+            self.config.method["name"], self.state.step, steps, sum(map(len, self.patches)),
+            self.options.batch, self.world.size, self.folder.path,
         )  # fmt: skip
         self.clock = time.perf_counter()
         main = self.world.is_main
@@ -148,8 +168,8 @@ class Trainer:
             logging_redirect_tqdm(),
             _stop_requests() as stop,
         ):
-            for lr, hr in batches:
-                self._one_step(lr, hr)
+            for pictures in self._batches():
+                self._one_step(*pictures)
                 bar.update()
                 if self.world.any_rank(bool(stop)):
                     self._save_last()
@@ -161,12 +181,12 @@ class Trainer:
         logger.info("done: %s", self.folder.path)
         return self.state
 
-    def _one_step(self, lr: ms.Tensor, hr: ms.Tensor) -> None:
-        options, state = self.config.train, self.state
+    def _one_step(self, *pictures: ms.Tensor) -> None:
+        options, state = self.options, self.state
         rate = ms.Tensor(lr_at(state.step, options), ms.float32)
         # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
         # take almost three times as long.
-        self.pending.append([float(value) for value in self.step(lr, hr, rate)])
+        self.pending.append([float(value) for value in self.step(rate, *pictures)])
         self.timed += 1
         state.step += 1
         last = state.step == options.steps
@@ -193,21 +213,21 @@ class Trainer:
         row = {
             "kind": "train",
             "step": self.state.step,
-            **dict(zip(self.method.terms, means[:-1].tolist(), strict=True)),
-            "lr": lr_at(self.state.step - 1, self.config.train),
+            **dict(zip(self.stage.terms, means[:-1].tolist(), strict=True)),
+            "lr": lr_at(self.state.step - 1, self.options),
             "skipped": int((~updated).sum()),
             "seconds_per_step": seconds,
-            "pictures_per_second": self.config.train.batch / seconds,
+            "pictures_per_second": self.options.batch / seconds,
         }
         if self.world.is_main:
             self.folder.append(row)
-            terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.method.terms)
+            terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
             logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
 
     def _validate(self) -> None:
         if self.world.is_main:
             row = {"kind": "valid", "step": self.state.step}
-            for label, width in self.method.validate.items():
+            for label, width in self.stage.validate.items():
                 upscale = network_upscaler(self.net, width)
                 row[label] = mean_score(score_pictures(upscale, self.valid_pairs, self.net.scale))
                 logger.info(
@@ -215,10 +235,10 @@ class Trainer:
                     self.state.step, label, row[label]["psnr"], row[label]["ssim"],
                 )  # fmt: skip
             self.folder.append(row)
-            score = row[next(iter(self.method.validate))]["psnr"]
+            score = row[next(iter(self.stage.validate))]["psnr"]
             if self.state.best is None or score > self.state.best:
                 self.state.best = score
-                save_checkpoint(self.folder.best, self.net, self.state)
+                save_checkpoint(self.folder.best, self.net, self.state, helpers=self.stage.helpers)
         self.clock = time.perf_counter()
 
     def _save_last(self) -> None:
@@ -226,7 +246,7 @@ class Trainer:
         values = self.world.mean(np.array(self.pending)) if self.pending else np.empty((0, 0))
         state = dataclasses.replace(self.state, unlogged=values.tolist())
         if self.world.is_main:
-            save_checkpoint(self.folder.last, self.net, state, self.step)
+            save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
 
 
 @contextlib.contextmanager

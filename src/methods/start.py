@@ -1,12 +1,15 @@
-"""The ways to start a student: slice of a teacher, checkpoint, scratch."""
+"""The ways to start a student (slice of a teacher, checkpoint, scratch), and separate teachers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from src.deploy.checkpoint import load_network
 from src.deploy.weights import load_weights
 from src.deploy.widths import extract, implant
+from src.errors import ConfigError
+from src.methods.base import freeze
 from src.models import SlimmableNet, create_model
 
 
@@ -34,3 +37,33 @@ def start_network(
         load_weights(narrow, student)
         implant(net, narrow, width)
     return net
+
+
+def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNet:
+    """Return a trained network that is only looked at, see `freeze`.
+
+    Args:
+        path: a checkpoint of ours, which tells its network, or weights of a published release.
+        model: name and options of the network of such weights; empty for a checkpoint.
+        scale: what the student enlarges by.
+
+    Raises:
+        ConfigError: no file is given, weights come without a model, or another scale.
+        WeightsError: a file that cannot be read or does not fit.
+    """
+    if not path:
+        raise ConfigError(
+            "method.teacher is not set: this method needs a trained network to learn from; give "
+            "its checkpoint (--ckpt best.ckpt)"
+        )
+    if model:
+        teacher = create_model(**{"scale": scale, **model})
+        load_weights(teacher, path)
+    else:
+        teacher, _ = load_network(path)
+    if teacher.scale != scale:
+        raise ConfigError(
+            f"the teacher {path} enlarges by {teacher.scale}, the student by {scale}: give a "
+            f"teacher for x{scale}"
+        )
+    return freeze(teacher, "teacher")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from src.deploy import load_reference_weights
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.imaging import imread
 from src.models import create_model
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.imaging import imread
 from src.models import resolve
 from tests.networks import SMALL, one_scale, small

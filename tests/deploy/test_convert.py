@@ -7,10 +7,11 @@ import pytest
 
 from eval import main as evaluate
 from src.deploy import load_weights
+from src.deploy.checkpoint import TrainingState, load_network
 from src.deploy.conventions import to_release
 from src.deploy.convert import main, write_arrays
 from src.deploy.releases import find_release
-from src.engine.checkpoint import TrainingState, describe_network, load_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.errors import ConfigError
 from src.models import SlimmableNet, create_model
 from src.models.weights import read_arrays

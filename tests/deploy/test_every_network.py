@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from src.deploy import load_reference_weights
+from src.deploy.checkpoint import TrainingState, load_network
 from src.deploy.conventions import to_release
 from src.deploy.export import export_widths
 from src.deploy.manifest import read_manifest
@@ -14,7 +15,7 @@ from src.deploy.mindir import load_mindir
 from src.deploy.releases import network_name, releases_of
 from src.deploy.runtime import openvino_installed
 from src.deploy.source import open_source
-from src.engine.checkpoint import TrainingState, describe_network, load_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.errors import WeightsError
 from src.models import resolve
 from tests.networks import SMALL, assert_same, one_scale, picture, run, small

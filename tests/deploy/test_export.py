@@ -13,9 +13,10 @@ import pytest
 from mindspore import nn
 
 from src.deploy import export as export_module
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths, parse_size
 from src.deploy.manifest import read_manifest
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.errors import ConfigError, DeviceError, OutputError, WeightsError, WidthError
 from src.models import create_model
 

@@ -10,10 +10,11 @@ import pytest
 
 from src.deploy import load_reference_weights
 from src.deploy import runtime as runtime_module
+from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.runtime import choose_runtime
 from src.deploy.source import open_source
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.errors import ConfigError, DeviceError, WeightsError, WidthError
 from src.imaging import imread
 from src.models import create_model

@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 
 from src.config import TrainConfig
-from src.engine.checkpoint import (
-    TrainingState,
-    describe_network,
-    load_network,
-    read_state,
-    restore,
-    save_checkpoint,
-)
-from src.engine.step import build_step
+from src.deploy.checkpoint import TrainingState, load_network, read_state
+from src.engine.checkpoint import describe_network, restore, save_checkpoint
+from src.engine.step import TrainOneStep
 from src.errors import OutputError, WeightsError
+from src.methods.base import Group
 from src.methods.supervised import L1Loss
 from src.models import create_model
 
@@ -25,7 +20,7 @@ SIZE = {"scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1}
 
 def make(amp="O2", **changed):
     net = create_model("edsr", **{**SIZE, **changed})
-    step = build_step(L1Loss(net), net.trainable_params(), TrainConfig(amp=amp), 1)
+    step = TrainOneStep(L1Loss(net), [Group("", net.trainable_params())], TrainConfig(amp=amp))
     return net, step
 
 
@@ -35,7 +30,7 @@ def trained():
     for _ in range(2):
         lr = ms.Tensor(rng.uniform(0, 255, (1, 3, 4, 4)).astype(np.float32))
         hr = ms.Tensor(rng.uniform(0, 255, (1, 3, 8, 8)).astype(np.float32))
-        step(lr, hr, ms.Tensor(1e-3, ms.float32))
+        step(ms.Tensor(1e-3, ms.float32), lr, hr)
     return net, step
 
 

@@ -8,7 +8,8 @@ import pytest
 from mindspore import nn, ops
 
 from src.config import TrainConfig
-from src.engine.step import build_step
+from src.engine.step import TrainOneStep
+from src.methods.base import Group
 
 RATE = ms.Tensor(0.1, ms.float32)
 
@@ -28,7 +29,7 @@ class Linear(nn.Cell):
 
 def make(graph=False, **options):
     loss = Linear()
-    step = build_step(loss, loss.trainable_params(), TrainConfig(**options), 1)
+    step = TrainOneStep(loss, [Group("", loss.trainable_params())], TrainConfig(**options))
     if graph:
         step.construct = ms.jit(step.construct)
     return loss, step
@@ -62,7 +63,7 @@ def everything(loss, step) -> dict[str, bytes]:
 )
 def test_gradients_are_clipped_by_their_global_norm(amp, clip, factor, graph):
     _, step = make(graph, clip_norm=clip, amp=amp)
-    terms = step(*batch(2, 1), RATE)
+    terms = step(RATE, *batch(2, 1))
     assert [float(t.asnumpy()) for t in terms] == [0.0, 2.0, 1.0]
     a, b = moments(step)
     np.testing.assert_allclose(a, [2 * factor] * 2, rtol=1e-5)
@@ -74,7 +75,7 @@ def test_loss_scaling_does_not_change_the_update():
     for amp, graph in (("O0", False), ("O2", False), ("O3", True)):
         loss, step = make(graph, amp=amp)
         for lr, hr in [(1.5, -0.25), (1e-3, 2e-4), (-3.0, 7.0)]:
-            step(*batch(lr, hr), RATE)
+            step(RATE, *batch(lr, hr))
         found.append({k: p.asnumpy() for k, p in loss.parameters_and_names()})
     for other in found[1:]:
         for name, value in found[0].items():
@@ -95,9 +96,9 @@ def test_loss_scaling_does_not_change_the_update():
 def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
     for amp in ("O0", "O2"):
         loss, step = make(graph, amp=amp, clip_norm=clip)
-        step(*batch(2, 1), RATE)
+        step(RATE, *batch(2, 1))
         before = everything(loss, step)
-        terms = step(*batch(bad, 1), RATE)
+        terms = step(RATE, *batch(bad, 1))
         assert float(terms[-1].asnumpy()) == 0
         after = everything(loss, step)
         changed = {name for name, value in before.items() if after[name] != value}
@@ -106,7 +107,7 @@ def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
         else:
             assert changed <= {"scale_value", "scale_counter"}
             assert float(step.state()["scale_value"].asnumpy()) == 2**14
-        terms = step(*batch(2, 1), RATE)  # and the run goes on
+        terms = step(RATE, *batch(2, 1))  # and the run goes on
         assert float(terms[-1].asnumpy()) == 1
         assert everything(loss, step)["a"] != after["a"]
 
@@ -114,21 +115,21 @@ def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
 def test_the_loss_scale_never_falls_below_one():
     _, step = make(amp="O3")
     for _ in range(20):
-        step(*batch(np.inf, 1), RATE)
+        step(RATE, *batch(np.inf, 1))
     assert float(step.state()["scale_value"].asnumpy()) == 1
 
 
 def test_the_loss_scale_rises_after_a_thousand_good_steps():
     _, step = make(amp="O2")
     step.state()["scale_counter"].set_data(ms.Tensor(999, ms.int32))
-    step(*batch(1, 1), RATE)
+    step(RATE, *batch(1, 1))
     assert float(step.state()["scale_value"].asnumpy()) == 2**16
 
 
 def test_pictures_may_be_uint8():
     _, step = make()
     lr, hr = (ms.Tensor(np.full((1, 3, 2, 2), v, np.uint8)) for v in (200, 255))
-    step(lr, hr, RATE)
+    step(RATE, lr, hr)
     a, b = moments(step)
     np.testing.assert_allclose(a, [200, 200], rtol=1e-6)
     np.testing.assert_allclose(b, [255], rtol=1e-6)

@@ -11,11 +11,12 @@ import pytest
 
 from src.config import build_config, load_config
 from src.deploy import load_weights
+from src.deploy.checkpoint import load_network, read_state
 from src.engine import trainer as trainer_module
-from src.engine.checkpoint import load_network, read_state
 from src.engine.distributed import World
 from src.engine.evaluate import mean_score, network_upscaler, score_pictures
-from src.engine.trainer import Stopped, Trainer, train
+from src.engine.stages import make_method, train
+from src.engine.trainer import Stopped, Trainer
 from src.errors import ConfigError, OutputError, WeightsError
 from src.imaging import imwrite
 from src.models.weights import read_arrays
@@ -58,6 +59,11 @@ def make(tmp_path):
     return config
 
 
+def trainer_of(config):
+    stage = make_method(config, World()).stage("train", {})
+    return Trainer(config, World(), "train", stage, config.run.dir)
+
+
 def arrays(config):
     return read_arrays(os.path.join(config.run.dir, "last.ckpt"))
 
@@ -83,8 +89,8 @@ def stop_after(monkeypatch, step, action):
     """Let ``action`` happen in the training loop once ``step`` is done."""
     one_step = Trainer._one_step
 
-    def stepping(self, lr, hr):
-        one_step(self, lr, hr)
+    def stepping(self, *pictures):
+        one_step(self, *pictures)
         if self.state.step == step:
             monkeypatch.setattr(Trainer, "_one_step", one_step)
             action()
@@ -243,7 +249,7 @@ def test_best_holds_the_weights_with_the_best_score(make):
     assert state.best == saved.best == max(scores)
     assert scores[saved.step - 1] == max(scores)
     net, _ = load_network(best)
-    trainer = Trainer(make("other", valid=True), World())
+    trainer = trainer_of(make("other", valid=True))
     upscale = network_upscaler(net)
     again = mean_score(score_pictures(upscale, trainer.valid_pairs, 2))
     assert again["psnr"] == pytest.approx(max(scores), abs=1e-9)
@@ -251,8 +257,8 @@ def test_best_holds_the_weights_with_the_best_score(make):
 
 
 def test_valid_pictures_limits_how_many(make):
-    assert len(Trainer(make(valid=True, valid_pictures=2), World()).valid_pairs) == 2
-    assert len(Trainer(make(valid=True), World()).valid_pairs) == 3
+    assert len(trainer_of(make(valid=True, valid_pictures=2)).valid_pairs) == 2
+    assert len(trainer_of(make(valid=True)).valid_pairs) == 3
 
 
 def test_a_gradient_that_stays_infinite_ends_the_run(make, monkeypatch):
@@ -273,7 +279,7 @@ def test_a_few_skipped_steps_are_counted(make):
 
 def test_settings_that_do_not_fit(make):
     with pytest.raises(ConfigError, match=r"train\.batch = 3 cannot be shared by 2 processes"):
-        Trainer(make(batch=3), World(0, 2))
+        make_method(make(batch=3), World(0, 2))
     config = make()
     config.data.train = ""
     with pytest.raises(ConfigError, match=r"data\.train is not set"):
@@ -307,7 +313,7 @@ def test_what_training_gives_can_start_another_run(make):
     config = make("teacher", steps=1)
     train(config)
     path = os.path.join(config.run.dir, "last.ckpt")
-    trainer = Trainer(make("next", {**CSD, "teacher": path}), World())
+    trainer = trainer_of(make("next", {**CSD, "teacher": path}))
     net, _ = load_network(path)
     for name, parameter in net.parameters_and_names():
         started = dict(trainer.net.parameters_and_names())[name]

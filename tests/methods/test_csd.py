@@ -8,11 +8,12 @@ import pytest
 
 from src.config import TrainConfig
 from src.deploy import extract, load_reference_weights
-from src.engine.step import build_step
+from src.engine.step import TrainOneStep
 from src.errors import ConfigError, RegistryError, WeightsError, WidthError
 from src.layers.bicubic import BicubicEnlarge, GaussianBlur
 from src.losses import ContrastiveLoss
 from src.methods import Batch, create_method, list_methods
+from src.methods.base import Group
 from src.methods.csd import CsdConfig, CsdLoss, choose_negatives
 from src.models import create_model
 from src.models.vgg import Vgg19
@@ -47,7 +48,7 @@ def released_step(data, vgg):
     assert options.teacher_weight == data["lambda_teacher"]
     contrast = ContrastiveLoss(vgg, options.tap_weights, options.detach_teacher)
     loss = CsdLoss(net, options, contrast, Batch(4))
-    return net, build_step(loss, net.trainable_params(), TrainConfig(), 1)
+    return net, TrainOneStep(loss, [Group("", net.trainable_params())], TrainConfig())
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -59,7 +60,7 @@ def test_three_steps_of_the_release(golden, released_vgg, graph):
         step.construct = ms.jit(step.construct)
     rate = ms.Tensor(1e-4, ms.float32)
     for lr, hr, losses in zip(data["lr"], data["hr"], data["losses"], strict=True):
-        found = [float(v.asnumpy()) for v in step(ms.Tensor(lr), ms.Tensor(hr), rate)]
+        found = [float(v.asnumpy()) for v in step(rate, ms.Tensor(lr), ms.Tensor(hr))]
         np.testing.assert_allclose(found[:-1], losses, rtol=1e-5)
         assert found[-1] == 1
     after = values(net)
@@ -158,9 +159,9 @@ def test_every_option_trains_and_means_what_it_says(changed):
     teacher_l1 = np.abs(teacher.astype(np.float64) - hr).mean()
     total = student_l1 + checked.teacher_weight * teacher_l1 + checked.contrast_weight * contrast
 
-    step = build_step(method.loss, net.trainable_params(), TrainConfig(), 1)
+    step = TrainOneStep(method.loss, [Group("", net.trainable_params())], TrainConfig())
     before = values(net)
-    found = step(ms.Tensor(lr), ms.Tensor(hr), ms.Tensor(1e-4, ms.float32))
+    found = step(ms.Tensor(1e-4, ms.float32), ms.Tensor(lr), ms.Tensor(hr))
     assert method.terms == ("total", "student_l1", "teacher_l1", "contrast")
     expected = [total, student_l1, teacher_l1, contrast, 1.0]
     np.testing.assert_allclose([float(v.asnumpy()) for v in found], expected, rtol=1e-5)
@@ -173,7 +174,7 @@ def test_every_option_trains_and_means_what_it_says(changed):
 def test_only_an_attached_teacher_is_trained_by_the_contrast(detach):
     method = create_method({**CSD, "detach_teacher": detach, "teacher_weight": 0}, MODEL, Batch(3))
     lr, hr = pictures()
-    step = build_step(method.loss, method.net.trainable_params(), TrainConfig(), 1)
+    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
     _, grads = step.gradient(ms.Tensor(lr), ms.Tensor(hr))
     names = [p.name for p in method.net.trainable_params()]
     grad = grads[names.index("body_conv.weight")].asnumpy()
@@ -271,12 +272,12 @@ def test_twenty_steps_on_one_batch_lower_every_loss():
     ms.set_seed(3)
     options = {**CSD, "n_negatives": 1, "contrast_weight": 5.0}
     method = create_method(options, MODEL, Batch(2))
-    step = build_step(method.loss, method.net.trainable_params(), TrainConfig(), 1)
+    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
     step.construct = ms.jit(step.construct)
     lr, hr = (ms.Tensor(a) for a in pictures(2))
     rows = []
     for _ in range(20):
-        rows.append([float(v.asnumpy()) for v in step(lr, hr, ms.Tensor(3e-3, ms.float32))])
+        rows.append([float(v.asnumpy()) for v in step(ms.Tensor(3e-3, ms.float32), lr, hr)])
     assert (np.array(rows[-1][:3]) < 0.97 * np.array(rows[0][:3])).all()
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from src.config import load_config
-from src.engine.checkpoint import load_network
-from src.engine.trainer import train
+from src.deploy.checkpoint import load_network
+from src.engine.stages import train
 from src.imaging import imwrite
 
 TINY = {

@@ -8,9 +8,10 @@ import pytest
 
 from src.config import TrainConfig
 from src.deploy import extract
-from src.engine.step import build_step
+from src.engine.step import TrainOneStep
 from src.errors import ConfigError, WeightsError, WidthError
 from src.methods import Batch, create_method
+from src.methods.base import Group
 from src.models import create_model
 
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
@@ -69,10 +70,10 @@ def test_options_that_do_not_fit(tmp_path):
 def test_twenty_steps_on_one_batch_lower_the_loss():
     ms.set_seed(3)
     method = create_method({"name": "supervised", "width": 0.5}, MODEL, Batch(2))
-    step = build_step(method.loss, method.net.trainable_params(), TrainConfig(), 1)
+    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
     step.construct = ms.jit(step.construct)
     rng = np.random.default_rng(0)
     lr = ms.Tensor(rng.integers(0, 256, (2, 3, 6, 6)).astype(np.uint8))
     hr = ms.Tensor(rng.integers(0, 256, (2, 3, 12, 12)).astype(np.uint8))
-    losses = [float(step(lr, hr, ms.Tensor(3e-3, ms.float32))[0].asnumpy()) for _ in range(20)]
+    losses = [float(step(ms.Tensor(3e-3, ms.float32), lr, hr)[0].asnumpy()) for _ in range(20)]
     assert losses[-1] < 0.95 * losses[0]

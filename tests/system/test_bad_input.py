@@ -21,7 +21,7 @@ import train as train_script
 import upscale as upscale_script
 from src import cli
 from src.data import PatchDataset
-from src.engine.checkpoint import read_state
+from src.deploy.checkpoint import read_state
 from src.errors import OutputError
 from tests.system.bad_input_cases import CASES
 from tests.system.tiny import SETTINGS, everything_below, put_pictures, run

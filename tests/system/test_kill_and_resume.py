@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.engine.checkpoint import read_state
+from src.deploy.checkpoint import read_state
 from src.engine.trainer import _stop_requests
 from src.models.weights import read_arrays
 from tests.system.tiny import SETTINGS, put_pictures, run, start

@@ -11,7 +11,7 @@ import pytest
 
 import train as train_script
 from src.config import load_config
-from src.engine.checkpoint import read_state
+from src.deploy.checkpoint import read_state
 from src.models.weights import read_arrays
 from tests.system.tiny import SETTINGS, put_pictures, run
 

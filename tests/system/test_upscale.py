@@ -15,7 +15,8 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from src.engine.checkpoint import TrainingState, describe_network, save_checkpoint
+from src.deploy.checkpoint import TrainingState
+from src.engine.checkpoint import describe_network, save_checkpoint
 from src.imaging import imread, imwrite
 from src.models import create_model
 from tests.system.bad_input_cases import BAD_PICTURES

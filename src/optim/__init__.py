@@ -1,0 +1,1 @@
+"""Optimisers whose learning rate is an argument, not a state."""
