@@ -192,10 +192,13 @@ def conv2d(
     weight: ms.Tensor,
     bias: ms.Tensor | None = None,
     padding: int = 0,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     groups: int = 1,
 ) -> ms.Tensor:
-    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side."""
+    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
+
+    The kernel may be oblong, and its stride differ between rows and columns.
+    """
     return ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
 
 

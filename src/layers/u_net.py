@@ -17,26 +17,27 @@ _SLOPE = 0.2  # of the rectifiers below zero
 
 
 class DownBlock(nn.Cell):
-    """Halve height and width, double the channels: two convolutions without bias.
+    """Halve height and width by two convolutions without bias.
 
     Args:
-        n: input channels at width 1.
-        inner: channels between the convolutions; None: ``n``.
+        n_in: input channels at width 1.
+        n_inner: channels between the convolutions at width 1.
+        n_out: output channels at width 1.
+        slim: whether the channels follow the width.
     """
 
-    def __init__(self, n: int, inner: int | None = None):
+    def __init__(self, n_in: int, n_inner: int, n_out: int, slim: bool = True):
         super().__init__()
-        inner = n if inner is None else inner
-        self.conv1 = SlimConv2d(n, inner, stride=2, bias=False)
+        self.conv1 = SlimConv2d(n_in, n_inner, slim_in=slim, slim_out=slim, stride=2, bias=False)
         self.relu = nn.LeakyReLU(_SLOPE)
-        self.conv2 = SlimConv2d(inner, 2 * n, bias=False)
+        self.conv2 = SlimConv2d(n_inner, n_out, slim_in=slim, slim_out=slim, bias=False)
 
     def prunable(self) -> InnerChannels:
         """Return the channels between the convolutions."""
         return InnerChannels(self.conv1, self.conv2)
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, n*width, H, W) to (N, 2*n*width, H/2, W/2)."""
+        """Map (N, n_in*width, H, W) to (N, n_out*width, H/2, W/2)."""
         return self.conv2(self.relu(self.conv1(x, width)), width)
 
 

@@ -7,11 +7,21 @@ from typing import Any
 
 from src.methods.base import Batch, Method
 from src.methods.csd import Csd
+from src.methods.dual_regression import DualRegression
 from src.methods.registry import METHODS
 from src.methods.supervised import Supervised
 from src.options import build_options
 
-__all__ = ["METHODS", "Batch", "Csd", "Method", "Supervised", "create_method", "list_methods"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Csd",
+    "DualRegression",
+    "Method",
+    "Supervised",
+    "create_method",
+    "list_methods",
+]
 
 
 def create_method(method: Mapping[str, Any], model: Mapping[str, Any], batch: Batch) -> Method:

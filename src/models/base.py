@@ -58,6 +58,10 @@ class SlimmableNet(nn.Cell):
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
+    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
+        """Return the pictures at all sizes that the network makes, the super-resolved one last."""
+        return (self.features(lr, width)[1],)  # a graph cannot call self
+
     def prunable(self) -> list[InnerChannels]:
         """Return the inner channels of every layer that pruning may narrow, in order.
 

@@ -61,7 +61,9 @@ class Drn(SlimmableNet):
         per_phase = config.n_blocks + 1
         counts = [sum(feats) for feats in entering[:-1] for _ in range(per_phase)]
         inner = inner_counts([*sizes[:-1], *counts], config.kept)
-        self.down = nn.CellList([DownBlock(sizes[i], inner[i]) for i in range(phases)])
+        self.down = nn.CellList(
+            [DownBlock(n, inner[i] or n, 2 * n) for i, n in enumerate(sizes[:-1])]
+        )
         firsts = range(phases, len(inner), per_phase)
         self.up = nn.CellList(
             [
