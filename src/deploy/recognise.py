@@ -81,12 +81,19 @@ class _Seen:
         return next(n for n in itertools.count() if not self.has(template.format(n)))
 
     def kept(self, pairs: Iterable[tuple[str, str]], full: int, per_channel: int = 1) -> list[int]:
-        """Return the inner channels of pairs of layers; ``full`` where the two do not agree."""
+        """Return the inner channels of pairs of layers.
+
+        ``full`` where the two do not agree, or where a release numbers them in a way that its table
+        of names cannot follow: no release is pruned.
+        """
         found = []
         for producer, consumer in pairs:
-            n = self.inputs(consumer)
-            agree = self.outputs(producer) == n * per_channel and 1 <= n <= full
-            found.append(n if agree else full)
+            n = full
+            if self.has(producer) and self.has(consumer):
+                n = self.inputs(consumer)
+                if self.outputs(producer) != n * per_channel or not 1 <= n <= full:
+                    n = full
+            found.append(n)
         return found
 
     def scale(self, template: str, n_feats: int) -> int:
