@@ -64,6 +64,9 @@ DRAWN = {
     "fsrcnn": {"d": st.integers(1, 12), "s": st.integers(1, 6), "m": st.integers(1, 3)},
     "fsrcnn_slopes": {"d": st.integers(1, 12), "s": st.integers(1, 6)},
     "drn": {"n_feats": st.sampled_from([8, 12, 16])},
+    "edsr_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+    "rcan_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+    "drn_pruned": {},
 }
 
 
@@ -161,6 +164,9 @@ TAPS = {
     "fsrcnn": [(8, 1), (4, 1), (4, 1), (8, 1)],
     "fsrcnn_slopes": [(8, 1), (4, 1), (4, 1), (8, 1)],
     "drn": [(32, 1), (32, 2)],
+    "edsr_pruned": [(8, 1)] * 5,
+    "rcan_pruned": [(8, 1)] * 5,
+    "drn_pruned": [(32, 1), (32, 2)],
 }
 
 
