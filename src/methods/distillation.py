@@ -36,7 +36,7 @@ class DistillationConfig:
 class FitnetsConfig(DistillationConfig):
     """Options of hints: the loss of output distillation + beta x the sum of the taps' hints."""
 
-    beta: float = Field(0.1, ge=0)  # of the hints; ours
+    beta: float = Field(0.01, ge=0)  # of the hints, squares of features; ours
     taps: tuple[str, ...] = ()  # of the student; empty: three depths, see `three_depths`
     teacher_taps: tuple[str, ...] = ()  # one for each tap of the student; empty: likewise
 

@@ -35,8 +35,9 @@ class FacdConfig:
     """Options of FACD: L1 to HR + alpha x L1 to the teacher + beta x contrast.
 
     The contrast is a sum over the taps and a mean over the patches; those that are not distilled
-    count as zero. The ratio is a sum over K negatives in its denominator, so its effective strength
-    is ``beta / n_negatives``: change both together. All values are ours.
+    count as zero. The ratio has a sum over K negatives in its denominator, so its effective
+    strength is ``beta / n_negatives``: change both together. InfoNCE does not fall with K; 10 is a
+    beta of about the same strength. All values are ours.
     """
 
     teacher: str = ""  # checkpoint of the teacher, or weights of a published release
