@@ -3,5 +3,6 @@
 from src.losses.contrastive import ContrastiveLoss
 from src.losses.feature import HintLoss, SpatialAffinityLoss
 from src.losses.feature_contrastive import FeatureContrast
+from src.losses.vid import VidLoss
 
-__all__ = ["ContrastiveLoss", "FeatureContrast", "HintLoss", "SpatialAffinityLoss"]
+__all__ = ["ContrastiveLoss", "FeatureContrast", "HintLoss", "SpatialAffinityLoss", "VidLoss"]

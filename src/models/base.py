@@ -9,7 +9,10 @@ import mindspore as ms
 from mindspore import nn
 
 from src.errors import ConfigError, WidthError, did_you_mean
+from src.layers.colour import grey
+from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
+from src.models.registry import MODELS
 
 
 class SlimmableNet(nn.Cell):
@@ -31,7 +34,8 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
-    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic.
+    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
+    # sets ``luma``, a `src.layers.colour.Luma`.
     colour: str = "RGB"
     # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
     # network with channel attention takes means over the whole picture as well: there this is the
@@ -73,6 +77,23 @@ class SlimmableNet(nn.Cell):
                 )
         return tuple(self.tap_names.index(name) for name in names)
 
+    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
+        """Return the pictures at all sizes that the network makes, the super-resolved one last."""
+        return (self.features(lr, width)[1],)  # a graph cannot call self
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of every layer that pruning may narrow, in order.
+
+        ``config.kept`` holds their numbers in the same order.
+
+        Raises:
+            ConfigError: this network has none.
+        """
+        able = [name for name in MODELS.names() if hasattr(MODELS.get(name).Config, "kept")]
+        raise ConfigError(
+            f"{type(self).__name__} cannot be pruned: choose one of the networks {', '.join(able)}"
+        )
+
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""
         return [cell for _, cell in self.cells_and_names() if isinstance(cell, SlimLayer)]
@@ -99,6 +120,34 @@ class SlimmableNet(nn.Cell):
                 f"width {width:g} cannot be realised by every layer of this network; "
                 f"choose one of: {shown}"
             )
+
+    def own_colours(self, rgb: ms.Tensor) -> ms.Tensor:
+        """Return of RGB in [0, 255], (N, 3, H, W), what the network enlarges, in [0, 1].
+
+        This is Y (N, 1, H, W), black at 16/255 and white at 235/255, where ``colour`` says so; else
+        RGB (N, 3, H, W).
+        """
+        return self.luma(rgb) if self.colour == "Y" else rgb / 255
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size."""
+        if self.colour == "Y":
+            return self.enlarge_luma(x, width)
+        taps, sr = self.features(x * 255, width)
+        return taps, sr / 255
+
+    def enlarge_luma(
+        self, y: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
+
+        For networks of Y alone: what they make of a picture's Y does not depend on its colours, so
+        a grey picture will do.
+        """
+        taps, sr = self.features(grey(y), width)
+        return taps, self.luma(sr)
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.layers.blocks import ResidualBlock
+from src.layers.inner import InnerChannels, inner_counts
 from src.layers.slim import channels_at
 from src.models.long_skip import LongSkipNet
 from src.models.registry import MODELS
@@ -22,10 +23,15 @@ class EdsrConfig:
     n_feats: int = Field(64, ge=1)
     n_blocks: int = Field(16, ge=1)
     res_scale: float = 1.0
+    kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
 
     def at_width(self, width: float) -> EdsrConfig:
         """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
+        return dataclasses.replace(
+            self,
+            n_feats=channels_at(self.n_feats, width),
+            kept=tuple(channels_at(n, width) for n in self.kept),
+        )
 
 
 @MODELS.register("edsr")
@@ -35,5 +41,10 @@ class Edsr(LongSkipNet):
     Config = EdsrConfig
 
     def __init__(self, config: EdsrConfig):
-        blocks = (ResidualBlock(config.n_feats, config.res_scale) for _ in range(config.n_blocks))
+        inner = inner_counts([config.n_feats] * config.n_blocks, config.kept)
+        blocks = (ResidualBlock(config.n_feats, config.res_scale, n) for n in inner)
         super().__init__(config, blocks, "block", 2 * config.n_blocks)
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of each block."""
+        return [block.prunable() for block in self.body]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import mindspore as ms
 from mindspore import nn
@@ -10,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.layers.attention import ResidualAttentionBlock
+from src.layers.inner import InnerChannels, inner_counts
 from src.layers.slim import SlimConv2d, channels_at
 from src.models.long_skip import LongSkipNet
 from src.models.registry import MODELS
@@ -25,10 +27,15 @@ class RcanConfig:
     n_groups: int = Field(10, ge=1)
     n_blocks: int = Field(20, ge=1)  # in each group
     reduction: int = Field(16, ge=1)  # of the channel attention
+    kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
 
     def at_width(self, width: float) -> RcanConfig:
         """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
+        return dataclasses.replace(
+            self,
+            n_feats=channels_at(self.n_feats, width),
+            kept=tuple(channels_at(n, width) for n in self.kept),
+        )
 
 
 class ResidualGroup(nn.Cell):
@@ -36,13 +43,14 @@ class ResidualGroup(nn.Cell):
 
     Args:
         config: of the network.
+        inner: inner channels of each block; None: all.
     """
 
-    def __init__(self, config: RcanConfig):
+    def __init__(self, config: RcanConfig, inner: Sequence[int | None]):
         super().__init__()
         n = config.n_feats
         self.blocks = nn.CellList(
-            [ResidualAttentionBlock(n, config.reduction) for _ in range(config.n_blocks)]
+            [ResidualAttentionBlock(n, config.reduction, count) for count in inner]
         )
         self.conv = SlimConv2d(n, n)
 
@@ -61,5 +69,11 @@ class Rcan(LongSkipNet):
     Config = RcanConfig
 
     def __init__(self, config: RcanConfig):
-        groups = (ResidualGroup(config) for _ in range(config.n_groups))
-        super().__init__(config, groups, "group", config.n_groups * (2 * config.n_blocks + 1))
+        n = config.n_blocks
+        inner = inner_counts([config.n_feats] * (config.n_groups * n), config.kept)
+        groups = (ResidualGroup(config, inner[g * n : (g + 1) * n]) for g in range(config.n_groups))
+        super().__init__(config, groups, "group", config.n_groups * (2 * n + 1))
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of each block."""
+        return [block.prunable() for group in self.body for block in group.blocks]
