@@ -1,7 +1,6 @@
-"""Fixed filters on the device: bicubic enlargement by a whole factor, and Gaussian blur.
+"""Fixed filters on the device: bicubic resizing by whole factors, and Gaussian blur.
 
-For making LR pictures use `src.imaging.imresize`; these cells only enlarge and blur inside losses
-and networks.
+For making LR pictures use `src.imaging.imresize`; these cells work inside losses and networks.
 """
 
 from __future__ import annotations
@@ -54,7 +53,8 @@ class BicubicEnlarge(nn.Cell):
     def construct(self, x: ms.Tensor) -> ms.Tensor:
         """Map (N, C, H, W) to (N, C, H*scale, W*scale); values are neither rounded nor clipped."""
         n, c, h, w = x.shape
-        x = _repeat_border(x.reshape((n * c, 1, h, w)))
+        x = x.reshape((n * c, 1, h, w))
+        x = _repeat_border(_repeat_border(x, 2, 2), 3, 2)
         x = self.shuffle(conv2d(x, self.kernels))
         return x.reshape((n, c, x.shape[2], x.shape[3]))
 
@@ -65,12 +65,52 @@ class BicubicEnlarge(nn.Cell):
         return self.shuffle.to_onnx(graph, x)
 
 
-def _repeat_border(x: ms.Tensor) -> ms.Tensor:
-    """Repeat the border twice on each side; a MINDIR of free size with ops.pad cannot be run."""
-    top, bottom = x[:, :, :1], x[:, :, -1:]
-    x = ops.concat([top, top, x, bottom, bottom], 2)
-    left, right = x[:, :, :, :1], x[:, :, :, -1:]
-    return ops.concat([left, left, x, right, right], 3)
+def _repeat_border(x: ms.Tensor, axis: int, times: int) -> ms.Tensor:
+    """Repeat the first and last line of axis 2 or 3, each ``times`` times.
+
+    A MINDIR of free size with ops.pad cannot be run.
+    """
+    first, last = (x[:, :, :1], x[:, :, -1:]) if axis == 2 else (x[:, :, :, :1], x[:, :, :, -1:])
+    return ops.concat([first] * times + [x] + [last] * times, axis)
+
+
+class BicubicReduce(nn.Cell):
+    """MATLAB's antialiased bicubic reduction by a whole factor, so that a loss can make LR from HR.
+
+    What `src.imaging.imresize` computes: Keys' kernel with a = -0.5, stretched by the factor; rows
+    before columns; the border pixel repeated outward. The 8-bit form is bit by bit the picture that
+    imresize makes of a uint8 picture (for factors that are powers of two all sums are exact in
+    float32), and so the LR picture that the published networks are trained on. The two outermost
+    lines of a *patch's* result need pixels that the patch does not have; the repeated border stands
+    for them.
+
+    Args:
+        factor: HR pixels per LR pixel, 2 or more.
+        eight_bit: round and clip to whole numbers in [0, 255] after each of the two passes, as
+            imresize does with uint8; no gradient passes then.
+    """
+
+    def __init__(self, factor: int, eight_bit: bool = True):
+        super().__init__()
+        centre = (factor - 1) / 2  # of the first LR pixel, in HR pixels
+        taps = [tap for tap in range(-2 * factor, 3 * factor) if abs(tap - centre) < 2 * factor]
+        line = np.array([cubic((tap - centre) / factor, BICUBIC_A["matlab"]) for tap in taps])
+        line = (line / line.sum()).astype(np.float32)
+        self.rows = ms.Tensor(line.reshape(1, 1, -1, 1))
+        self.columns = ms.Tensor(line.reshape(1, 1, 1, -1))
+        self.factor, self.eight_bit, self.border = factor, eight_bit, -taps[0]
+
+    def construct(self, x: ms.Tensor) -> ms.Tensor:
+        """Map (N, C, H, W) in [0, 255] to (N, C, H/factor, W/factor), which are whole numbers."""
+        n, c, h, w = x.shape
+        x = _repeat_border(x.reshape((n * c, 1, h, w)), 2, self.border)
+        x = self._finish(conv2d(x, self.rows, stride=(self.factor, 1)))
+        x = _repeat_border(x, 3, self.border)
+        x = self._finish(conv2d(x, self.columns, stride=(1, self.factor)))
+        return x.reshape((n, c, h // self.factor, w // self.factor))
+
+    def _finish(self, x: ms.Tensor) -> ms.Tensor:
+        return ops.floor(x + 0.5).clip(0, 255) if self.eight_bit else x
 
 
 class GaussianBlur(nn.Cell):

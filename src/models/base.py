@@ -10,7 +10,9 @@ from mindspore import nn
 
 from src.errors import ConfigError, WidthError, did_you_mean
 from src.layers.colour import grey
+from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
+from src.models.registry import MODELS
 
 
 class SlimmableNet(nn.Cell):
@@ -74,6 +76,23 @@ class SlimmableNet(nn.Cell):
                     f"{did_you_mean(name, self.tap_names)}"
                 )
         return tuple(self.tap_names.index(name) for name in names)
+
+    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
+        """Return the pictures at all sizes that the network makes, the super-resolved one last."""
+        return (self.features(lr, width)[1],)  # a graph cannot call self
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of every layer that pruning may narrow, in order.
+
+        ``config.kept`` holds their numbers in the same order.
+
+        Raises:
+            ConfigError: this network has none.
+        """
+        able = [name for name in MODELS.names() if hasattr(MODELS.get(name).Config, "kept")]
+        raise ConfigError(
+            f"{type(self).__name__} cannot be pruned: choose one of the networks {', '.join(able)}"
+        )
 
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""

@@ -1,4 +1,4 @@
-"""Bicubic enlargement and Gaussian blur against PyTorch's numbers, imresize and SciPy."""
+"""Bicubic resizing and Gaussian blur against PyTorch's numbers, imresize and SciPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from src.imaging import imresize
-from src.layers.bicubic import BicubicEnlarge, GaussianBlur, cubic
+from src.layers.bicubic import BicubicEnlarge, BicubicReduce, GaussianBlur, cubic
 
 
 def test_torch_kernel_gives_the_negatives_of_the_release(golden):
@@ -61,3 +61,38 @@ def test_blur_equals_scipy(sigma, radius):
         expected = ndimage.gaussian_filter1d(expected, sigma, axis, mode="reflect", radius=radius)
     found = GaussianBlur(sigma)(ms.Tensor(x)).asnumpy()
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def reduced(cell, x, graph=False):
+    def run(x):
+        return cell(x)
+
+    return (ms.jit(run) if graph else run)(ms.Tensor(x)).asnumpy()
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_reduction_is_imresizes(factor):
+    x = np.random.default_rng(0).uniform(0, 255, (2, 3, 5 * factor, 7 * factor)).astype(np.float32)
+    expected = [[imresize(plane.astype(np.float64), 1 / factor) for plane in n] for n in x]
+    found = reduced(BicubicReduce(factor, eight_bit=False), x, graph=factor == 2)
+    assert found.shape == (2, 3, 5, 7)
+    np.testing.assert_allclose(found, expected, atol=1e-3)  # of 255
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_reduction_of_8_bit_pictures_is_imresizes_bit_by_bit(factor):
+    rng = np.random.default_rng(factor)
+    x = rng.integers(0, 256, (2, 3, 24 * factor, 17 * factor)).astype(np.uint8)
+    x[0] = 255 * (x[0] > 127)  # rounds and clips most
+    expected = [[imresize(plane, 1 / factor) for plane in n] for n in x]
+    found = reduced(BicubicReduce(factor), x.astype(np.float32), graph=factor == 4)
+    np.testing.assert_array_equal(found, np.array(expected, np.float32))
+
+
+def test_a_patch_is_reduced_as_the_whole_picture_but_for_two_lines():
+    whole = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 64)).astype(np.float32)
+    for factor in (2, 4):
+        line, cell = 16 // factor, BicubicReduce(factor)
+        inside = reduced(cell, whole)[:, :, line + 2 : -line - 2, line + 2 : -line - 2]
+        patch = reduced(cell, np.ascontiguousarray(whole[:, :, 16:-16, 16:-16]))
+        np.testing.assert_array_equal(patch[:, :, 2:-2, 2:-2], inside)

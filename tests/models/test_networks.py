@@ -64,6 +64,9 @@ DRAWN = {
     "fsrcnn": {"d": st.integers(1, 12), "s": st.integers(1, 6), "m": st.integers(1, 3)},
     "fsrcnn_slopes": {"d": st.integers(1, 12), "s": st.integers(1, 6)},
     "drn": {"n_feats": st.sampled_from([8, 12, 16])},
+    "edsr_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+    "rcan_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+    "drn_pruned": {},
 }
 
 
@@ -149,8 +152,8 @@ def test_graph_mode_gives_the_same(form):
 
 # Channels at width 1 and side (in LR pixels) of every tap.
 TAPS = {
-    "edsr": [(8, 1)] * 4,
-    "rcan": [(8, 1)] * 4,
+    "edsr": [(8, 1)] * 5,
+    "rcan": [(8, 1)] * 5,
     "carn": [(8, 1)] * 4,
     "carn_m": [(16, 1)] * 4,
     "carn_csd": [(8, 1)] * 4,
@@ -161,6 +164,9 @@ TAPS = {
     "fsrcnn": [(8, 1), (4, 1), (4, 1), (8, 1)],
     "fsrcnn_slopes": [(8, 1), (4, 1), (4, 1), (8, 1)],
     "drn": [(32, 1), (32, 2)],
+    "edsr_pruned": [(8, 1)] * 5,
+    "rcan_pruned": [(8, 1)] * 5,
+    "drn_pruned": [(32, 1), (32, 2)],
 }
 
 
@@ -171,6 +177,24 @@ def test_taps_are_as_documented(form):
         taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 5)), width)
         expected = [(1, int(c * width), 4 * side, 5 * side) for c, side in TAPS[form]]
         assert [tap.shape for tap in taps] == expected
+
+
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_every_tap_has_a_name_of_its_own(form, scale):
+    net = small(form, scale)
+    taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 4)))
+    names = net.tap_names
+    assert len(names) == len(taps) == len(set(names))
+    assert net.tap_indices(names) == tuple(range(len(taps)))
+    assert net.tap_indices((names[-1], names[0])) == (len(taps) - 1, 0)
+
+
+def test_a_tap_that_does_not_exist_names_those_that_do():
+    net = small("carn", 2)
+    assert net.tap_indices(()) == ()
+    message = r"'cascade4' is not a tap of this Carn: did you mean 'cascade.'\? known: cascade1, "
+    with pytest.raises(ConfigError, match=message):
+        net.tap_indices(("entry", "cascade4"))
 
 
 @pytest.mark.parametrize(
