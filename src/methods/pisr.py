@@ -118,9 +118,9 @@ class Pisr(Method):
 
     Stage ``teacher``: the encoder makes of the HR picture one of LR size, kept near the true LR
     picture, from which the decoder, a network of the student's kind, makes the HR picture again.
-    It is the decoder that is validated, saved and could be exported, on true LR pictures: it has
-    to serve them as the student's start. Stage ``student``: the network on true LR pictures, its
-    tap drawn to the frozen teacher's by variational information distillation.
+    What is validated is this picture, not the decoder on true LR, which may do badly. Stage
+    ``student``: the network on true LR pictures, its tap drawn to that of the frozen teacher by
+    variational information distillation.
 
     Networks of Y are trained on Y, others on RGB, all in [0, 1] and in terms of it: ``l1`` x 255
     are grey levels.
@@ -142,7 +142,16 @@ class Pisr(Method):
         decoder = create_model(**self.model)
         encoder = _encoder_for(decoder)
         loss = TeacherLoss(encoder, decoder, self.options.imitation_weight)
-        return Stage(decoder, loss, ("total", "l1", "imitation"), {"decoder": 1.0}, encoder)
+
+        def picture(hr: np.ndarray) -> np.ndarray:
+            seen = decoder.own_colours(ms.Tensor(hr.transpose(2, 0, 1)[None].astype(np.float32)))
+            _, made = decoder.enlarge_own(encoder(seen))
+            rgb = decoder.picture_of_own(made.astype(ms.float32)).asnumpy()[0]
+            return rgb.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+        return Stage(
+            decoder, loss, ("total", "l1", "imitation"), {"teacher": 1.0}, encoder, from_hr=picture
+        )
 
     def _student(self, teacher: Trained) -> Stage:
         options = self.options

@@ -129,25 +129,19 @@ class SlimmableNet(nn.Cell):
         """
         return self.luma(rgb) if self.colour == "Y" else rgb / 255
 
+    def picture_of_own(self, x: ms.Tensor) -> ms.Tensor:
+        """Return RGB in [0, 255] of what `own_colours` returns; a grey picture where that is Y."""
+        return grey(x) if self.colour == "Y" else x * 255
+
     def enlarge_own(
         self, x: ms.Tensor, width: float = 1.0
     ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size."""
-        if self.colour == "Y":
-            return self.enlarge_luma(x, width)
-        taps, sr = self.features(x * 255, width)
-        return taps, sr / 255
+        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size.
 
-    def enlarge_luma(
-        self, y: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
-
-        For networks of Y alone: what they make of a picture's Y does not depend on its colours, so
-        a grey picture will do.
+        What a network makes of Y does not depend on the other colours, so a grey picture will do.
         """
-        taps, sr = self.features(grey(y), width)
-        return taps, self.luma(sr)
+        taps, sr = self.features(self.picture_of_own(x), width)
+        return taps, self.own_colours(sr)
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.

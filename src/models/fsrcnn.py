@@ -94,6 +94,12 @@ class Fsrcnn(SlimmableNet):
         expanded = self.expanding(mapped, width)
         return (features, shrunk, mapped, expanded), self.last_layer(expanded, width)
 
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """As `enlarge_luma`: without the colours, which are enlarged for nothing."""
+        return self.enlarge_luma(x, width)
+
     def features(
         self, lr: ms.Tensor, width: float = 1.0
     ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:

@@ -6,12 +6,17 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig, load_config
+from src.config import TrainConfig, build_config, load_config
+from src.deploy.checkpoint import load_network
+from src.engine.stages import train
 from src.engine.step import TrainOneStep
 from src.errors import ConfigError
+from src.imaging import imwrite
+from src.layers.hr_encoder import HrEncoder
 from src.methods import Batch, create_method
 from src.methods.base import Trained
 from src.metrics import rgb_to_y
+from src.models.weights import read_arrays
 from tests.networks import SMALL, picture
 
 # Form of a small network -> the tap that its published configuration names, in small.
@@ -130,7 +135,7 @@ def test_the_losses_of_y_by_hand(distribution):
     x, y = luma(lr), luma(hr)
     teacher = method.stage("teacher", {})
     encoded = teacher.helpers(array(y))
-    taps, sr = teacher.net.enlarge_luma(encoded)
+    taps, sr = teacher.net.enlarge_own(encoded)
     l1 = np.abs(sr.asnumpy().astype(np.float64) - y).mean()
     imitation = np.abs(encoded.asnumpy().astype(np.float64) - x).mean()
     assert teacher.terms == ("total", "l1", "imitation")
@@ -138,7 +143,7 @@ def test_the_losses_of_y_by_hand(distribution):
 
     target = taps[3].asnumpy().astype(np.float64)
     student = method.stage("student", {"teacher": trained(teacher)})
-    taps, sr = student.net.enlarge_luma(array(x))
+    taps, sr = student.net.enlarge_own(array(x))
     mean, spread = (a.asnumpy().astype(np.float64) for a in student.helpers(taps[3]))
     if distribution == "laplace":
         nll = np.log(2 * spread) + np.abs(target - mean) / spread
@@ -174,6 +179,24 @@ def test_variances_that_elements_share(variance):
     assert np.isfinite(terms_of(student, *patches())).all()
 
 
+@pytest.mark.parametrize("form", ["idn", "carn"])
+def test_the_teacher_is_validated_with_the_hr_picture(form):
+    """What is scored is what the loss compares with HR, in 8 bits and as Y where it is of Y."""
+    stage = make(form).stage("teacher", {})
+    hr = patches()[1][:1]
+    made = stage.from_hr(hr[0].transpose(1, 2, 0))
+    assert made.shape == (6 * SCALE, 8 * SCALE, 3) and made.dtype == np.uint8
+    own = luma(hr) if form == "idn" else hr / 255
+    sr = stage.net.enlarge_own(stage.helpers(array(own)))[1].asnumpy()
+    made = made.transpose(2, 0, 1)[None]
+    if form == "idn":
+        found, expected = luma(made), sr.clip(16 / 255, 235 / 255)
+    else:
+        found, expected = made / 255, sr.clip(0, 1)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(found, expected, atol=0.51 / 255)
+
+
 def test_a_tap_that_does_not_exist():
     with pytest.raises(ConfigError, match=r"^'expandin' is not a tap of this Fsrcnn: .*expanding"):
         make(tap="expandin")
@@ -197,3 +220,42 @@ def test_the_configurations_name_taps_that_exist(repo, name):
         assert sum(p.size for p in teacher.net.trainable_params()) == 12_644
         assert sum(p.size for p in teacher.helpers.trainable_params()) == 86_084
     assert config.run.dir == f"runs/pisr_{name}"
+
+
+def test_both_stages_in_one_run(tmp_path):
+    """The teacher's best score is its own, from HR; the student begins where its decoder was."""
+    hr = np.random.default_rng(0).integers(0, 256, (2, 24, 28, 3), dtype=np.uint8)
+    (tmp_path / "pictures").mkdir()
+    for i in range(2):
+        imwrite(tmp_path / "pictures" / f"{i}.png", hr[i])
+    pictures = str(tmp_path / "pictures")
+    config = build_config(
+        {
+            "model": {"name": "fsrcnn", "scale": SCALE, **SMALL["fsrcnn"][1]},
+            "method": {"name": "pisr"},
+            "data": {"train": pictures, "valid": pictures, "patch": 16, "cache_dir": "memory"},
+            "train": {
+                "steps": 2, "batch": 2, "lr": 1e-3, "valid_every": 1,
+                "stages": {"student": {"steps": 1, "lr": 1e-30}},
+            },
+            "run": {"dir": str(tmp_path / "run"), "mode": "pynative"},
+        }
+    )  # fmt: skip
+    train(config)
+    teacher, state = load_network(tmp_path / "run" / "teacher" / "best.ckpt")
+    encoder = HrEncoder(1, SCALE)
+    arrays = read_arrays(tmp_path / "run" / "teacher" / "best.ckpt")
+    for name, parameter in encoder.parameters_and_names():
+        parameter.set_data(ms.Tensor(arrays[f"state.helper.{name}"]))
+    scores = []
+    for rgb in hr:
+        y = luma(rgb.transpose(2, 0, 1)[None])
+        made = teacher.enlarge_own(encoder(array(y)))[1].asnumpy()
+        grey = made.clip(16 / 255, 235 / 255)
+        off = 255 * (grey - y)[0, 0, SCALE:-SCALE, SCALE:-SCALE]
+        scores.append(10 * np.log10(255**2 / (off**2).mean()))
+    assert state.best == pytest.approx(np.mean(scores), abs=0.05)
+    student, state = load_network(tmp_path / "run" / "last.ckpt")
+    assert state.step == 1 and state.best is not None
+    for name, value in values(student).items():
+        np.testing.assert_array_equal(value, arrays[name])
