@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,6 +80,22 @@ class _Seen:
         """Return how many layers there are, numbered from 0."""
         return next(n for n in itertools.count() if not self.has(template.format(n)))
 
+    def kept(self, pairs: Iterable[tuple[str, str]], full: int, per_channel: int = 1) -> list[int]:
+        """Return the inner channels of pairs of layers.
+
+        ``full`` where the two do not agree, or where a release numbers them in a way that its table
+        of names cannot follow: no release is pruned.
+        """
+        found = []
+        for producer, consumer in pairs:
+            n = full
+            if self.has(producer) and self.has(consumer):
+                n = self.inputs(consumer)
+                if self.outputs(producer) != n * per_channel or not 1 <= n <= full:
+                    n = full
+            found.append(n)
+        return found
+
     def scale(self, template: str, n_feats: int) -> int:
         """Return what the stages of an upsampler of so many channels enlarge by."""
         stages = [template.format(n) for n in range(self.count(template))]
@@ -89,22 +105,31 @@ class _Seen:
 
 
 def _edsr(seen: _Seen) -> dict[str, Any]:
-    n_feats = seen.width("body.0.conv1")
+    # Not the channels between the convolutions of a block, which may have been pruned.
+    n_feats = min(seen.inputs("body.0.conv1"), seen.outputs("body.0.conv2"))
+    n_blocks = seen.count("body.{}.conv1")
+    blocks = [f"body.{i}" for i in range(n_blocks)]
     return {
         "scale": seen.scale("upsampler.blocks.{}", n_feats),
         "n_feats": n_feats,
-        "n_blocks": seen.count("body.{}.conv1"),
+        "n_blocks": n_blocks,
+        **_kept(seen.kept(_inner(blocks), n_feats), [n_feats] * n_blocks),
     }
 
 
 def _rcan(seen: _Seen) -> dict[str, Any]:
-    n_feats = seen.width("groups.0.blocks.0.conv1")
+    first = "body.0.blocks.0"
+    n_feats = min(seen.inputs(f"{first}.conv1"), seen.outputs(f"{first}.conv2"))
+    n_groups = seen.count("body.{}.blocks.0.conv1")
+    n_blocks = seen.count("body.0.blocks.{}.conv1")
+    blocks = [f"body.{g}.blocks.{b}" for g in range(n_groups) for b in range(n_blocks)]
     return {
         "scale": seen.scale("upsampler.blocks.{}", n_feats),
         "n_feats": n_feats,
-        "n_groups": seen.count("groups.{}.blocks.0.conv1"),
-        "n_blocks": seen.count("groups.0.blocks.{}.conv1"),
-        "reduction": n_feats // seen.outputs("groups.0.blocks.0.attention.squeeze"),
+        "n_groups": n_groups,
+        "n_blocks": n_blocks,
+        "reduction": n_feats // seen.outputs(f"{first}.attention.squeeze"),
+        **_kept(seen.kept(_inner(blocks), n_feats), [n_feats] * len(blocks)),
     }
 
 
@@ -159,16 +184,69 @@ def _fsrcnn(seen: _Seen) -> dict[str, Any]:
 
 
 def _drn(seen: _Seen) -> dict[str, Any]:
+    n_feats = min(seen.outputs("head"), seen.inputs("down.0.conv1"))
+    phases = seen.count("down.{}.conv1")
+    n_blocks = seen.count("up.0.blocks.{}.conv1")
+    kept, full = [], []
+    for i in range(phases):
+        full.append(n_feats * 2**i)
+        kept += seen.kept(_inner([f"down.{i}"]), full[-1])
+    for i in range(phases):
+        # The first phase starts from the smallest map, the others from two maps joined.
+        channels = n_feats * 2 ** (phases - i + (i > 0))
+        blocks = [f"up.{i}.blocks.{b}" for b in range(n_blocks)]
+        enlarged = [(f"up.{i}.upsampler.blocks.0", f"up.{i}.reduce")]
+        kept += seen.kept(_inner(blocks), channels) + seen.kept(enlarged, channels, 4)
+        full += [channels] * (n_blocks + 1)
     return {
-        "scale": 2 ** seen.count("down.{}.conv1"),
-        "n_feats": seen.width("down.0.conv1"),
-        "n_blocks": seen.count("up.0.blocks.{}.conv1"),
+        "scale": 2**phases,
+        "n_feats": n_feats,
+        "n_blocks": n_blocks,
+        **_kept(kept, full),
     }
+
+
+def _inner(blocks: Iterable[str]) -> list[tuple[str, str]]:
+    return [(f"{block}.conv1", f"{block}.conv2") for block in blocks]
+
+
+def _kept(kept: list[int], full: list[int]) -> dict[str, Any]:
+    return {} if kept == full else {"kept": tuple(kept)}
 
 
 _MEASURES: dict[str, Callable[[_Seen], dict[str, Any]]] = {
     "edsr": _edsr, "rcan": _rcan, "carn": _carn, "vdsr": _vdsr,
     "idn": _idn, "fsrcnn": _fsrcnn, "drn": _drn,
+}  # fmt: skip
+
+
+def _fill_edsr(options: dict[str, Any], source: str) -> list[str]:
+    """Fill in `res_scale`: the published networks of 256 features need it, all others do not."""
+    if "res_scale" in options:
+        return []
+    options["res_scale"] = 0.1 if options["n_feats"] == 256 else 1.0
+    return [
+        f"res_scale cannot be seen in the weights: {options['res_scale']} assumed, give "
+        f"--set res_scale={1.1 - options['res_scale']:.1f} if it is that"
+    ]
+
+
+def _fill_carn(options: dict[str, Any], source: str) -> list[str]:
+    """Fill in `csd`, which is never guessed: CSD's variant gives other pictures."""
+    if "csd" not in options:
+        if options["groups"] == 1:
+            raise ConfigError(
+                f"{source}: carn, whose weights do not show whether it is CSD's variant: give "
+                "--set csd=true or --set csd=false"
+            )
+        options["csd"] = False  # CSD has no groups
+    return []
+
+
+# Networks with options that no tensor shows -> what fills them in where the user does not say, and
+# returns remarks on what it assumes.
+_HIDDEN: dict[str, Callable[[dict[str, Any], str], list[str]]] = {
+    "edsr": _fill_edsr, "carn": _fill_carn,
 }  # fmt: skip
 
 
@@ -245,20 +323,8 @@ def _candidate(
             f"{source}: {release.title}, {network}, whose weights do not show the scale: give one "
             f"of {scales}"
         )
-    if network == "carn" and "csd" not in options:
-        if options["groups"] == 1:
-            raise ConfigError(
-                f"{source}: carn, whose weights do not show whether it is CSD's variant: give "
-                "--set csd=true or --set csd=false"
-            )
-        options["csd"] = False  # CSD has no groups
-    if network == "edsr" and "res_scale" not in options:
-        # The published networks of 256 features need it; all others do without.
-        options["res_scale"] = 0.1 if options["n_feats"] == 256 else 1.0
-        unseen.append(
-            f"res_scale cannot be seen in the weights: {options['res_scale']} assumed, give "
-            f"--set res_scale={1.1 - options['res_scale']:.1f} if it is that"
-        )
+    if network in _HIDDEN:
+        unseen += _HIDDEN[network](options, source)
     return Recognised(release, create_model(network, **options), unseen)
 
 

@@ -1,8 +1,8 @@
 """What the published releases call the layers of our networks, one small table for each release.
 
-A table maps a layer of ours to theirs (``groups.0.conv`` to ``body.0.conv``) for a network of given
-configuration; layers that it leaves out have the same name. The parameters of a layer are called
-``weight`` and ``bias`` everywhere.
+A table maps a layer of ours to theirs (``body.0.conv1`` to ``body.0.body.0``) for a network of
+given configuration; layers that it leaves out have the same name. The parameters of a layer are
+called ``weight`` and ``bias`` everywhere.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from typing import Any
 
 Layers = dict[str, str]
 
-_STAGES = range(3)  # of an upsampler, at most; each a convolution and a pixel shuffle
-
 
 def own(config: Any) -> Layers:
     """Return nothing: ours."""
     return {}
+
+
+def _upsampler(theirs: str) -> Layers:
+    """Return the names of an upsampler's stages, up to three: each a convolution and a shuffle."""
+    return {f"upsampler.blocks.{i}": f"{theirs}.{2 * i}" for i in range(3)}
 
 
 def edsr_pytorch(config: Any) -> Layers:
@@ -24,30 +27,30 @@ def edsr_pytorch(config: Any) -> Layers:
     names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
     for b in range(config.n_blocks):
         names |= {f"body.{b}.conv1": f"body.{b}.body.0", f"body.{b}.conv2": f"body.{b}.body.2"}
-    return names | {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+    return names | _upsampler("tail.0")
 
 
 def edsr_zoo(config: Any) -> Layers:
     """Return the names of the MindSpore model zoo (official/cv/EDSR)."""
     names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
     names |= {"sub_mean": "norm", "add_mean": "de_norm"}
-    return names | {f"upsampler.blocks.{i}": f"tail.0.up.{2 * i}" for i in _STAGES}
+    return names | _upsampler("tail.0.up")
 
 
-def _basicsr(tail: str) -> Layers:
-    names = {"head": "conv_first", "body_conv": "conv_after_body", tail: "conv_last"}
-    return names | {f"upsampler.blocks.{i}": f"upsample.{2 * i}" for i in _STAGES}
+def _basicsr() -> Layers:
+    names = {"head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last"}
+    return names | _upsampler("upsample")
 
 
 def edsr_basicsr(config: Any) -> Layers:
     """Return the names of BasicSR (XPixelGroup/BasicSR)."""
-    return _basicsr("tail_conv")
+    return _basicsr()
 
 
 def _rcan_blocks(config: Any, block: str, layers: tuple[str, str, str, str]) -> Layers:
     ours = ("conv1", "conv2", "attention.squeeze", "attention.expand")
     return {
-        f"groups.{g}.blocks.{b}.{own}": f"{block.format(g=g, b=b)}.{theirs}"
+        f"body.{g}.blocks.{b}.{own}": f"{block.format(g=g, b=b)}.{theirs}"
         for g in range(config.n_groups)
         for b in range(config.n_blocks)
         for own, theirs in zip(ours, layers, strict=True)
@@ -56,29 +59,23 @@ def _rcan_blocks(config: Any, block: str, layers: tuple[str, str, str, str]) -> 
 
 def rcan(config: Any) -> Layers:
     """Return the names of RCAN (yulunzhang/RCAN), which EDSR-PyTorch shares."""
-    names = {"head": "head.0", "body_conv": f"body.{config.n_groups}", "tail": "tail.1"}
-    names |= {
-        f"groups.{g}.conv": f"body.{g}.body.{config.n_blocks}" for g in range(config.n_groups)
-    }
-    names |= {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+    names = {"head": "head.0", "body_conv": f"body.{config.n_groups}", "tail_conv": "tail.1"}
+    names |= {f"body.{g}.conv": f"body.{g}.body.{config.n_blocks}" for g in range(config.n_groups)}
+    names |= _upsampler("tail.0")
     layers = ("body.0", "body.2", "body.3.conv_du.0", "body.3.conv_du.2")
     return names | _rcan_blocks(config, "body.{g}.body.{b}", layers)
 
 
 def rcan_basicsr(config: Any) -> Layers:
     """Return the names of BasicSR (XPixelGroup/BasicSR)."""
-    names = _basicsr("tail")
-    names |= {f"groups.{g}.conv": f"body.{g}.conv" for g in range(config.n_groups)}
     layers = ("rcab.0", "rcab.2", "rcab.3.attention.1", "rcab.3.attention.3")
-    return names | _rcan_blocks(config, "body.{g}.residual_group.{b}", layers)
+    return _basicsr() | _rcan_blocks(config, "body.{g}.residual_group.{b}", layers)
 
 
 def rcan_csd(config: Any) -> Layers:
     """Return the names of CSD (Booooooooooo/CSD)."""
-    names = {"head": "head_conv", "tail": "tail_conv"}
-    names |= {f"groups.{g}.conv": f"body.{g}.conv" for g in range(config.n_groups)}
     layers = ("body.0", "body.1", "caLayer.conv_du.0", "caLayer.conv_du.1")
-    return names | _rcan_blocks(config, "body.{g}.body.{b}", layers)
+    return {"head": "head_conv"} | _rcan_blocks(config, "body.{g}.body.{b}", layers)
 
 
 def _cascades(config: Any, convs: tuple[str, str, str], fusion: str) -> Layers:

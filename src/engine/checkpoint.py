@@ -23,8 +23,12 @@ _HELPERS = STATE_PREFIX + "helper."
 
 
 def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
-    """Return the name and options from which `create_model` builds the same network."""
-    return {"name": name, **dataclasses.asdict(net.config)}
+    """Return the name and options from which `create_model` builds the same network.
+
+    Options that are empty, such as ``kept`` of a network that was not pruned, are left out.
+    """
+    options = dataclasses.asdict(net.config)
+    return {"name": name, **{key: value for key, value in options.items() if value != ()}}
 
 
 def save_checkpoint(

@@ -7,6 +7,7 @@ from mindspore import nn
 
 from src.errors import ConfigError
 from src.layers.channels import GlobalAveragePool
+from src.layers.inner import InnerChannels
 from src.layers.slim import Channels, SlimConv2d, parts_of
 
 
@@ -47,14 +48,20 @@ class ResidualAttentionBlock(nn.Cell):
     Args:
         n_feats: channels at width 1, as a number or as parts.
         reduction: of the channel attention.
+        inner: channels between the convolutions; None: as many as ``n_feats``.
     """
 
-    def __init__(self, n_feats: Channels, reduction: int = 16):
+    def __init__(self, n_feats: Channels, reduction: int = 16, inner: int | None = None):
         super().__init__()
-        self.conv1 = SlimConv2d(n_feats, sum(parts_of(n_feats)))
+        inner = sum(parts_of(n_feats)) if inner is None else inner
+        self.conv1 = SlimConv2d(n_feats, inner)
         self.relu = nn.ReLU()
-        self.conv2 = SlimConv2d(sum(parts_of(n_feats)), n_feats)
+        self.conv2 = SlimConv2d(inner, n_feats)
         self.attention = ChannelAttention(n_feats, reduction)
+
+    def prunable(self) -> InnerChannels:
+        """Return the channels between the convolutions."""
+        return InnerChannels(self.conv1, self.conv2)
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""

@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from src.errors import ConfigError
+from src.layers.inner import InnerChannels
 from src.layers.pixel_shuffle import PixelShuffle
 from src.layers.slim import Channels, SlimConv2d, parts_of
 
@@ -56,14 +57,20 @@ class ResidualBlock(nn.Cell):
     Args:
         n_feats: channels at width 1.
         res_scale: factor on the residual; 0.1 keeps networks with 256 channels stable.
+        inner: channels between the convolutions; None: ``n_feats``.
     """
 
-    def __init__(self, n_feats: int, res_scale: float = 1.0):
+    def __init__(self, n_feats: int, res_scale: float = 1.0, inner: int | None = None):
         super().__init__()
-        self.conv1 = SlimConv2d(n_feats, n_feats)
-        self.conv2 = SlimConv2d(n_feats, n_feats)
+        inner = n_feats if inner is None else inner
+        self.conv1 = SlimConv2d(n_feats, inner)
+        self.conv2 = SlimConv2d(inner, n_feats)
         self.relu = nn.ReLU()
         self.res_scale = res_scale
+
+    def prunable(self) -> InnerChannels:
+        """Return the channels between the convolutions."""
+        return InnerChannels(self.conv1, self.conv2)
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
@@ -81,23 +88,35 @@ class Upsampler(nn.Cell):
         n_feats: channels at width 1, in and out, as a number or as parts.
         groups: of the convolutions.
         activation: whether a ReLU follows each convolution (CARN).
+        n_out: channels of the result at width 1; None: ``n_feats``.
 
     Raises:
         ConfigError: another scale.
     """
 
-    def __init__(self, scale: int, n_feats: Channels, groups: int = 1, activation: bool = False):
+    def __init__(
+        self,
+        scale: int,
+        n_feats: Channels,
+        groups: int = 1,
+        activation: bool = False,
+        n_out: Channels | None = None,
+    ):
         super().__init__()
         factors = stage_factors(scale)
         parts = parts_of(n_feats)
+        made = [parts] * (len(factors) - 1) + [parts if n_out is None else parts_of(n_out)]
         self.blocks = nn.CellList(
-            [SlimConv2d(parts, [n * r * r for n in parts], groups=groups) for r in factors]
+            [
+                SlimConv2d(parts, [n * r * r for n in out], groups=groups)
+                for out, r in zip(made, factors, strict=True)
+            ]
         )
         self.shuffles = nn.CellList([PixelShuffle(r) for r in factors])
         self.activation = nn.ReLU() if activation else None
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, C*width, H, W) to (N, C*width, H*scale, W*scale)."""
+        """Map (N, C*width, H, W) to (N, n_out*width, H*scale, W*scale)."""
         for conv, shuffle in zip(self.blocks, self.shuffles):  # noqa: B905  graph mode has no strict
             x = conv(x, width)
             if self.activation is not None:

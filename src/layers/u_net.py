@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mindspore as ms
 from mindspore import nn
 
 from src.layers.attention import ResidualAttentionBlock
 from src.layers.blocks import Upsampler
+from src.layers.inner import InnerChannels
 from src.layers.slim import Parts, SlimConv2d
 
 _REDUCTION = 16  # of the channel attention
@@ -29,6 +32,10 @@ class DownBlock(nn.Cell):
         self.relu = nn.LeakyReLU(_SLOPE)
         self.conv2 = SlimConv2d(n_inner, n_out, slim_in=slim, slim_out=slim, bias=False)
 
+    def prunable(self) -> InnerChannels:
+        """Return the channels between the convolutions."""
+        return InnerChannels(self.conv1, self.conv2)
+
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_in*width, H, W) to (N, n_out*width, H/2, W/2)."""
         return self.conv2(self.relu(self.conv1(x, width)), width)
@@ -40,16 +47,20 @@ class UpBlock(nn.Cell):
     Args:
         feats: parts of the input channels at width 1.
         n_out: output channels at width 1.
-        n_blocks: residual blocks.
+        inner: inner channels of each residual block, then of the enlargement; None: all.
     """
 
-    def __init__(self, feats: Parts, n_out: int, n_blocks: int):
+    def __init__(self, feats: Parts, n_out: int, inner: Sequence[int | None]):
         super().__init__()
-        self.blocks = nn.CellList(
-            [ResidualAttentionBlock(feats, _REDUCTION) for _ in range(n_blocks)]
-        )
-        self.upsampler = Upsampler(2, feats)
-        self.reduce = SlimConv2d(feats, n_out, 1)
+        *blocks, enlarged = inner
+        self.blocks = nn.CellList([ResidualAttentionBlock(feats, _REDUCTION, n) for n in blocks])
+        self.upsampler = Upsampler(2, feats, n_out=enlarged)
+        self.reduce = SlimConv2d(feats if enlarged is None else enlarged, n_out, 1)
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of each block, then those that the 1x1 convolution reads."""
+        enlarged = InnerChannels(self.upsampler.blocks[0], self.reduce, per_channel=4)
+        return [*(block.prunable() for block in self.blocks), enlarged]
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, C*width, H, W) to (N, n_out*width, 2*H, 2*W)."""

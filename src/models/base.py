@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
 
-from src.errors import ConfigError, WidthError
+from src.errors import ConfigError, WidthError, did_you_mean
+from src.layers.colour import grey
+from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
+from src.models.registry import MODELS
 
 
 class SlimmableNet(nn.Cell):
@@ -16,7 +20,7 @@ class SlimmableNet(nn.Cell):
 
     A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
     that describes the same network with every layer at that width) and ``scales``, and writes
-    ``features``.
+    ``features`` and, in its ``__init__``, ``tap_names``.
 
     Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
     W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
@@ -30,12 +34,15 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
-    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic.
+    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
+    # sets ``luma``, a `src.layers.colour.Luma`.
     colour: str = "RGB"
     # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
     # network with channel attention takes means over the whole picture as well: there this is the
     # reach of its convolutions, and a tile's means stand for the picture's.
     margin: int
+    # What the taps of `features` are called, in their order; the same at every width.
+    tap_names: tuple[str, ...]
 
     def __init__(self, config: Any):
         super().__init__()
@@ -56,9 +63,36 @@ class SlimmableNet(nn.Cell):
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
+    def tap_indices(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return where the taps of these names lie in what `features` returns.
+
+        Raises:
+            ConfigError: a name that no tap of this network has.
+        """
+        for name in names:
+            if name not in self.tap_names:
+                raise ConfigError(
+                    f"{name!r} is not a tap of this {type(self).__name__}: "
+                    f"{did_you_mean(name, self.tap_names)}"
+                )
+        return tuple(self.tap_names.index(name) for name in names)
+
     def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
         """Return the pictures at all sizes that the network makes, the super-resolved one last."""
         return (self.features(lr, width)[1],)  # a graph cannot call self
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of every layer that pruning may narrow, in order.
+
+        ``config.kept`` holds their numbers in the same order.
+
+        Raises:
+            ConfigError: this network has none.
+        """
+        able = [name for name in MODELS.names() if hasattr(MODELS.get(name).Config, "kept")]
+        raise ConfigError(
+            f"{type(self).__name__} cannot be pruned: choose one of the networks {', '.join(able)}"
+        )
 
     def slim_layers(self) -> list[SlimLayer]:
         """Return all layers whose weights follow the width, in the order of definition."""
@@ -86,6 +120,34 @@ class SlimmableNet(nn.Cell):
                 f"width {width:g} cannot be realised by every layer of this network; "
                 f"choose one of: {shown}"
             )
+
+    def own_colours(self, rgb: ms.Tensor) -> ms.Tensor:
+        """Return of RGB in [0, 255], (N, 3, H, W), what the network enlarges, in [0, 1].
+
+        This is Y (N, 1, H, W), black at 16/255 and white at 235/255, where ``colour`` says so; else
+        RGB (N, 3, H, W).
+        """
+        return self.luma(rgb) if self.colour == "Y" else rgb / 255
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size."""
+        if self.colour == "Y":
+            return self.enlarge_luma(x, width)
+        taps, sr = self.features(x * 255, width)
+        return taps, sr / 255
+
+    def enlarge_luma(
+        self, y: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
+
+        For networks of Y alone: what they make of a picture's Y does not depend on its colours, so
+        a grey picture will do.
+        """
+        taps, sr = self.features(grey(y), width)
+        return taps, self.luma(sr)
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.

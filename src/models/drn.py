@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from src.layers.bicubic import BicubicEnlarge
 from src.layers.blocks import MeanShift
 from src.layers.channels import Concat
+from src.layers.inner import InnerChannels, inner_counts
 from src.layers.slim import SlimConv2d, channels_at
 from src.layers.u_net import DownBlock, UpBlock
 from src.models.base import SlimmableNet
@@ -27,10 +28,15 @@ class DrnConfig:
     scale: int = 4
     n_feats: int = Field(16, ge=1)  # of the first convolution; they double on the way down
     n_blocks: int = Field(30, ge=1)  # residual blocks in each phase of enlargement
+    kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
 
     def at_width(self, width: float) -> DrnConfig:
         """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
+        return dataclasses.replace(
+            self,
+            n_feats=channels_at(self.n_feats, width),
+            kept=tuple(channels_at(n, width) for n in self.kept),
+        )
 
 
 @MODELS.register("drn")
@@ -50,20 +56,32 @@ class Drn(SlimmableNet):
         self.enlarge = BicubicEnlarge(config.scale, "torch")
         self.sub_mean = MeanShift(-1)
         self.head = SlimConv2d(3, sizes[0], slim_in=False)
-        self.down = nn.CellList([DownBlock(n, n, 2 * n) for n in sizes[:-1]])
         skips = sizes[-2::-1]
         entering = [(sizes[-1],), *((n, n) for n in skips)]  # parts of the maps on the way up
+        per_phase = config.n_blocks + 1
+        counts = [sum(feats) for feats in entering[:-1] for _ in range(per_phase)]
+        inner = inner_counts([*sizes[:-1], *counts], config.kept)
+        self.down = nn.CellList(
+            [DownBlock(n, inner[i] or n, 2 * n) for i, n in enumerate(sizes[:-1])]
+        )
+        firsts = range(phases, len(inner), per_phase)
         self.up = nn.CellList(
             [
-                UpBlock(feats, n, config.n_blocks)
-                for feats, n in zip(entering[:-1], skips, strict=True)
+                UpBlock(feats, n, inner[first : first + per_phase])
+                for feats, n, first in zip(entering[:-1], skips, firsts, strict=True)
             ]
         )
         self.concat = Concat()
         self.tail = nn.CellList([SlimConv2d(feats, 3, slim_out=False) for feats in entering])
         self.add_mean = MeanShift(+1)
         self.phases = phases
+        self.tap_names = tuple(f"x{2**i}" for i in range(phases + 1))
         self.margin = _reach(config, phases)
+
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of each block down, then those of each block up."""
+        up = [layer for block in self.up for layer in block.prunable()]
+        return [*(block.prunable() for block in self.down), *up]
 
     def taps(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
         """Return what each convolution of the tail reads, LR size first, HR size last."""

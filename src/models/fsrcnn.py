@@ -75,6 +75,7 @@ class Fsrcnn(SlimmableNet):
         self.mapping = nn.CellList([ConvPRelu(s, s, 3, each) for _ in range(config.m)])
         self.expanding = ConvPRelu(s, d, 1, each)
         self.last_layer = SlimConvTranspose2d(d, 1, 9, config.scale, cut=4, slim_out=False)
+        self.tap_names = ("feature_extraction", "shrinking", "mapping", "expanding")
         self.margin = 2 + config.m + self.last_layer.reach
 
     def enlarge_luma(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import mindspore as ms
 from mindspore import nn
@@ -10,9 +11,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from src.layers.attention import ResidualAttentionBlock
-from src.layers.blocks import MeanShift, Upsampler
+from src.layers.inner import InnerChannels, inner_counts
 from src.layers.slim import SlimConv2d, channels_at
-from src.models.base import SlimmableNet
+from src.models.long_skip import LongSkipNet
 from src.models.registry import MODELS
 from src.options import STRICT
 
@@ -26,10 +27,15 @@ class RcanConfig:
     n_groups: int = Field(10, ge=1)
     n_blocks: int = Field(20, ge=1)  # in each group
     reduction: int = Field(16, ge=1)  # of the channel attention
+    kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
 
     def at_width(self, width: float) -> RcanConfig:
         """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
+        return dataclasses.replace(
+            self,
+            n_feats=channels_at(self.n_feats, width),
+            kept=tuple(channels_at(n, width) for n in self.kept),
+        )
 
 
 class ResidualGroup(nn.Cell):
@@ -37,13 +43,14 @@ class ResidualGroup(nn.Cell):
 
     Args:
         config: of the network.
+        inner: inner channels of each block; None: all.
     """
 
-    def __init__(self, config: RcanConfig):
+    def __init__(self, config: RcanConfig, inner: Sequence[int | None]):
         super().__init__()
         n = config.n_feats
         self.blocks = nn.CellList(
-            [ResidualAttentionBlock(n, config.reduction) for _ in range(config.n_blocks)]
+            [ResidualAttentionBlock(n, config.reduction, count) for count in inner]
         )
         self.conv = SlimConv2d(n, n)
 
@@ -56,39 +63,17 @@ class ResidualGroup(nn.Cell):
 
 
 @MODELS.register("rcan")
-class Rcan(SlimmableNet):
-    """RCAN of any size; it sees RGB in [0, 255] less DIV2K's mean."""
+class Rcan(LongSkipNet):
+    """RCAN of any size for x2, x3, x4 and x8."""
 
     Config = RcanConfig
-    scales = (2, 3, 4, 8)
 
     def __init__(self, config: RcanConfig):
-        super().__init__(config)
-        n = config.n_feats
-        self.sub_mean = MeanShift(-1)
-        self.head = SlimConv2d(3, n, slim_in=False)
-        self.groups = nn.CellList([ResidualGroup(config) for _ in range(config.n_groups)])
-        self.body_conv = SlimConv2d(n, n)
-        self.upsampler = Upsampler(config.scale, n)
-        self.tail = SlimConv2d(n, 3, slim_out=False)
-        self.add_mean = MeanShift(+1)
-        # One pixel for each 3x3 convolution before the upsampler, one for each after it (at most).
-        per_group = 2 * config.n_blocks + 1
-        self.margin = config.n_groups * per_group + 3 + len(self.upsampler.blocks)
+        n = config.n_blocks
+        inner = inner_counts([config.n_feats] * (config.n_groups * n), config.kept)
+        groups = (ResidualGroup(config, inner[g * n : (g + 1) * n]) for g in range(config.n_groups))
+        super().__init__(config, groups, "group", config.n_groups * (2 * n + 1))
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Return (head, after each group, end of the body with the long skip), and the picture.
-
-        The ``n_groups + 2`` taps have shape (N, n_feats*width, H, W).
-        """
-        x = self.head(self.sub_mean(lr), width)
-        taps = (x,)
-        stream = x
-        for group in self.groups:
-            stream = group(stream, width)
-            taps = (*taps, stream)
-        x = x + self.body_conv(stream, width)
-        taps = (*taps, x)
-        return taps, self.add_mean(self.tail(self.upsampler(x, width), width))
+    def prunable(self) -> list[InnerChannels]:
+        """Return the inner channels of each block."""
+        return [block.prunable() for group in self.body for block in group.blocks]

@@ -142,28 +142,28 @@ LAYERS = {
     ),
     ("rcan", "rcan"): (
         {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "head.0=head body.1.body.2.body.0=groups.1.blocks.2.conv1 "
-        "body.1.body.2.body.2=groups.1.blocks.2.conv2 "
-        "body.1.body.2.body.3.conv_du.0=groups.1.blocks.2.attention.squeeze "
-        "body.1.body.2.body.3.conv_du.2=groups.1.blocks.2.attention.expand "
-        "body.1.body.3=groups.1.conv body.2=body_conv tail.0.2=upsampler.blocks.1 tail.1=tail",
+        "head.0=head body.1.body.2.body.0=body.1.blocks.2.conv1 "
+        "body.1.body.2.body.2=body.1.blocks.2.conv2 "
+        "body.1.body.2.body.3.conv_du.0=body.1.blocks.2.attention.squeeze "
+        "body.1.body.2.body.3.conv_du.2=body.1.blocks.2.attention.expand "
+        "body.1.body.3=body.1.conv body.2=body_conv tail.0.2=upsampler.blocks.1 tail.1=tail_conv",
     ),
     ("basicsr", "rcan"): (
         {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "conv_first=head body.1.residual_group.2.rcab.0=groups.1.blocks.2.conv1 "
-        "body.1.residual_group.2.rcab.2=groups.1.blocks.2.conv2 "
-        "body.1.residual_group.2.rcab.3.attention.1=groups.1.blocks.2.attention.squeeze "
-        "body.1.residual_group.2.rcab.3.attention.3=groups.1.blocks.2.attention.expand "
-        "body.1.conv=groups.1.conv conv_after_body=body_conv upsample.2=upsampler.blocks.1 "
-        "conv_last=tail",
+        "conv_first=head body.1.residual_group.2.rcab.0=body.1.blocks.2.conv1 "
+        "body.1.residual_group.2.rcab.2=body.1.blocks.2.conv2 "
+        "body.1.residual_group.2.rcab.3.attention.1=body.1.blocks.2.attention.squeeze "
+        "body.1.residual_group.2.rcab.3.attention.3=body.1.blocks.2.attention.expand "
+        "body.1.conv=body.1.conv conv_after_body=body_conv upsample.2=upsampler.blocks.1 "
+        "conv_last=tail_conv",
     ),
     ("csd", "rcan"): (
         {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "head_conv=head body.1.body.2.body.0=groups.1.blocks.2.conv1 "
-        "body.1.body.2.body.1=groups.1.blocks.2.conv2 "
-        "body.1.body.2.caLayer.conv_du.0=groups.1.blocks.2.attention.squeeze "
-        "body.1.body.2.caLayer.conv_du.1=groups.1.blocks.2.attention.expand "
-        "body.1.conv=groups.1.conv body_conv=body_conv tail_conv=tail",
+        "head_conv=head body.1.body.2.body.0=body.1.blocks.2.conv1 "
+        "body.1.body.2.body.1=body.1.blocks.2.conv2 "
+        "body.1.body.2.caLayer.conv_du.0=body.1.blocks.2.attention.squeeze "
+        "body.1.body.2.caLayer.conv_du.1=body.1.blocks.2.attention.expand "
+        "body.1.conv=body.1.conv body_conv=body_conv tail_conv=tail_conv",
     ),
     ("carn", "carn"): (
         {"n_feats": 4, "multi_scale": True},

@@ -6,7 +6,6 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.deploy import load_reference_weights
 from src.errors import ConfigError, RegistryError, WidthError
 from src.models import create_model, list_models
 
@@ -28,16 +27,9 @@ def parameters_at(net, width: float) -> int:
 
 
 @pytest.fixture(scope="module")
-def released(golden):
+def released(golden_edsr):
     """scale -> the golden arrays and the network with the released weights."""
-    found = {}
-    for scale in (2, 3, 4):
-        data = golden(f"csd_edsr_x{scale}")
-        net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
-        weights = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-        load_reference_weights(net, weights)
-        found[scale] = data, net
-    return found
+    return {scale: golden_edsr(scale) for scale in (2, 3, 4)}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -99,17 +91,19 @@ def paper_sized():
 def test_features_are_the_head_each_block_and_the_end_of_the_body():
     net = create_model("edsr", scale=3, n_feats=8, n_blocks=2, res_scale=0.1)
     x = picture(2, 3, 5, 4)
+    assert net.tap_names == ("head", "block1", "block2", "body_conv", "body")
     for width in (1.0, 0.25):
         taps, sr = net.features(x, width)
-        assert [tap.shape for tap in taps] == [(2, int(8 * width), 5, 4)] * 4
+        assert [tap.shape for tap in taps] == [(2, int(8 * width), 5, 4)] * 5
         assert sr.shape == (2, 3, 15, 12) and sr.dtype == ms.float32
         np.testing.assert_array_equal(sr.asnumpy(), net(x, width).asnumpy())
         head = net.head(net.sub_mean(x), width).asnumpy()
         np.testing.assert_allclose(taps[0].asnumpy(), head, rtol=1e-6)
         block = net.body[0](taps[0], width).asnumpy()
         np.testing.assert_allclose(taps[1].asnumpy(), block, rtol=1e-5, atol=1e-4)
-        body = head + net.body_conv(taps[2], width).asnumpy()
-        np.testing.assert_allclose(taps[3].asnumpy(), body, rtol=1e-5, atol=1e-4)
+        body_conv = net.body_conv(taps[2], width).asnumpy()
+        np.testing.assert_allclose(taps[3].asnumpy(), body_conv, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(taps[4].asnumpy(), head + body_conv, rtol=1e-5, atol=1e-4)
 
 
 def test_features_in_graph_mode():
@@ -120,7 +114,7 @@ def test_features_in_graph_mode():
         return net.features(x, 0.5)
 
     taps, sr = ms.jit(run)(x)
-    assert [tap.shape for tap in taps] == [(1, 2, 4, 4)] * 3
+    assert [tap.shape for tap in taps] == [(1, 2, 4, 4)] * 4
     np.testing.assert_allclose(sr.asnumpy(), net(x, 0.5).asnumpy(), rtol=1e-5)
 
 
