@@ -7,6 +7,7 @@ from typing import Any
 
 from src.methods.base import Batch, Method
 from src.methods.csd import Csd
+from src.methods.drc import Drc
 from src.methods.dual_regression import DualRegression
 from src.methods.registry import METHODS
 from src.methods.supervised import Supervised
@@ -16,6 +17,7 @@ __all__ = [
     "METHODS",
     "Batch",
     "Csd",
+    "Drc",
     "DualRegression",
     "Method",
     "Supervised",
