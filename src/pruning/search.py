@@ -191,7 +191,8 @@ class SearchStep:
             mask = ms.Tensor(mask.reshape(1, -1, 1, 1))
             self.ranks.append(ranks)
             self.masks.append(mask)
-            conv.weight.set_data(weight * mask)
+            # In place: a compiled graph that has run does not see what set_data puts there.
+            ops.assign(conv.weight, weight * mask)
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return everything but network and helpers that resuming needs, by name."""
