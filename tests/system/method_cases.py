@@ -12,7 +12,7 @@ CSD = (
     "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
     "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
 )  # fmt: skip
-PRUNING = ("method.dual_feats=4", "method.score_batches=1", "method.tune_batches=1")
+PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches=1")
 
 # case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
 CASES: dict[str, tuple[str, ...]] = {
