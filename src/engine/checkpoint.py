@@ -27,8 +27,12 @@ def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
 
     Options that are empty, such as ``kept`` of a network that was not pruned, are left out.
     """
-    options = dataclasses.asdict(net.config)
-    return {"name": name, **{key: value for key, value in options.items() if value != ()}}
+    found = {"name": name}
+    for key, value in dataclasses.asdict(net.config).items():
+        value = list(value) if isinstance(value, tuple) else value  # as JSON gives it back
+        if value != []:
+            found[key] = value
+    return found
 
 
 def save_checkpoint(

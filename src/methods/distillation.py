@@ -36,7 +36,7 @@ class DistillationConfig:
 class FitnetsConfig(DistillationConfig):
     """Options of hints: the loss of output distillation + beta x the sum of the taps' hints."""
 
-    beta: float = Field(0.1, ge=0)  # of the hints; ours
+    beta: float = Field(0.01, ge=0)  # of the hints, squares of features; ours
     taps: tuple[str, ...] = ()  # of the student; empty: three depths, see `three_depths`
     teacher_taps: tuple[str, ...] = ()  # one for each tap of the student; empty: likewise
 
@@ -126,22 +126,26 @@ class TapLoss(nn.Cell):
 
     Args:
         loss: from a student's map and a teacher's map, float32, to a scalar.
+        pairs: the taps.
         adapters: what the student's taps go through first; None for nothing.
     """
 
-    def __init__(self, loss: nn.Cell, adapters: Adapters | None = None):
+    def __init__(self, loss: nn.Cell, pairs: TapPairs, adapters: Adapters | None = None):
         super().__init__()
         self.loss = loss
+        self.ours, self.theirs = pairs.student, pairs.teacher
         self.adapters = adapters
 
     def construct(
         self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...]
     ) -> tuple[ms.Tensor]:
         """Return the loss; see `DistillationLoss` for the arguments."""
-        taps = student[0] if self.adapters is None else self.adapters(student[0])
+        taps, teacher_taps = select(student[0], self.ours), select(teacher[0], self.theirs)
+        if self.adapters is not None:
+            taps = self.adapters(taps)
         total = ops.zeros((), ms.float32)
         for i in range(len(taps)):
-            total = total + self.loss(taps[i], teacher[0][i])
+            total = total + self.loss(taps[i], teacher_taps[i])
         return (total,)
 
 
@@ -151,28 +155,27 @@ class DistillationLoss(nn.Cell):
     Args:
         net: the student.
         teacher: frozen network of the same scale.
-        weights: of L1 to HR, of L1 to the teacher's picture, of the term on the taps.
-        pairs: taps that the term sees.
-        feature: cell from ``lr, hr``, (paired taps, picture) of the student and the same of the
-            teacher, all float32, to a tuple of scalars: the term, then others for the log; None for
-            no such term.
+        weights: of L1 to HR and of L1 to the teacher's picture.
+        feature: cell from ``lr, hr``, (taps, picture) of the student and the same of the teacher,
+            to a tuple of scalars: the term, then others for the log; None for no such term. The
+            teacher's take no gradient; pictures are float32, taps of any precision.
+        beta: weight of the term on the taps.
     """
 
     def __init__(
         self,
         net: SlimmableNet,
         teacher: SlimmableNet,
-        weights: tuple[float, float, float],
-        pairs: TapPairs | None = None,
+        weights: tuple[float, float],
         feature: nn.Cell | None = None,
+        beta: float = 0.0,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net = net
         self.teacher = teacher
         self.weights = weights
         self.feature = feature
-        if feature is not None:
-            self.taps, self.teacher_taps = pairs.student, pairs.teacher
+        self.beta = beta
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return (total, L1 to HR, L1 to the teacher, what ``feature`` returns), in float32."""
@@ -183,10 +186,8 @@ class DistillationLoss(nn.Cell):
         total = self.weights[0] * hr_l1 + self.weights[1] * teacher_l1
         if self.feature is None:
             return total, hr_l1, teacher_l1
-        student = select(taps, self.taps), sr
-        teacher = ops.stop_gradient(select(teacher_taps, self.teacher_taps)), target
-        terms = self.feature(lr, hr, student, teacher)
-        return (total + self.weights[2] * terms[0], hr_l1, teacher_l1, *terms)
+        terms = self.feature(lr, hr, (taps, sr), (ops.stop_gradient(teacher_taps), target))
+        return (total + self.beta * terms[0], hr_l1, teacher_l1, *terms)
 
 
 def select(taps: tuple[ms.Tensor, ...], indices: tuple[int, ...]) -> tuple[ms.Tensor, ...]:
@@ -200,32 +201,32 @@ def select(taps: tuple[ms.Tensor, ...], indices: tuple[int, ...]) -> tuple[ms.Te
 class Distillation(Method):
     """A student, ``model``, that learns from a separate frozen teacher of any architecture.
 
-    The teacher computes in float32 at any ``train.amp``. A subclass adds a term on feature maps by
-    `feature` and, where that is not the one of the options, by `weights`.
+    The teacher computes in float32 at any ``train.amp``. A subclass may add a term on feature maps
+    by `feature`, with the weight ``beta`` of its options, and change `weights`.
     """
 
     def __init__(self, options: Any, model: Mapping[str, Any], batch: Batch):
         self.net = start_network(model, "", options.student, 1.0)
         self.teacher = load_teacher(options.teacher, options.teacher_model, self.net.scale)
-        self.pairs, feature = None, None
-        if hasattr(options, "taps"):
-            self.pairs = pair_taps(self.net, self.teacher, options.taps, options.teacher_taps)
-            feature = self.feature(options, batch)
-        self.loss = DistillationLoss(
-            self.net, self.teacher, self.weights(options), self.pairs, feature
-        )
+        feature = self.feature(options, batch)
+        beta = 0.0 if feature is None else options.beta
+        self.loss = DistillationLoss(self.net, self.teacher, self.weights(options), feature, beta)
         self.validate = {"student": 1.0}
 
-    def weights(self, options: Any) -> tuple[float, float, float]:
-        """Return the weights of L1 to HR, L1 to the teacher's picture and the term on the taps."""
-        return 1 - options.alpha, options.alpha, getattr(options, "beta", 0.0)
+    def weights(self, options: Any) -> tuple[float, float]:
+        """Return the weights of L1 to HR and of L1 to the teacher's picture."""
+        return 1 - options.alpha, options.alpha
 
-    def feature(self, options: Any, batch: Batch) -> nn.Cell:
-        """Return the term on the taps ``self.pairs``, see `DistillationLoss`.
+    def feature(self, options: Any, batch: Batch) -> nn.Cell | None:
+        """Return the term on feature maps, see `DistillationLoss`; None for none.
 
         Adapters that it trains must be put into ``self.helpers``.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define feature(options, batch)")
+        return None
+
+    def pairs(self, options: Any) -> TapPairs:
+        """Return the taps that the options name, see `pair_taps`."""
+        return pair_taps(self.net, self.teacher, options.taps, options.teacher_taps)
 
 
 @METHODS.register("output_distillation")
@@ -249,8 +250,9 @@ class Fitnets(Distillation):
 
     def feature(self, options: FitnetsConfig, batch: Batch) -> nn.Cell:
         """See `Distillation`."""
-        self.helpers = Adapters(self.pairs.channels)
-        return TapLoss(HintLoss(), self.helpers)
+        pairs = self.pairs(options)
+        self.helpers = Adapters(pairs.channels)
+        return TapLoss(HintLoss(), pairs, self.helpers)
 
 
 @METHODS.register("fakd")
@@ -262,4 +264,4 @@ class Fakd(Distillation):
 
     def feature(self, options: FakdConfig, batch: Batch) -> nn.Cell:
         """See `Distillation`."""
-        return TapLoss(SpatialAffinityLoss())
+        return TapLoss(SpatialAffinityLoss(), self.pairs(options))

@@ -35,8 +35,9 @@ class FacdConfig:
     """Options of FACD: L1 to HR + alpha x L1 to the teacher + beta x contrast.
 
     The contrast is a sum over the taps and a mean over the patches; those that are not distilled
-    count as zero. The ratio is a sum over K negatives in its denominator, so its effective strength
-    is ``beta / n_negatives``: change both together. All values are ours.
+    count as zero. The ratio has a sum over K negatives in its denominator, so its effective
+    strength is ``beta / n_negatives``: change both together. InfoNCE does not fall with K; 10 is a
+    beta of about the same strength. All values are ours.
     """
 
     teacher: str = ""  # checkpoint of the teacher, or weights of a published release
@@ -112,9 +113,10 @@ class AdaptiveContrast(nn.Cell):
         share = batch.size // batch.ranks
         self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
         self.gather = GatherBatch(batch.ranks)
+        self.ours, self.theirs = pairs.student, pairs.teacher
         self.degrades = options.negatives == "degraded"
         if self.degrades:
-            self.teacher, self.teacher_taps = teacher, pairs.teacher
+            self.teacher = teacher
             self.blur = GaussianBlur(options.blur_sigma)
             side = batch.patch // teacher.scale
             if 0 < side < self.blur.radius:
@@ -155,7 +157,7 @@ class AdaptiveContrast(nn.Cell):
             taps: the teacher's features of them.
         """
         if self.degrades:
-            taps = select(self.teacher.features(self.blur(lr))[0], self.teacher_taps)
+            taps = select(self.teacher.features(self.blur(lr))[0], self.theirs)
         found = ()
         for tap in taps:
             found = (*found, ops.stop_gradient(self.gather(ops.stop_gradient(tap))))
@@ -168,8 +170,9 @@ class AdaptiveContrast(nn.Cell):
 
         See `src.methods.distillation.DistillationLoss` for the arguments.
         """
-        taps = student[0] if self.adapters is None else self.adapters(student[0])
-        positives = teacher[0]
+        taps, positives = select(student[0], self.ours), select(teacher[0], self.theirs)
+        if self.adapters is not None:
+            taps = self.adapters(taps)
         negatives = self.negatives(lr, positives)
         each = ops.zeros((lr.shape[0],), ms.float32)
         for j in range(len(taps)):
@@ -185,13 +188,14 @@ class Facd(Distillation):
     Config = FacdConfig
     terms = ("total", "hr_l1", "teacher_l1", "contrast", "distilled")
 
-    def weights(self, options: FacdConfig) -> tuple[float, float, float]:
+    def weights(self, options: FacdConfig) -> tuple[float, float]:
         """See `Distillation`."""
-        return 1.0, options.alpha, options.beta
+        return 1.0, options.alpha
 
     def feature(self, options: FacdConfig, batch: Batch) -> nn.Cell:
         """See `Distillation`."""
-        channels = self.pairs.channels
+        pairs = self.pairs(options)
+        channels = pairs.channels
         if options.regressor == "1x1":
             self.helpers = Adapters(channels)
         elif any(ours != theirs for ours, theirs in channels):
@@ -199,4 +203,4 @@ class Facd(Distillation):
                 "method.regressor = none needs taps of equal channels, but (student, teacher) have "
                 f"{', '.join(map(str, channels))}: use method.regressor=1x1"
             )
-        return AdaptiveContrast(self.teacher, self.pairs, options, self.helpers, batch)
+        return AdaptiveContrast(self.teacher, pairs, options, self.helpers, batch)

@@ -77,9 +77,16 @@ class SlimmableNet(nn.Cell):
                 )
         return tuple(self.tap_names.index(name) for name in names)
 
+    def outputs(
+        self, lr: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], tuple[ms.Tensor, ...]]:
+        """Return the taps of `features` and the pictures of `pictures`, both from one pass."""
+        taps, sr = self.features(lr, width)
+        return taps, (sr,)
+
     def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
         """Return the pictures at all sizes that the network makes, the super-resolved one last."""
-        return (self.features(lr, width)[1],)  # a graph cannot call self
+        return self.outputs(lr, width)[1]
 
     def prunable(self) -> list[InnerChannels]:
         """Return the inner channels of every layer that pruning may narrow, in order.

@@ -96,13 +96,15 @@ class Drn(SlimmableNet):
             found = (*found, x)
         return found
 
-    def pictures(self, lr: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
-        """Return the pictures at every size: x1, x2, x4 (and x8), RGB in [0, 255]."""
+    def outputs(
+        self, lr: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], tuple[ms.Tensor, ...]]:
+        """Return the taps of `features`, and the pictures at every size: x1, x2, x4 (and x8)."""
         pictures = ()
         taps = self.taps(lr, width)
         for i in range(self.phases + 1):
             pictures = (*pictures, self.add_mean(self.tail[i](taps[i], width)))
-        return pictures
+        return taps, pictures
 
     def features(
         self, lr: ms.Tensor, width: float = 1.0
