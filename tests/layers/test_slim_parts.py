@@ -154,7 +154,7 @@ def test_gradient_of_a_shared_slope_that_cancels(graph):
     """As exact as its terms, whose sum is a thousandth of them."""
     cell = PRelu().set_train()
     x = -np.abs(noise(4, 16, 40, 40)) - 0.1
-    sign = np.where(np.arange(x.size) % 2, 1.0, -1.0).reshape(x.shape)
+    sign = np.where(np.arange(x.size) < x.size / 2, 1.0, -1.0).reshape(x.shape)
     upstream = (sign / np.abs(x) + 0.001).astype(np.float32)
 
     def weighted(x, upstream):
@@ -164,7 +164,7 @@ def test_gradient_of_a_shared_slope_that_cancels(graph):
     (found,) = (ms.jit(run) if graph else run)(ms.Tensor(x), ms.Tensor(upstream))
     terms = x.astype(np.float64) * upstream
     assert np.abs(terms).sum() > 500 * abs(terms.sum())
-    np.testing.assert_allclose(found.asnumpy(), terms.sum(), atol=2e-7 * np.abs(terms).sum())
+    np.testing.assert_allclose(found.asnumpy(), terms.sum(), atol=1e-8 * np.abs(terms).sum())
     np.testing.assert_array_equal(cell(ms.Tensor(x)).asnumpy(), x * np.float32(0.25))
 
 
