@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 EDSR = ("model.name=edsr", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
-FSRCNN = ("model.name=fsrcnn", "model.scale=2", "model.d=16", "model.s=8", "model.m=2")
+IDN = (
+    "model.name=idn",
+    "model.scale=2",
+    "model.n_feats=24",
+    "model.n_distilled=8",
+    "model.n_blocks=1",
+)
 # The smallest DRN whose channel attention has a channel.
 DRN = ("model.name=drn", "model.scale=4", "model.n_feats=4", "model.n_blocks=1")
 CSD = (
@@ -26,7 +32,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
         "method.form=infonce", "method.negatives=degraded", "method.adaptive=psnr", *EDSR,
     ),
-    "pisr": ("method.name=pisr", *FSRCNN),
+    "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
     "dual_regression": ("method.name=dual_regression", "method.dual_feats=4", *DRN),
     "drc": ("method.name=drc", "method.weights=STUDENT", *PRUNING, *EDSR),
     "drc_dcp": (
