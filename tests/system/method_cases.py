@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import train as train_script
+
 EDSR = ("model.name=edsr", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
 IDN = (
     "model.name=idn",
@@ -18,6 +20,7 @@ CSD = (
     "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
     "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
 )  # fmt: skip
+WIDE = ("method.name=supervised", *EDSR, "model.n_feats=32")
 PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches=1")
 
 # case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
@@ -52,3 +55,15 @@ def settings_of(case: str, teacher: Path, student: Path) -> list[str]:
         key, _, value = setting.partition("=")
         found.append(f"{key}={paths.get(value, value)}")
     return found
+
+
+def run(folder: Path, pictures: Path, settings: list[str] | tuple[str, ...], *more: str) -> Path:
+    arguments = ["--run_dir", str(folder), "--data_path", str(pictures), *more]
+    assert train_script.main([*arguments, "--set", "data.cache_dir=memory", *settings]) == 0
+    return folder
+
+
+def stage_folders(folder: Path) -> list[Path]:
+    """Return the folders of all stages, the product's last."""
+    earlier = sorted(folder.glob("*/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    return [*(path.parent for path in earlier), folder]
