@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import ops
 
+from src.deploy.latency import machine_name
 from src.losses import ContrastiveLoss
 from src.models.vgg import Vgg19
 
@@ -92,7 +92,7 @@ def main() -> None:
     ratio = results["ours"]["peak_mib"] / results["broadcast"]["peak_mib"]
     print(
         f"B={sizes[0]} K={sizes[1]} {sizes[2]}x{sizes[2]}, five taps: ours / broadcast = "
-        f"{ratio:.2f} ({platform.machine()}, {os.cpu_count()} cores, MindSpore {ms.__version__})"
+        f"{ratio:.2f} ({machine_name('CPU')}, MindSpore {ms.__version__})"
     )
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from src.deploy.latency import machine_name  # noqa: E402
 from src.engine.report import evaluate_sets  # noqa: E402
 from src.files import write_json, write_text  # noqa: E402
 
@@ -116,7 +115,7 @@ def main() -> None:
             "cost": report["costs"]["bicubic"],
             "sets": {s: m["bicubic"] for s, m in report["sets"].items()},
         }
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    machine = machine_name("CPU")
     write_json(output / "results.json", {"steps": args.steps, "machine": machine, **results})
     write_text(output / "results.md", table(results))
     print(table(results), f"{machine}; {(time.time() - start) / 60:.0f} minutes for this call")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from PIL import Image  # noqa: E402
 
 from src.data import Pair, find_sets  # noqa: E402
 from src.deploy import load_weights  # noqa: E402
+from src.deploy.latency import machine_name  # noqa: E402
 from src.engine.evaluate import mean_score, network_upscaler, score_pictures  # noqa: E402
 from src.files import write_json, write_text  # noqa: E402
 from src.models import SlimmableNet, create_model  # noqa: E402
@@ -139,8 +139,7 @@ def report(rows: list[dict], command: str) -> str:
         command,
         "```",
         "",
-        f"Machine: {os.cpu_count()} cores, {platform.machine()}, CPU; MindSpore {ms.__version__}, "
-        "float32, PyNative.",
+        f"Machine: {machine_name('CPU')}; MindSpore {ms.__version__}, float32, PyNative.",
     ]
     return "\n".join(lines) + "\n"
 

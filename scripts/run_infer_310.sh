@@ -37,14 +37,9 @@ esac
 [[ -e $model ]] || fail "the model $model does not exist: give a file or folder of" \
   "export.py --file_format ALL"
 
-# The folder of LR pictures, in the layouts of src/data; without HR the folder itself.
-lr=$data
-for layout in "LR_bicubic/X$scale" "x$scale/LR" "LR/X$scale" LR; do
-  if [[ -d $data/$layout ]]; then
-    lr=$data/$layout
-    break
-  fi
-done
+# The folder of LR pictures as eval.py finds them; without HR the folder itself.
+lr=$("$python" "$root/scripts/lr_folder.py" --data "$data" --scale "$scale")
+lr=${lr:-$data}
 
 compile_app() {
   bash "$root/ascend310_infer/build.sh" >"$output/build.log" 2>&1 || {

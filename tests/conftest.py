@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +39,36 @@ def golden(shared: Path):
             return {key: file[key] for key in file.files}
 
     return load
+
+
+@pytest.fixture(scope="session")
+def golden_edsr(golden):
+    """Loader of the released EDSR: ``golden_edsr(2)`` returns its golden arrays and its network.
+
+    The network is a new one at each call.
+    """
+    from src.deploy import load_reference_weights
+    from src.models import create_model
+    from tests.networks import below
+
+    def load(scale: int):
+        data = golden(f"csd_edsr_x{scale}")
+        net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
+        load_reference_weights(net, below(data, "param/"))
+        return data, net
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def run_on_full_disk(repo: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run Python code that cannot write files of more than 5000 bytes: as if the disk were full."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-B", "-c", code],  # -B: nor may it cut short what it compiles
+            cwd=repo, capture_output=True, text=True, timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+        )  # fmt: skip
+
+    return run

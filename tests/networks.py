@@ -51,6 +51,11 @@ def one_scale(form: str) -> int:
     return next(scale for name, scale in FORMS if name == form)
 
 
+def below(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the entries whose names start so, without the start."""
+    return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
+
+
 def picture(*shape: int) -> np.ndarray:
     """Return seeded noise, float32 in [0, 255]."""
     return np.random.default_rng(sum(shape)).uniform(0, 255, shape).astype(np.float32)

@@ -89,6 +89,29 @@ def find_sets(root: str | os.PathLike[str], scale: int) -> dict[str, list[Pair]]
     return {root.resolve().name: find_pairs(root, scale, split="valid")}
 
 
+def find_lr_folder(root: str | os.PathLike[str], scale: int) -> Path | None:
+    """Find the LR pictures of a set.
+
+    Args:
+        root: A set in any layout of `find_pairs` (of ``div2k`` the valid split), or any pictures.
+        scale: Enlargement.
+
+    Returns:
+        The folder that the set's LR pictures lie in or below; None where there are none, or where
+        the pictures are in no layout: they may then be LR pictures themselves.
+
+    Raises:
+        DataError: As `find_pairs`.
+    """
+    root = _existing_folder(root)
+    layout = _detect(root)
+    if layout is None:
+        _refuse_several_sets(root)
+        return None
+    pair = find_pairs(root, scale, layout, split="valid")[0]
+    return None if pair.lr is None else pair.lr.parents[pair.name.count("/")]
+
+
 def misfit(hr_size: tuple[int, int], lr_size: tuple[int, int], scale: int) -> str | None:
     """Say why an LR picture cannot come from an HR picture, None if it can.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from src.errors import WeightsError
-from src.models.weights import STATE_PREFIX, SUFFIXES, read_arrays, shorten
+from src.models.weights import STATE_PREFIX, SUFFIXES, read_arrays, shorten, weights_file
 
 Arrays = dict[str, np.ndarray]
 
@@ -43,9 +43,7 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
         WeightsError: the file is missing, damaged, of another format, holds more than tensors, or
             numbers that are not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}: give the path of an existing file")
+    path = weights_file(path)
     if path.suffix not in (*_TORCH, *SUFFIXES):
         raise WeightsError(
             f"{path} has an unknown format: expected one of {', '.join((*_TORCH, *SUFFIXES))}"
@@ -95,9 +93,7 @@ def read_torch(path: str | Path) -> tuple[Arrays, list[str]]:
         WeightsError: PyTorch is not installed, or the file is missing, damaged or holds something
             else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}: give the path of an existing file")
+    path = weights_file(path)
     try:
         import torch
     except ImportError as error:

@@ -220,6 +220,36 @@ _MEASURES: dict[str, Callable[[_Seen], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def _fill_edsr(options: dict[str, Any], source: str) -> list[str]:
+    """Fill in `res_scale`: the published networks of 256 features need it, all others do not."""
+    if "res_scale" in options:
+        return []
+    options["res_scale"] = 0.1 if options["n_feats"] == 256 else 1.0
+    return [
+        f"res_scale cannot be seen in the weights: {options['res_scale']} assumed, give "
+        f"--set res_scale={1.1 - options['res_scale']:.1f} if it is that"
+    ]
+
+
+def _fill_carn(options: dict[str, Any], source: str) -> list[str]:
+    """Fill in `csd`, which is never guessed: CSD's variant gives other pictures."""
+    if "csd" not in options:
+        if options["groups"] == 1:
+            raise ConfigError(
+                f"{source}: carn, whose weights do not show whether it is CSD's variant: give "
+                "--set csd=true or --set csd=false"
+            )
+        options["csd"] = False  # CSD has no groups
+    return []
+
+
+# Networks with options that no tensor shows -> what fills them in where the user does not say, and
+# returns remarks on what it assumes.
+_HIDDEN: dict[str, Callable[[dict[str, Any], str], list[str]]] = {
+    "edsr": _fill_edsr, "carn": _fill_carn,
+}  # fmt: skip
+
+
 def measure(shapes: Shapes, release: Release) -> dict[str, Any] | None:
     """Return the options of a release's network as the shapes tell them; None if it is another.
 
@@ -293,20 +323,8 @@ def _candidate(
             f"{source}: {release.title}, {network}, whose weights do not show the scale: give one "
             f"of {scales}"
         )
-    if network == "carn" and "csd" not in options:
-        if options["groups"] == 1:
-            raise ConfigError(
-                f"{source}: carn, whose weights do not show whether it is CSD's variant: give "
-                "--set csd=true or --set csd=false"
-            )
-        options["csd"] = False  # CSD has no groups
-    if network == "edsr" and "res_scale" not in options:
-        # The published networks of 256 features need it; all others do without.
-        options["res_scale"] = 0.1 if options["n_feats"] == 256 else 1.0
-        unseen.append(
-            f"res_scale cannot be seen in the weights: {options['res_scale']} assumed, give "
-            f"--set res_scale={1.1 - options['res_scale']:.1f} if it is that"
-        )
+    if network in _HIDDEN:
+        unseen += _HIDDEN[network](options, source)
     return Recognised(release, create_model(network, **options), unseen)
 
 

@@ -11,12 +11,15 @@ from typing import Any
 
 Layers = dict[str, str]
 
-_STAGES = range(3)  # of an upsampler, at most; each a convolution and a pixel shuffle
-
 
 def own(config: Any) -> Layers:
     """Return nothing: ours."""
     return {}
+
+
+def _upsampler(theirs: str) -> Layers:
+    """Return the names of an upsampler's stages, up to three: each a convolution and a shuffle."""
+    return {f"upsampler.blocks.{i}": f"{theirs}.{2 * i}" for i in range(3)}
 
 
 def edsr_pytorch(config: Any) -> Layers:
@@ -24,19 +27,19 @@ def edsr_pytorch(config: Any) -> Layers:
     names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
     for b in range(config.n_blocks):
         names |= {f"body.{b}.conv1": f"body.{b}.body.0", f"body.{b}.conv2": f"body.{b}.body.2"}
-    return names | {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+    return names | _upsampler("tail.0")
 
 
 def edsr_zoo(config: Any) -> Layers:
     """Return the names of the MindSpore model zoo (official/cv/EDSR)."""
     names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
     names |= {"sub_mean": "norm", "add_mean": "de_norm"}
-    return names | {f"upsampler.blocks.{i}": f"tail.0.up.{2 * i}" for i in _STAGES}
+    return names | _upsampler("tail.0.up")
 
 
 def _basicsr() -> Layers:
     names = {"head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last"}
-    return names | {f"upsampler.blocks.{i}": f"upsample.{2 * i}" for i in _STAGES}
+    return names | _upsampler("upsample")
 
 
 def edsr_basicsr(config: Any) -> Layers:
@@ -58,7 +61,7 @@ def rcan(config: Any) -> Layers:
     """Return the names of RCAN (yulunzhang/RCAN), which EDSR-PyTorch shares."""
     names = {"head": "head.0", "body_conv": f"body.{config.n_groups}", "tail_conv": "tail.1"}
     names |= {f"body.{g}.conv": f"body.{g}.body.{config.n_blocks}" for g in range(config.n_groups)}
-    names |= {f"upsampler.blocks.{i}": f"tail.0.{2 * i}" for i in _STAGES}
+    names |= _upsampler("tail.0")
     layers = ("body.0", "body.2", "body.3.conv_du.0", "body.3.conv_du.2")
     return names | _rcan_blocks(config, "body.{g}.body.{b}", layers)
 

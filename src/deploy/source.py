@@ -5,12 +5,17 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.deploy.manifest import NAME, Manifest, ModelFile, digest, find_model, read_manifest
 from src.deploy.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
+from src.engine.msrun import under_msrun
 from src.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from src.engine.distributed import World
 
 _FORMATS = {".onnx": "ONNX", ".mindir": "MINDIR"}
 
@@ -189,6 +194,29 @@ def _check_onnx(path: Path) -> None:
         start = file.read(1)
     if start != b"\x08":  # field 1 of the model, its version, a number
         raise WeightsError(f"{path} cannot be read as ONNX: export it again")
+
+
+def start_where_needed(runtime: str, device_target: str, device_id: int = 0) -> World | None:
+    """Start MindSpore's device before a source is opened, but leave MindSpore out on a plain CPU.
+
+    Args:
+        runtime: ``auto``, ``mindspore`` or ``openvino``.
+        device_target: ``Ascend``, ``GPU`` or ``CPU``.
+        device_id: which one; under `msrun` each process gets its own instead.
+
+    Returns:
+        This process among its peers; None where nothing had to be started.
+
+    Raises:
+        ConfigError: the runtime does not go with the device.
+        DeviceError: see `start_device`.
+    """
+    choose_runtime(runtime, device_target)  # what excludes each other is said first
+    if device_target == "CPU" and not under_msrun():
+        return None
+    from src.engine.distributed import start_device
+
+    return start_device(device_target, device_id)
 
 
 def open_source(

@@ -14,8 +14,8 @@ from src.deploy.batch import Result, sizes_of, upscale_jobs
 from src.deploy.budget import tile_for
 from src.deploy.jobs import Job, claim_folder, find_jobs
 from src.deploy.latency import milliseconds
-from src.deploy.runtime import Runtime, choose_runtime
-from src.deploy.source import Source, open_source
+from src.deploy.runtime import Runtime
+from src.deploy.source import Source, open_source, start_where_needed
 from src.deploy.upscaler import LARGEST_TILE, Upscaler, default_overlap, smallest_tile
 from src.errors import ConfigError
 
@@ -84,14 +84,9 @@ def upscale(
     """
     if options.width is not None and options.budget_ms is not None:
         raise ConfigError("--width and --budget-ms exclude each other: give one of them")
-    choose_runtime(runtime, device_target)  # what excludes each other is said first
     jobs = find_jobs(inputs, output, options.suffix, options.compare)
-    rank, size, world = 0, 1, None
-    if "MS_ROLE" in os.environ or device_target != "CPU":
-        from src.engine.distributed import start_device
-
-        world = start_device(device_target, device_id)
-        rank, size = world.rank, world.size
+    world = start_where_needed(runtime, device_target, device_id)
+    rank, size = (0, 1) if world is None else (world.rank, world.size)
     threads = max(1, len(os.sched_getaffinity(0)) // size) if size > 1 else 0
     source = open_source(checkpoint, model, runtime, device_target, precision, threads)
     sizes = sizes_of(jobs)

@@ -13,6 +13,7 @@ import numpy as np
 from mindspore import communication, ops
 from mindspore.mint.distributed import TCPStore
 
+from src.engine.msrun import under_msrun
 from src.engine.quiet import mindspore_muted
 from src.errors import DeviceError
 
@@ -86,11 +87,6 @@ class World:
         if self.meeting is not None:
             self.meeting.join()
         return ops.AllReduce()(ms.Tensor(values, ms.float32)).asnumpy()
-
-
-def under_msrun() -> bool:
-    """Tell whether `msrun` has started this process, perhaps as the only one."""
-    return "MS_ROLE" in os.environ
 
 
 def start_device(target: str, device_id: int = 0) -> World:

@@ -102,19 +102,22 @@ def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
     check_pairs(pairs, problem, "checked")
 
 
-def score_pictures(upscale: Enlarge, pairs: Sequence[Pair], scale: int) -> list[Score]:
+def score_pictures(
+    upscale: Enlarge, pairs: Sequence[Pair], scale: int, from_hr: bool = False
+) -> list[Score]:
     """Enlarge every LR picture and compare it with HR.
 
     Args:
         upscale: from LR to SR, uint8 RGB.
         pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
         scale: also the shave.
+        from_hr: whether ``upscale`` is given HR instead, as a teacher that may see it.
     """
     scores = []
     for pair in pairs:
         lr, hr = load_pair(pair, scale)
         start = time.perf_counter()
-        sr = upscale(lr)
+        sr = upscale(hr if from_hr else lr)
         seconds = time.perf_counter() - start
         scores.append(Score(pair.name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale), seconds))
     return scores

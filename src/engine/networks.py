@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.engine.evaluate import network_cost
-from src.models import MODELS, SlimmableNet, create_model, list_presets, resolve
+from src.models import MODELS, SlimmableNet, create_model, list_models, list_presets, resolve
+from src.options import build_options
 
-# Networks whose defaults are the published size; EDSR's and DRN's sizes are presets.
-_NETWORKS = ("carn", "fsrcnn", "idn", "rcan", "vdsr")
 _SCALE = 4  # which all of them offer
 
 
@@ -23,7 +22,7 @@ def network_table() -> str:
         "| widths |",
         "| --- | --- | --- | --- | ---: | ---: | --- |",
     ]
-    for name in sorted([*_NETWORKS, *list_presets()]):
+    for name in _published():
         network, options = resolve(name, {"scale": _SCALE})
         net = create_model(name, scale=_SCALE)
         cost = network_cost(net)
@@ -33,6 +32,18 @@ def network_table() -> str:
             f"| {cost['multiply_adds_720p'] / 1e9:,.1f} G | {_widths(net)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _published() -> list[str]:
+    """Return all presets, and the networks whose defaults are none of them."""
+    presets = list_presets()
+    named = [_config(preset) for preset in presets]
+    return sorted([*presets, *(name for name in list_models() if _config(name) not in named)])
+
+
+def _config(name: str) -> Any:
+    network, options = resolve(name, {"scale": _SCALE})
+    return build_options(MODELS.get(network).Config, options, "model")
 
 
 def _described(network: str, options: Mapping[str, Any]) -> str:

@@ -8,10 +8,8 @@ from typing import Any
 
 from src.data import Pair, find_sets
 from src.deploy.latency import machine_name
-from src.deploy.runtime import choose_runtime
-from src.deploy.source import open_source
+from src.deploy.source import open_source, start_where_needed
 from src.deploy.upscaler import LARGEST_TILE
-from src.engine.distributed import start_device
 from src.engine.evaluate import (
     bicubic_upscaler,
     check_pictures,
@@ -69,9 +67,7 @@ def evaluate_sets(
     network = checkpoint or model
     source, runtime_name = None, None
     if network is not None:
-        if device_target != "CPU":
-            choose_runtime(runtime, device_target)  # what excludes each other is said first
-            start_device(device_target, device_id)
+        start_where_needed(runtime, device_target, device_id)
         source = open_source(checkpoint, model, runtime, device_target, precision)
         if scale not in (None, source.scale):
             raise ConfigError(

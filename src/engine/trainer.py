@@ -228,8 +228,12 @@ class Trainer:
         if self.world.is_main:
             row = {"kind": "valid", "step": self.state.step}
             for label, width in self.stage.validate.items():
-                upscale = network_upscaler(self.net, width)
-                row[label] = mean_score(score_pictures(upscale, self.valid_pairs, self.net.scale))
+                make = self.stage.from_hr
+                scores = score_pictures(
+                    make or network_upscaler(self.net, width),
+                    self.valid_pairs, self.net.scale, from_hr=make is not None,
+                )  # fmt: skip
+                row[label] = mean_score(scores)
                 logger.info(
                     "step %d  valid %s: %.3f dB, SSIM %.4f",
                     self.state.step, label, row[label]["psnr"], row[label]["ssim"],

@@ -182,8 +182,10 @@ def _encode_stream(stream: Iterator[bytes], *how: Any) -> None:
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     with ThreadPoolExecutor(1) as pool:
-        encoding = pool.submit(_encode, read_end, *how)
-        try:
+        # Closed before the pool waits for the encoder, wherever Ctrl-C comes: where the stream has
+        # broken off, the encoder fails and ends.
+        with os.fdopen(write_end, "wb", buffering=0):
+            encoding = pool.submit(_encode, read_end, *how)
             for data in stream:
                 rest = memoryview(data)
                 while rest and not encoding.done():
@@ -193,8 +195,6 @@ def _encode_stream(stream: Iterator[bytes], *how: Any) -> None:
                             rest = rest[os.write(write_end, rest) :]
                 if encoding.done():
                     break
-        finally:
-            os.close(write_end)  # where the stream has broken off, the encoder fails and ends
         encoding.result()
 
 

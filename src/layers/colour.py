@@ -6,7 +6,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn
+from mindspore import nn, ops
 
 from src.layers.slim import conv2d
 
@@ -15,6 +15,13 @@ _WEIGHTS = (65.481, 128.553, 24.966)
 
 # Adding LUMA_TO_RGB * d to R, G and B of [0, 255] adds d to Y of [0, 1] and leaves Cb and Cr alone.
 LUMA_TO_RGB = 255 * 255 / sum(_WEIGHTS)
+_BLACK = 16 / 255
+
+
+def grey(y: ms.Tensor) -> ms.Tensor:
+    """Return the grey picture (N, 3, H, W), RGB in [0, 255], whose `Luma` is ``y`` (N, 1, H, W)."""
+    level = (y - _BLACK) * LUMA_TO_RGB
+    return ops.concat((level, level, level), 1)
 
 
 class Luma(nn.Cell):
@@ -24,7 +31,7 @@ class Luma(nn.Cell):
         super().__init__()
         weights = np.array(_WEIGHTS).reshape(1, 3, 1, 1) / 255**2
         self.weights = ms.Tensor(weights.astype(np.float32))
-        self.black = 16 / 255
+        self.black = _BLACK
 
     def construct(self, x: ms.Tensor) -> ms.Tensor:
         """Map (N, 3, H, W) to (N, 1, H, W)."""

@@ -202,6 +202,28 @@ def conv2d(
     return ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
 
 
+def conv_transpose2d(
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    stride: int = 1,
+    cut: tuple[int, int] = (0, 0),
+) -> ms.Tensor:
+    """Convolve (N, I, H, W) transposed by (I, O, k, k).
+
+    The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
+    and as many columns at the left and at the right.
+    """
+    n, channels, h, w = x.shape
+    side, (before, after) = weight.shape[2], cut
+    more = side - stride - before - after
+    transpose = ops.Conv2DTranspose(
+        channels, side, "pad", (before, after, before, after), stride=stride
+    )
+    y = transpose(x, weight, (n, weight.shape[1], h * stride + more, w * stride + more))
+    return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+
+
 class SlimConv2d(SlimConv):
     """A 2-D convolution of adjustable width with size-preserving zero padding.
 

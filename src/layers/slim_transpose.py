@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import mindspore as ms
-from mindspore import ops
 from mindspore.common.initializer import Uniform, initializer
 
-from src.layers.slim import Channels, SlimConv, parts_of, take
+from src.layers.slim import Channels, SlimConv, conv_transpose2d, parts_of, take
 
 
 class SlimConvTranspose2d(SlimConv):
@@ -65,15 +64,10 @@ class SlimConvTranspose2d(SlimConv):
             weight = take(weight, self.in_parts, width, 0)
         if width != 1 and self.slim_out:
             weight = take(weight, self.out_parts, width, 1)
-        before, after = self.pads
-        n, channels, h, w = x.shape
-        size = (n, weight.shape[1], h * self.stride, w * self.stride)
-        transpose = ops.Conv2DTranspose(
-            channels, self.kernel_size, "pad", (before, after, before, after), stride=self.stride
-        )
         dtype = self.compute_dtype
-        y = transpose(x.astype(dtype), weight.astype(dtype), size)
-        return y + self.bias_at(width).reshape((1, -1, 1, 1))
+        return conv_transpose2d(
+            x.astype(dtype), weight.astype(dtype), self.bias_at(width), self.stride, self.pads
+        )
 
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`, in float32."""

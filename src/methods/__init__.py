@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
 from src.methods.base import Batch, Method
-from src.methods.csd import Csd
-from src.methods.drc import Drc
-from src.methods.dual_regression import DualRegression
 from src.methods.registry import METHODS
-from src.methods.supervised import Supervised
 from src.options import build_options
 
-__all__ = [
-    "METHODS",
-    "Batch",
-    "Csd",
-    "Drc",
-    "DualRegression",
-    "Method",
-    "Supervised",
-    "create_method",
-    "list_methods",
-]
+__all__ = ["METHODS", "Batch", "Method", "create_method", "list_methods"]
+
+# A file in this folder is all that a method needs: it enters itself into the registry.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def create_method(method: Mapping[str, Any], model: Mapping[str, Any], batch: Batch) -> Method:

@@ -83,6 +83,8 @@ class Stage:
         reads_unpaired: whether the loss can use pictures without HR.
         make_step: builds another step than the gradient of ``loss`` and Adam, from the options of
             training (`src.config.TrainConfig`) and the number of ranks.
+        from_hr: maps a validation picture's HR, (H, W, 3) uint8 RGB, to the picture that is scored
+            in place of what ``net`` makes of its LR; where the net is part of what is trained.
     """
 
     net: SlimmableNet
@@ -95,6 +97,7 @@ class Stage:
     parts: int = 1
     reads_unpaired: bool = False
     make_step: Callable[[Any, int], Step] | None = None
+    from_hr: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         """Give the helpers' parameters names that no network has."""

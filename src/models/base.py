@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
 
-from src.errors import ConfigError, WidthError
+from src.errors import ConfigError, WidthError, did_you_mean
+from src.layers.colour import grey
 from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
 from src.models.registry import MODELS
@@ -18,7 +20,7 @@ class SlimmableNet(nn.Cell):
 
     A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
     that describes the same network with every layer at that width) and ``scales``, and writes
-    ``features``.
+    ``features`` and, in its ``__init__``, ``tap_names``.
 
     Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
     W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
@@ -32,12 +34,15 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
-    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic.
+    # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
+    # sets ``luma``, a `src.layers.colour.Luma`.
     colour: str = "RGB"
     # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
     # network with channel attention takes means over the whole picture as well: there this is the
     # reach of its convolutions, and a tile's means stand for the picture's.
     margin: int
+    # What the taps of `features` are called, in their order; the same at every width.
+    tap_names: tuple[str, ...]
 
     def __init__(self, config: Any):
         super().__init__()
@@ -57,6 +62,20 @@ class SlimmableNet(nn.Cell):
     ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
+
+    def tap_indices(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return where the taps of these names lie in what `features` returns.
+
+        Raises:
+            ConfigError: a name that no tap of this network has.
+        """
+        for name in names:
+            if name not in self.tap_names:
+                raise ConfigError(
+                    f"{name!r} is not a tap of this {type(self).__name__}: "
+                    f"{did_you_mean(name, self.tap_names)}"
+                )
+        return tuple(self.tap_names.index(name) for name in names)
 
     def outputs(
         self, lr: ms.Tensor, width: float = 1.0
@@ -108,6 +127,28 @@ class SlimmableNet(nn.Cell):
                 f"width {width:g} cannot be realised by every layer of this network; "
                 f"choose one of: {shown}"
             )
+
+    def own_colours(self, rgb: ms.Tensor) -> ms.Tensor:
+        """Return of RGB in [0, 255], (N, 3, H, W), what the network enlarges, in [0, 1].
+
+        This is Y (N, 1, H, W), black at 16/255 and white at 235/255, where ``colour`` says so; else
+        RGB (N, 3, H, W).
+        """
+        return self.luma(rgb) if self.colour == "Y" else rgb / 255
+
+    def picture_of_own(self, x: ms.Tensor) -> ms.Tensor:
+        """Return RGB in [0, 255] of what `own_colours` returns; a grey picture where that is Y."""
+        return grey(x) if self.colour == "Y" else x * 255
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size.
+
+        What a network makes of Y does not depend on the other colours, so a grey picture will do.
+        """
+        taps, sr = self.features(self.picture_of_own(x), width)
+        return taps, self.own_colours(sr)
 
     def set_precision(self, level: str) -> None:
         """Choose what is computed in float16; weights, mean shift and picture stay float32.

@@ -95,6 +95,7 @@ class Carn(SlimmableNet):
         )
         self.exit = SlimConv2d(feats, 3, slim_out=False)
         self.add_mean = MeanShift(+1, rgb_range)
+        self.tap_names = ("entry", "cascade1", "cascade2", "cascade3")
         # One pixel for each 3x3 convolution: entry, two in each of nine blocks, upsampling, exit.
         self.margin = 1 + 2 * 9 + (2 if config.scale == 4 else 1) + 1
 

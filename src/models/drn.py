@@ -75,6 +75,7 @@ class Drn(SlimmableNet):
         self.tail = nn.CellList([SlimConv2d(feats, 3, slim_out=False) for feats in entering])
         self.add_mean = MeanShift(+1)
         self.phases = phases
+        self.tap_names = tuple(f"x{2**i}" for i in range(phases + 1))
         self.margin = _reach(config, phases)
 
     def prunable(self) -> list[InnerChannels]:

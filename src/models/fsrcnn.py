@@ -75,6 +75,7 @@ class Fsrcnn(SlimmableNet):
         self.mapping = nn.CellList([ConvPRelu(s, s, 3, each) for _ in range(config.m)])
         self.expanding = ConvPRelu(s, d, 1, each)
         self.last_layer = SlimConvTranspose2d(d, 1, 9, config.scale, cut=4, slim_out=False)
+        self.tap_names = ("feature_extraction", "shrinking", "mapping", "expanding")
         self.margin = 2 + config.m + self.last_layer.reach
 
     def enlarge_luma(
@@ -92,6 +93,12 @@ class Fsrcnn(SlimmableNet):
             mapped = layer(mapped, width)
         expanded = self.expanding(mapped, width)
         return (features, shrunk, mapped, expanded), self.last_layer(expanded, width)
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """As `enlarge_luma`: without the colours, which are enlarged for nothing."""
+        return self.enlarge_luma(x, width)
 
     def features(
         self, lr: ms.Tensor, width: float = 1.0

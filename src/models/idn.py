@@ -75,6 +75,7 @@ class Idn(SlimmableNet):
             else SubPixel(scale, n, colours)
         )
         self.relu = nn.LeakyReLU(SLOPE)
+        self.tap_names = ("head", *(f"block{i + 1}" for i in range(config.n_blocks)))
         self.margin = 2 + 6 * config.n_blocks + self.upsample.reach
 
     def features(

@@ -20,6 +20,18 @@ SUFFIXES = (".ckpt", ".npz", ".safetensors")
 STATE_PREFIX = "state."
 
 
+def weights_file(path: str | Path) -> Path:
+    """Return the path of weights that are about to be read.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weights at {path}: give the path of an existing file")
+    return path
+
+
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """Read all tensors of a file by name; floating ones become float32.
 
@@ -29,9 +41,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: no such file, another format, or a damaged file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}: give the path of an existing file")
+    path = weights_file(path)
     if path.suffix in (".pth", ".pt"):
         raise WeightsError(
             f"{path} is a PyTorch file: convert it once with "

@@ -9,23 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.deploy import load_reference_weights
 from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
 from src.deploy.upscale import Options, upscale
 from src.engine.checkpoint import describe_network, save_checkpoint
 from src.imaging import imread
-from src.models import create_model
 
 WIDTHS = [1.0, 0.5, 0.25]
 
 
 @pytest.fixture(scope="module", params=[2, 3, 4], ids=lambda scale: f"x{scale}")
-def bundle(request, golden, tmp_path_factory) -> tuple[int, Path]:
+def bundle(request, golden_edsr, tmp_path_factory) -> tuple[int, Path]:
     """(scale, bundle) of the released EDSR at three widths, as export.py writes it."""
-    arrays = golden(f"csd_edsr_x{request.param}")
-    net = create_model("edsr", scale=request.param, n_feats=16, n_blocks=3, res_scale=0.1)
-    load_reference_weights(net, {k[6:]: v for k, v in arrays.items() if k.startswith("param/")})
+    _, net = golden_edsr(request.param)
     folder = tmp_path_factory.mktemp("bundle")
     state = TrainingState(describe_network("edsr", net), {}, widths=WIDTHS)
     save_checkpoint(folder / "best.ckpt", net, state)

@@ -10,9 +10,8 @@ import openvino
 import pytest
 from PIL import Image
 
-from src.deploy import extract, load_reference_weights
+from src.deploy import extract
 from src.deploy.onnx_graph import to_onnx
-from src.models import create_model
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
 WIDTHS = (1.0, 0.5, 0.25)
@@ -60,11 +59,9 @@ def largest_difference(a: np.ndarray, b: np.ndarray) -> int:
 
 
 @pytest.fixture(scope="session", params=[2, 3, 4], ids=lambda scale: f"x{scale}")
-def edsr(request, golden, tmp_path_factory) -> tuple[int, Path]:
+def edsr(request, golden_edsr, tmp_path_factory) -> tuple[int, Path]:
     """(scale, bundle) of the reference EDSR at three widths."""
-    arrays = golden(f"csd_edsr_x{request.param}")
-    net = create_model("edsr", scale=request.param, n_feats=16, n_blocks=3, res_scale=0.1)
-    load_reference_weights(net, {k[6:]: v for k, v in arrays.items() if k.startswith("param/")})
+    _, net = golden_edsr(request.param)
     models = {w: to_onnx(extract(net, w)).SerializeToString() for w in WIDTHS}
     folder = tmp_path_factory.mktemp("edsr") / f"x{request.param}"
     return request.param, write_bundle(folder, request.param, models, margin=net.margin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.data import Pair, find_pairs, find_sets
+from src.data import Pair, find_lr_folder, find_pairs, find_sets
 from src.errors import DataError
 from src.imaging import imwrite
 
@@ -108,6 +108,35 @@ def test_sets_without_lr(tmp_path):
     }
     put(tmp_path / "c.png")
     assert list(find_sets(tmp_path, 2)) == [tmp_path.name]
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr"),
+    [
+        ("HR", "LR"),
+        ("HR", "LR/X2"),
+        ("HR", "LR_bicubic/X2"),
+        ("x2/HR", "x2/LR"),
+        ("DIV2K_valid_HR", "DIV2K_valid_LR_bicubic/X2"),
+    ],
+)
+def test_the_folder_of_lr_pictures(tmp_path, hr, lr):
+    put(tmp_path / hr / "sub" / "a.png")
+    assert find_lr_folder(tmp_path / hr, 2) is None  # pictures in no layout
+    put(tmp_path / lr / "sub" / "ax2.png", 8, 12)
+    assert find_lr_folder(tmp_path, 2) == tmp_path / lr
+
+
+def test_no_folder_of_lr_pictures(tmp_path):
+    put(tmp_path / "DIV2K_valid_HR" / "0801.png")
+    assert find_lr_folder(tmp_path, 2) is None
+    for name in ("a.png", "a.jpg"):  # two of one name matter to pairs only
+        put(tmp_path / "photos" / name)
+    assert find_lr_folder(tmp_path / "photos", 2) is None
+    put(tmp_path / "sets" / "Set5" / "HR" / "a.png")
+    put(tmp_path / "sets" / "Set5" / "LR" / "a.png", 8, 12)
+    with pytest.raises(DataError, match="holds the sets Set5, expected one set"):
+        find_lr_folder(tmp_path / "sets", 2)
 
 
 def test_shared_benchmark(shared):

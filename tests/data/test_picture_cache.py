@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -115,20 +112,13 @@ def test_unusable_folder(tmp_path):
         PictureCache(tmp_path / "file" / "cache")
 
 
-def test_full_disk_leaves_nothing_half_written(tmp_path, repo):
+def test_full_disk_leaves_nothing_half_written(tmp_path, run_on_full_disk):
     imwrite(tmp_path / "a.png", np.zeros((100, 100, 3), np.uint8))
-    code = (
+    done = run_on_full_disk(
         "from pathlib import Path; from src.data import *; from src.errors import OutputError\n"
         f"root = Path({str(tmp_path)!r})\n"
         "try: PatchDataset([Pair('a', root / 'a.png', None)], 2, 8, root / 'cache')\n"
         "except OutputError as error: print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", code],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
     )
     assert done.stdout.startswith("picture cache: cannot write"), done.stderr
     assert done.stdout.count("\n") == 1 and "memory" in done.stdout

@@ -7,46 +7,19 @@ import json
 
 import pytest
 
-from src.deploy.manifest import (
-    Input,
-    Latency,
-    LatencyRow,
-    Manifest,
-    ModelFile,
-    digest,
-    find_model,
-    read_manifest,
-    write_manifest,
-)
+from src.deploy.manifest import Latency, LatencyRow, find_model, read_manifest, write_manifest
 from src.errors import WeightsError, WidthError
-
-
-def model(folder, name, width, file_format="ONNX"):
-    (folder / name).write_bytes(name.encode())
-    return ModelFile(
-        file=name,
-        format=file_format,
-        width=width,
-        bytes=len(name),
-        sha256=digest(folder / name),
-        input=Input((None, 3, None, None)),
-        parameters=10,
-        multiply_adds_720p=20,
-        bytes_per_pixel=30,
-    )
+from tests.deploy.manifests import manifest_of, model_file
 
 
 @pytest.fixture
 def manifest(tmp_path):
-    models = (
-        model(tmp_path, "a.onnx", 0.25),
-        model(tmp_path, "a.mindir", 1.0, "MINDIR"),
-        model(tmp_path, "b.onnx", 1.0),
+    return manifest_of(
+        model_file(tmp_path, "a.onnx", 0.25),
+        model_file(tmp_path, "a.mindir", 1.0),
+        model_file(tmp_path, "b.onnx", 1.0),
+        timed=("a.onnx",),
     )
-    latency = Latency("a machine", 128, (LatencyRow("a.onnx", "openvino", 1.5),))
-    return Manifest(
-        1, {"name": "edsr"}, 2, 7, "RGB", (0, 255), {"sha256": "x"}, models, latency
-    )  # fmt: skip
 
 
 def test_what_is_written_is_read_again(tmp_path, manifest):

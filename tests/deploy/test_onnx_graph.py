@@ -9,7 +9,7 @@ import pytest
 from mindspore import nn
 from onnx.reference import ReferenceEvaluator
 
-from src.deploy import extract, load_reference_weights
+from src.deploy import extract
 from src.deploy.memory import bytes_per_pixel
 from src.deploy.onnx_graph import OPSET, OnnxGraph, Symbol, to_onnx
 from src.deploy.onnx_rewrite import convolve_before_shuffle
@@ -48,11 +48,8 @@ def test_no_tensor_has_more_than_four_axes(form):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_outputs_of_the_release(golden, scale):
-    data = golden(f"csd_edsr_x{scale}")
-    net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
-    weights = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-    load_reference_weights(net, weights)
+def test_the_outputs_of_the_release(golden_edsr, scale):
+    data, net = golden_edsr(scale)
     for width in (1.0, 0.75, 0.5, 0.25):
         expected = data[f"output/{width}"]
         found = run(to_onnx(extract(net, width)), data["input"])

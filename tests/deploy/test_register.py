@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from src.deploy.manifest import (
-    Input,
-    Latency,
-    LatencyRow,
-    Manifest,
-    ModelFile,
-    digest,
-    find_model,
-    read_manifest,
-    write_manifest,
-)
+from src.deploy.manifest import Input, find_model, read_manifest, write_manifest
 from src.deploy.register import main
 from src.errors import WeightsError
+from tests.deploy.manifests import manifest_of, model_file
 
 
 @pytest.fixture
 def folder(tmp_path):
-    entries = []
-    for name, width in (("a.mindir", 1.0), ("b.mindir", 0.5)):
-        (tmp_path / name).write_bytes(name.encode())
-        entries.append(
-            ModelFile(
-                name, "MINDIR", width, len(name), digest(tmp_path / name),
-                Input((1, 3, 128, 128)), 10, 20, 30, 1e-7,
-            )
-        )  # fmt: skip
-    latency = Latency("m", 128, tuple(LatencyRow(e.file, "mindspore", 2.0) for e in entries))
-    write_manifest(tmp_path, Manifest(1, {}, 2, 7, "RGB", (0, 255), {}, tuple(entries), latency))
+    compared = {"input": Input((1, 3, 128, 128)), "largest_relative_difference": 1e-7}
+    models = [
+        model_file(tmp_path, name, width, **compared)
+        for name, width in (("a.mindir", 1.0), ("b.mindir", 0.5))
+    ]
+    write_manifest(tmp_path, manifest_of(*models, timed=("a.mindir", "b.mindir")))
     return tmp_path
 
 

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from src.deploy import load_reference_weights
 from src.deploy import runtime as runtime_module
 from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths
@@ -17,7 +16,6 @@ from src.deploy.source import open_source
 from src.engine.checkpoint import describe_network, save_checkpoint
 from src.errors import ConfigError, DeviceError, WeightsError, WidthError
 from src.imaging import imread
-from src.models import create_model
 
 WIDTHS = [1.0, 0.5, 0.25]
 openvino = pytest.mark.skipif(
@@ -26,14 +24,11 @@ openvino = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def released(golden, tmp_path_factory):
+def released(golden_edsr, tmp_path_factory):
     """scale -> checkpoint with the released weights, and a folder of all its exports."""
     found = {}
     for scale in (2, 3, 4):
-        data = golden(f"csd_edsr_x{scale}")
-        net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
-        weights = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-        load_reference_weights(net, weights)
+        _, net = golden_edsr(scale)
         folder = tmp_path_factory.mktemp(f"x{scale}")
         checkpoint = folder / "best.ckpt"
         state = TrainingState(describe_network("edsr", net), {}, widths=WIDTHS)

@@ -12,6 +12,7 @@ from src.deploy import extract, load_reference_weights, load_weights
 from src.deploy.widths import implant
 from src.errors import WeightsError, WidthError
 from src.models import create_model
+from tests.networks import below
 
 
 def picture(*shape: int) -> ms.Tensor:
@@ -100,10 +101,10 @@ def test_widths_that_do_not_exist():
 
 
 @pytest.fixture
-def released(golden):
-    data = golden("csd_edsr_x2")
-    arrays = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-    return create_model("edsr", scale=2, n_feats=16, n_blocks=3, res_scale=0.1), arrays
+def released(golden_edsr):
+    """A new network and the released weights for it."""
+    data, net = golden_edsr(2)
+    return type(net)(net.config), below(data, "param/")
 
 
 def refused(net, arrays, message):
@@ -126,12 +127,9 @@ def test_released_names_are_our_names(released):
 
 
 @pytest.mark.parametrize("scale", [3, 4])
-def test_the_releases_of_other_scales_load_too(golden, scale):
-    data = golden(f"csd_edsr_x{scale}")
-    arrays = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-    net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
-    load_reference_weights(net, arrays)
-    np.testing.assert_array_equal(net.tail_conv.bias.asnumpy(), arrays["tail_conv.bias"])
+def test_the_releases_of_other_scales_load_too(golden_edsr, scale):
+    data, net = golden_edsr(scale)
+    np.testing.assert_array_equal(net.tail_conv.bias.asnumpy(), data["param/tail_conv.bias"])
 
 
 def test_a_release_for_another_range_of_colours_is_refused(released):

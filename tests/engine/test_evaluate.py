@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from src.data import find_sets
+from src.data.cache import load_pair
 from src.engine.evaluate import (
     bicubic_upscaler,
     mean_score,
@@ -103,3 +104,18 @@ def test_cost_by_hand(net):
     }  # fmt: skip
     again = network_cost(net, 0.5)  # nothing is left behind by the first count
     assert again["multiply_adds_720p"] == expected
+
+
+def test_a_teacher_may_be_scored_on_what_it_makes_of_hr(shared):
+    pairs = find_sets(shared / "data" / "benchmark", 2)["Set5"][:2]
+    seen = []
+
+    def darker(picture):
+        seen.append(picture.shape)
+        return picture - np.minimum(picture, 1)
+
+    scores = score_pictures(darker, pairs, 2, from_hr=True)
+    assert seen == [load_pair(pair, 2)[1].shape for pair in pairs]
+    # One grey level less is 219/255 of a step of Y; only black pixels stay.
+    for score in scores:
+        assert score.psnr == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=0.1)

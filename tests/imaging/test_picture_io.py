@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -198,22 +195,14 @@ def test_wrong_arrays_are_the_callers_fault(tmp_path, img):
         imwrite(tmp_path / "a.png", img)
 
 
-def test_full_disk_keeps_the_old_file(tmp_path, repo):
+def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk):
     imwrite(tmp_path / "a.png", RGB)
     before = (tmp_path / "a.png").read_bytes()
-    code = (
+    done = run_on_full_disk(
         "import numpy as np; from src.imaging import imwrite; from src.errors import OutputError\n"
         "img = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)\n"
         f"try: imwrite({str(tmp_path / 'a.png')!r}, img)\n"
         "except OutputError as error: print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert "cannot write" in done.stdout, done.stderr
     assert (tmp_path / "a.png").read_bytes() == before

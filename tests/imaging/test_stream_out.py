@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import signal
 import struct
 import subprocess
@@ -271,25 +270,16 @@ def test_wrong_strips_are_the_callers_fault(tmp_path, strips):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_full_disk_keeps_the_old_file(tmp_path, repo, suffix):
+def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk, suffix):
     target = tmp_path / f"a{suffix}"
     imwrite(target, RGB)
     before = target.read_bytes()
-    code = (
+    done = run_on_full_disk(
         "import numpy as np; from src.imaging import save_strips\n"
         "from src.errors import OutputError\n"
         "noise = np.random.default_rng(0).integers(0, 256, (100, 500, 3), dtype=np.uint8)\n"
         f"try: save_strips({str(target)!r}, 1000, 500, 3, np.uint8, [noise] * 10)\n"
         "except OutputError as error: print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)),
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert f"cannot write {target}" in done.stdout and done.stdout.count("\n") == 1, done
     assert not done.stderr

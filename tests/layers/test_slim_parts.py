@@ -149,6 +149,25 @@ def test_prelu(channels):
     assert changed.tolist() == ([True] * 4 + [False] * 4 if channels else [True])
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_gradient_of_a_shared_slope_that_cancels(graph):
+    """As exact as its terms, whose sum is a thousandth of them."""
+    cell = PRelu().set_train()
+    x = -np.abs(noise(4, 16, 40, 40)) - 0.1
+    sign = np.where(np.arange(x.size) < x.size / 2, 1.0, -1.0).reshape(x.shape)
+    upstream = (sign / np.abs(x) + 0.001).astype(np.float32)
+
+    def weighted(x, upstream):
+        return (cell(x) * upstream).sum()
+
+    run = ms.grad(weighted, None, [cell.weight])
+    (found,) = (ms.jit(run) if graph else run)(ms.Tensor(x), ms.Tensor(upstream))
+    terms = x.astype(np.float64) * upstream
+    assert np.abs(terms).sum() > 500 * abs(terms.sum())
+    np.testing.assert_allclose(found.asnumpy(), terms.sum(), atol=1e-8 * np.abs(terms).sum())
+    np.testing.assert_array_equal(cell(ms.Tensor(x)).asnumpy(), x * np.float32(0.25))
+
+
 def test_split_undoes_concat_at_every_width():
     split = Split((4, 12))
     for width in (1.0, 0.25):

@@ -6,7 +6,6 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.deploy import load_reference_weights
 from src.errors import ConfigError, RegistryError, WidthError
 from src.models import create_model, list_models
 
@@ -28,16 +27,9 @@ def parameters_at(net, width: float) -> int:
 
 
 @pytest.fixture(scope="module")
-def released(golden):
+def released(golden_edsr):
     """scale -> the golden arrays and the network with the released weights."""
-    found = {}
-    for scale in (2, 3, 4):
-        data = golden(f"csd_edsr_x{scale}")
-        net = create_model("edsr", scale=scale, n_feats=16, n_blocks=3, res_scale=0.1)
-        weights = {k.removeprefix("param/"): v for k, v in data.items() if k.startswith("param/")}
-        load_reference_weights(net, weights)
-        found[scale] = data, net
-    return found
+    return {scale: golden_edsr(scale) for scale in (2, 3, 4)}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from src.deploy import extract
 from src.deploy.widths import implant
 from src.errors import ConfigError, WidthError
+from src.metrics import rgb_to_y
 from src.models import SlimmableNet, create_model, list_presets
 from tests.networks import FORMS, SMALL, assert_same, one_scale, picture, run, small
 
@@ -26,6 +27,27 @@ def test_the_picture_is_enlarged_by_the_scale(form, scale):
         sr = net(ms.Tensor(picture(*shape)))
         assert sr.dtype == ms.float32
         assert sr.shape == (*shape[:2], shape[2] * scale, shape[3] * scale)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("form", SMALL)
+def test_own_colours_are_enlarged_as_the_picture_is(form, graph):
+    """What a network makes of Y, or of RGB, is in [0, 1] what it makes of the whole picture."""
+    net = small(form, one_scale(form))
+    rgb = ms.Tensor(picture(1, 3, 6, 7))
+
+    def own(rgb):
+        return net.enlarge_own(net.own_colours(rgb))
+
+    taps, sr = (ms.jit(own) if graph else own)(rgb)
+    expected_taps, whole = net.features(rgb)
+    if net.colour == "Y":
+        expected = rgb_to_y(whole.asnumpy()[0].transpose(1, 2, 0))[None, None] / 255
+    else:
+        expected = whole.asnumpy() / 255
+    np.testing.assert_allclose(sr.asnumpy(), expected, atol=2e-5)
+    for found, tap in zip(taps, expected_taps, strict=True):
+        np.testing.assert_allclose(found.asnumpy(), tap.asnumpy(), atol=1e-4)
 
 
 # How each network's size is drawn: all numbers of channels that the form allows, some of the rest.
@@ -155,6 +177,24 @@ def test_taps_are_as_documented(form):
         taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 5)), width)
         expected = [(1, int(c * width), 4 * side, 5 * side) for c, side in TAPS[form]]
         assert [tap.shape for tap in taps] == expected
+
+
+@pytest.mark.parametrize(("form", "scale"), FORMS)
+def test_every_tap_has_a_name_of_its_own(form, scale):
+    net = small(form, scale)
+    taps, _ = net.features(ms.Tensor(picture(1, 3, 4, 4)))
+    names = net.tap_names
+    assert len(names) == len(taps) == len(set(names))
+    assert net.tap_indices(names) == tuple(range(len(taps)))
+    assert net.tap_indices((names[-1], names[0])) == (len(taps) - 1, 0)
+
+
+def test_a_tap_that_does_not_exist_names_those_that_do():
+    net = small("carn", 2)
+    assert net.tap_indices(()) == ()
+    message = r"'cascade4' is not a tap of this Carn: did you mean 'cascade.'\? known: cascade1, "
+    with pytest.raises(ConfigError, match=message):
+        net.tap_indices(("entry", "cascade4"))
 
 
 @pytest.mark.parametrize(

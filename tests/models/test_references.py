@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import mindspore as ms
-import numpy as np
 import pytest
 
 from src.deploy import load_reference_weights
 from src.engine.evaluate import network_cost
 from src.models import create_model
-from tests.networks import assert_same, run
-
-
-def below(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """The entries whose names start so, without the start."""
-    return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
-
+from tests.networks import assert_same, below, run
 
 # The issue asks for 1e-4 of the largest value; float32 gives 1e-6.
 

@@ -74,6 +74,17 @@ def test_mistake_ends_in_one_line(script, args, expected, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 
+def test_lr_pictures_are_found_before_the_harness_is_built(tmp_path):
+    put_pictures(tmp_path / "set" / "HR")
+    (tmp_path / "set" / "LR_bicubic" / "X2").mkdir(parents=True)
+    (tmp_path / "m.onnx").write_text("")
+    done = bash("run_infer_310", "m.mindir", "set", "4", cwd=tmp_path, ENGINE="openvino")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: no folder for scale x4 in set/LR_bicubic, which has x2")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "infer_310").exists()
+
+
 def test_port_in_use_is_reported(tmp_path):
     (tmp_path / "c.yaml").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as other:

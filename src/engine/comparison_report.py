@@ -1,0 +1,121 @@
+"""The results of a comparison as JSON, Markdown and a picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from src.files import replacing, write_json, write_text
+
+_MEASURES = ("psnr", "ssim")
+_COSTS = ("parameters", "multiply_adds_720p", "milliseconds", "minutes")
+
+Results = Mapping[str, Sequence[Mapping[str, Any]]]  # run -> one result per seed
+
+
+def write_report(folder: Path, results: Results) -> dict[str, Any]:
+    """Write ``comparison.json``, ``comparison.md`` and ``comparison.png``; return the JSON.
+
+    Args:
+        folder: exists.
+        results: what has been found up to now; runs without results are left out.
+    """
+    report = summarise({name: found for name, found in results.items() if found})
+    write_json(folder / "comparison.json", report)
+    write_text(folder / "comparison.md", markdown(report))
+    with replacing(folder / "comparison.png") as temporary:
+        plot(report, temporary)
+    return report
+
+
+def summarise(results: Results) -> dict[str, Any]:
+    """Return means and spreads over seeds.
+
+    Returns:
+        ``scale``, ``machine``, ``bicubic`` (set -> psnr, ssim), and ``runs``: name -> ``seeds``,
+        ``parameters``, ``multiply_adds_720p`` (of a result of 1280x720), ``milliseconds`` (of
+        128x128 pixels), ``minutes`` of training, ``runtime``, and ``sets``: set -> psnr and ssim,
+        each with ``mean`` and ``spread`` (standard deviation of the sample; None of one seed).
+    """
+    first = next(iter(results.values()))[0]
+    runs = {}
+    for name, found in results.items():
+        sets = {
+            label: {
+                measure: _spread([result["sets"][label]["network"][measure] for result in found])
+                for measure in _MEASURES
+            }
+            for label in first["sets"]
+        }
+        costs = {cost: statistics.mean(result[cost] for result in found) for cost in _COSTS}
+        seeds = [result["seed"] for result in found]
+        runs[name] = {"seeds": seeds, **costs, "runtime": found[0]["runtime"], "sets": sets}
+    bicubic = {label: scores["bicubic"] for label, scores in first["sets"].items()}
+    return {
+        "scale": first["scale"], "machine": first["machine"], "bicubic": bicubic, "runs": runs,
+    }  # fmt: skip
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the report as a Markdown table, bicubic first."""
+    sets = list(report["bicubic"])
+    header = [
+        "run", "parameters", "GMACs 720p", "ms 128x128", *(f"{name}, dB / SSIM" for name in sets),
+        "training, min", "seeds",
+    ]  # fmt: skip
+    bicubic = [f"{score['psnr']:.2f} / {score['ssim']:.4f}" for score in report["bicubic"].values()]
+    rows = [["bicubic", "0", "0", "", *bicubic, "", ""]]
+    for name, run in report["runs"].items():
+        scores = [
+            f"{_shown(score['psnr'], 2)} / {_shown(score['ssim'], 4)}"
+            for score in run["sets"].values()
+        ]
+        rows.append(
+            [
+                name, f"{run['parameters']:,.0f}", f"{run['multiply_adds_720p'] / 1e9:.2f}",
+                f"{run['milliseconds']:.1f}", *scores, f"{run['minutes']:.1f}",
+                str(len(run["seeds"])),
+            ]
+        )  # fmt: skip
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    title = (
+        f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved; mean ± "
+        f"standard deviation over seeds; {report['machine']}\n\n"
+    )
+    return title + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def plot(report: Mapping[str, Any], path: Path) -> None:
+    """Draw PSNR on the first set against multiply-adds into a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    name, bicubic = next(iter(report["bicubic"].items()))
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for label, run in report["runs"].items():
+        score = run["sets"][name]["psnr"]
+        axes.errorbar(
+            run["multiply_adds_720p"] / 1e9, score["mean"], yerr=score["spread"] or 0, fmt="o",
+            capsize=3, label=label,
+        )  # fmt: skip
+    axes.axhline(bicubic["psnr"], color="grey", linestyle=":", label="bicubic")
+    axes.set_xscale("log")
+    axes.set_xlabel("multiply-adds for a result of 1280x720, 10⁹")
+    axes.set_ylabel(f"PSNR on {name}, dB")
+    axes.set_title(f"x{report['scale']}: quality against cost")
+    figure.legend(loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.mean(values), "spread": spread}
+
+
+def _shown(score: Mapping[str, float | None], digits: int) -> str:
+    mean = f"{score['mean']:.{digits}f}"
+    return mean if score["spread"] is None else f"{mean} ± {score['spread']:.{digits}f}"

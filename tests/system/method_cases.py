@@ -1,0 +1,48 @@
+"""The smallest run of every method that trains something real, by name of the case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EDSR = ("model.name=edsr", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
+FSRCNN = ("model.name=fsrcnn", "model.scale=2", "model.d=16", "model.s=8", "model.m=2")
+# The smallest DRN whose channel attention has a channel.
+DRN = ("model.name=drn", "model.scale=4", "model.n_feats=4", "model.n_blocks=1")
+CSD = (
+    "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
+    "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
+)  # fmt: skip
+PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches=1")
+
+# case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
+CASES: dict[str, tuple[str, ...]] = {
+    "supervised": ("method.name=supervised", *EDSR),
+    "csd": (*CSD, *EDSR),
+    "output_distillation": ("method.name=output_distillation", "method.teacher=TEACHER", *EDSR),
+    "fitnets": ("method.name=fitnets", "method.teacher=TEACHER", *EDSR),
+    "fakd": ("method.name=fakd", "method.teacher=TEACHER", *EDSR),
+    "facd": ("method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2", *EDSR),
+    "facd_infonce": (
+        "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
+        "method.form=infonce", "method.negatives=degraded", "method.adaptive=psnr", *EDSR,
+    ),
+    "pisr": ("method.name=pisr", *FSRCNN),
+    "dual_regression": ("method.name=dual_regression", "method.dual_feats=4", *DRN),
+    "drc": ("method.name=drc", "method.weights=STUDENT", *PRUNING, *EDSR),
+    "drc_dcp": (
+        "method.name=drc", "method.criterion=dcp", "method.weights=STUDENT", *PRUNING, *EDSR,
+    ),
+    "drc_thinet": (
+        "method.name=drc", "method.criterion=thinet", "method.weights=STUDENT", *PRUNING, *EDSR,
+    ),
+}  # fmt: skip
+
+
+def settings_of(case: str, teacher: Path, student: Path) -> list[str]:
+    """Return the settings of a case with the checkpoints' paths filled in."""
+    paths = {"TEACHER": teacher, "STUDENT": student}
+    found = []
+    for setting in CASES[case]:
+        key, _, value = setting.partition("=")
+        found.append(f"{key}={paths.get(value, value)}")
+    return found

@@ -1,0 +1,144 @@
+"""What holds for every method: it trains, can be killed in any stage, and shared by processes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train as train_script
+from src.data import find_pairs
+from src.deploy.checkpoint import load_network
+from src.engine.evaluate import bicubic_upscaler, mean_score, score_pictures
+from src.engine.trainer import Trainer
+from src.methods import list_methods
+from src.models.weights import read_arrays
+from tests.system.method_cases import CASES, EDSR, settings_of
+from tests.system.tiny import put_pictures
+
+pytestmark = pytest.mark.system
+
+TRAIN = (
+    "data.patch=24", "train.batch=16", "train.lr=4e-3", "train.lr_end=1e-5", "train.warmup=20",
+    "train.schedule=cosine", "train.clip_norm=100", "train.valid_every=200", "train.save_every=200",
+)  # fmt: skip
+WIDE = ("method.name=supervised", *EDSR, "model.n_feats=32")
+STEPS = 200
+
+
+def run(folder: Path, pictures: Path, settings: list[str] | tuple[str, ...], *more: str) -> Path:
+    arguments = ["--run_dir", str(folder), "--data_path", str(pictures), *more]
+    assert train_script.main([*arguments, "--set", "data.cache_dir=memory", *settings]) == 0
+    return folder
+
+
+def rows(folder: Path, kind: str) -> list[dict]:
+    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def stage_folders(folder: Path) -> list[Path]:
+    """Return the folders of all stages, the product's last."""
+    earlier = sorted(folder.glob("*/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    return [*(path.parent for path in earlier), folder]
+
+
+def test_every_method_has_a_case():
+    assert set(list_methods()) <= set(CASES)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Checkpoints of a teacher and a student after two steps, and the pictures."""
+    folder = tmp_path_factory.mktemp("started")
+    pictures = put_pictures(folder / "pictures", 6)
+    short = ("train.steps=2", "data.patch=16", "train.batch=2", "run.mode=pynative")
+    teacher = run(folder / "teacher", pictures, (*WIDE, *short))
+    student = run(folder / "student", pictures, ("method.name=supervised", *EDSR, *short))
+    return teacher / "last.ckpt", student / "last.ckpt", pictures
+
+
+class Killed(BaseException):
+    """Stands for a process that dies: nothing is saved."""
+
+
+def die_in(monkeypatch, folder: Path, step: int) -> None:
+    """Die in the stage that is kept in ``folder`` once ``step`` is done."""
+    one_step = Trainer._one_step
+
+    def stepping(self, *pictures):
+        one_step(self, *pictures)
+        if (self.folder.path, self.state.step) == (folder, step):
+            monkeypatch.setattr(Trainer, "_one_step", one_step)
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_one_step", stepping)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_in_every_stage_and_resumed_it_gives_the_same_numbers(
+    case, started, tmp_path, monkeypatch
+):
+    *checkpoints, pictures = started
+    settings = [
+        *settings_of(case, *checkpoints), "run.mode=pynative", "data.patch=16", "train.batch=4",
+        "train.steps=4", "train.log_every=1", "train.save_every=2", "train.valid_every=2",
+        "train.lr=1e-3", "train.schedule=constant", "train.valid_pictures=1",
+    ]  # fmt: skip
+    valid = ("--valid_path", str(pictures))
+    whole = run(tmp_path / "whole", pictures, settings, *valid)
+    stages = [folder.relative_to(whole) for folder in stage_folders(whole)]
+    parts = tmp_path / "parts"
+    for stage in stages:
+        die_in(monkeypatch, parts / stage, 3)  # after step 2 was saved
+        with pytest.raises(Killed):
+            run(parts, pictures, settings, *valid, "--resume")
+    run(parts, pictures, settings, *valid, "--resume")
+    for stage in stages:
+        one = read_arrays(whole / stage / "last.ckpt")
+        other = read_arrays(parts / stage / "last.ckpt")
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert value.tobytes() == other[name].tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def trained(shared, tmp_path_factory):
+    """Checkpoints of a trained teacher and student; 24 photographs to train on, 3 to validate."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name, count in (("train", 24), ("valid", 3)):
+        (folder / name).mkdir()
+        for pair in find_pairs(shared / "data" / name / "cid22", 2, split=name)[:count]:
+            (folder / name / pair.hr.name).symlink_to(pair.hr)
+    train = (*TRAIN, f"train.steps={STEPS}")
+    teacher = run(folder / "teacher", folder / "train", (*WIDE, *train))
+    student = run(folder / "student", folder / "train", ("method.name=supervised", *EDSR, *train))
+    return teacher / "last.ckpt", student / "last.ckpt", folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_200_steps_lower_every_term_and_beat_bicubic(case, trained, tmp_path):
+    *checkpoints, data = trained
+    settings = [
+        *settings_of(case, *checkpoints), *TRAIN, f"train.steps={STEPS}", "train.log_every=10",
+        *("data.patch=32" for _ in "x" if "model.scale=4" in CASES[case]),
+    ]  # fmt: skip
+    folder = run(tmp_path / "run", data / "train", settings, "--valid_path", str(data / "valid"))
+    *_, product = stage_folders(folder)
+    terms = rows(product, "train")
+    first, last = terms[0], np.mean([[row[k] for k in _terms(row)] for row in terms[-3:]], axis=0)
+    for name, value in zip(_terms(first), last, strict=True):
+        assert value < first[name], name
+    net, _ = load_network(product / "best.ckpt")
+    pairs = find_pairs(data / "valid", net.scale)
+    bicubic = mean_score(score_pictures(bicubic_upscaler(net.scale), pairs, net.scale))["psnr"]
+    label = next(key for key in rows(product, "valid")[-1] if key not in ("kind", "step"))
+    assert rows(product, "valid")[-1][label]["psnr"] > bicubic
+
+
+def _terms(row: dict) -> list[str]:
+    known = {"kind", "step", "lr", "skipped", "seconds_per_step", "pictures_per_second"}
+    return [key for key in row if key not in known]
