@@ -16,7 +16,6 @@ from src.losses.dual import dual_models
 from src.methods import Batch, create_method
 from src.methods.base import _prefix
 from src.models import create_model
-from src.pruning.counts import uniform_count
 from tests.networks import assert_same, picture, run
 
 # Large enough that four is not the only number of channels to keep.
@@ -145,7 +144,7 @@ def test_drc_sees_the_dual_loss_and_dcp_does_not(trained, tmp_path):
 
 
 def test_the_searched_widths_are_those_that_are_kept(trained, tmp_path):
-    method = build("drn", weights=trained("drn"))
+    method = build("drn", weights=trained("drn"), tolerance=1.0)
     done, _ = finish(method, tmp_path)
     alpha = np.zeros_like(done["search"].helpers["alpha"])
     alpha[[0, 1, 2], [1, 0, 4]] = 1
@@ -156,20 +155,6 @@ def test_the_searched_widths_are_those_that_are_kept(trained, tmp_path):
     done["search"].helpers["alpha"] = np.zeros_like(alpha)
     assert method.stage("prune", done).steps == sum(method.uniform) * 2
     assert method.uniform == [8, 16, 16]
-
-
-def test_widths_that_nothing_drives_down_remove_the_ratio_that_was_asked_for():
-    """The largest candidates, to which the search tends, are within 3 % of the target."""
-    for ratio in (0.3, 0.5, 0.7):
-        full = create_model("drn_s", scale=4)
-        counts = [uniform_count(layer.count, ratio) for layer in full.prunable()]
-        pruned = create_model("drn_s", scale=4, kept=counts)
-        left = pruned_size(pruned) / pruned_size(full)
-        assert abs(1 - left - ratio) < 0.03
-
-
-def pruned_size(net):
-    return sum(p.size for p in net.get_parameters())
 
 
 def test_dual_models_go_on_from_the_checkpoint_and_from_stage_to_stage(trained, tmp_path):

@@ -8,10 +8,12 @@ import pytest
 
 from src.config import TrainConfig
 from src.models import create_model
+from src.pruning.counts import candidate_counts
 from src.pruning.loss import PruningLoss
 from src.pruning.search import SearchState, SearchStep, searched_counts
 from src.pruning.widths import (
     alpha_gradient,
+    bounded_counts,
     chosen_count,
     kept_share,
     ranks_of,
@@ -57,8 +59,34 @@ def test_choice_and_share():
     assert chosen_count(np.array([0.1, 0.5, 0.2, 0.3]), counts[0]) == 8
     assert chosen_count(np.zeros(4), counts[0]) == 12  # undecided: as many as are allowed
     alphas = np.array([[0.0, 0, 0, 0], [-np.inf, -np.inf, 0.0, -np.inf]])
-    assert searched_counts(alphas, counts) == [12, 16]
+    assert bounded_counts(alphas, counts, np.ones(2), 0) == [12, 16]
     assert kept_share(alphas, counts, np.array([16, 64])) == pytest.approx((8 + 16) / 80)
+
+
+def test_widths_are_raised_where_it_costs_least():
+    counts = np.array([[4, 8, 8, 12], [4, 4, 16, 32]])
+    alphas = np.array([[0.5, 0.1, 0.2, 0.0], [0.4, 0.3, 0.25, 0.0]])
+    costs = np.array([10, 1])
+    assert bounded_counts(alphas, counts, costs, 0) == [4, 4]
+    assert bounded_counts(alphas, counts, costs, 44) == [4, 4]  # just enough
+    assert bounded_counts(alphas, counts, costs, 45) == [4, 16]  # falls of 0.3 and 0.15
+    assert bounded_counts(alphas, counts, costs, 57) == [4, 32]  # of 0.3 and 0.25
+    assert bounded_counts(alphas, counts, costs, 100) == [8, 32]
+    assert bounded_counts(alphas, counts, costs, 1e9) == [12, 32]  # all there is
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7])
+def test_whatever_the_search_finds_the_ratio_is_met(ratio):
+    full = create_model("drn_s", scale=4)
+    counts = np.array([candidate_counts(layer.count, ratio) for layer in full.prunable()])
+    alpha = np.random.default_rng(0).normal(size=counts.shape)
+    for preferred in (alpha, -counts, counts):  # anything, the smallest, the largest
+        kept = searched_counts(full, preferred, counts, ratio + 0.03)
+        pruned = create_model("drn_s", scale=4, kept=kept)
+        sizes = [sum(p.size for p in net.get_parameters()) for net in (pruned, full)]
+        assert abs(1 - sizes[0] / sizes[1] - ratio) <= 0.03
+    free = searched_counts(full, -counts.astype(float), counts, ratio + 1)
+    assert free == counts.min(1).tolist()  # no bound
 
 
 COUNTS = np.array([[1, 2, 3, 4, 5, 6]] * 2)
