@@ -84,14 +84,14 @@ def read_comparison(
         if not name or "/" in name or name.startswith("."):
             raise ConfigError(f"run {name!r} is not valid: its name must be that of a folder")
         sections = found.runs[name] = _merged(found.base, sections)
-        for key, value in given.items():
-            if value is not None:
-                _set(sections, key, value)
         for wanted in _references(sections):
             if wanted not in before:
                 hint = did_you_mean(wanted, before)
                 raise ConfigError(f"run {name} starts from run:{wanted}, none before it: {hint}")
         try:
+            for key, value in given.items():
+                if value is not None:
+                    _set(sections, key, value)
             build_config(sections)
         except SlimSRError as error:
             raise ConfigError(f"run {name}: {error}") from error
@@ -152,6 +152,7 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     run = RunFolder(config.run.dir)
     path = run.path / "result.json"
     asked = {"config": config.to_dict(), "test": [str(folder) for folder in test]}
+    asked = json.loads(json.dumps(asked))  # as it is read back: tuples are lists
     if path.exists():
         saved = json.loads(path.read_text(encoding="utf-8"))
         if saved["asked"] == asked:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mindspore as ms
-import numpy as np
 from mindspore import nn, ops
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -100,25 +99,17 @@ def pair_taps(
         )
     ours, theirs = student.tap_indices(taps), teacher.tap_indices(teacher_taps)
     channels = []
-    shapes = zip(_shapes(student, ours), _shapes(teacher, theirs), strict=True)
-    for i, ((n, *size), (teacher_n, *teacher_size)) in enumerate(shapes):
+    our_shapes, their_shapes = student.tap_shapes(), teacher.tap_shapes()
+    for i, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+        (n, size), (teacher_n, teacher_size) = our_shapes[our], their_shapes[their]
         if size != teacher_size:
             raise ConfigError(
-                f"the student's tap {taps[i]} is {size[0] / _SIDE:g} times as large as the LR "
-                f"picture, the teacher's {teacher_taps[i]} {teacher_size[0] / _SIDE:g} times: "
-                "choose taps of one size in method.taps and method.teacher_taps"
+                f"the student's tap {taps[i]} is {size:g} times as large as the LR picture, the "
+                f"teacher's {teacher_taps[i]} {teacher_size:g} times: choose taps of one size in "
+                "method.taps and method.teacher_taps"
             )
         channels.append((n, teacher_n))
     return TapPairs(ours, theirs, tuple(channels))
-
-
-_SIDE = 4  # of the LR picture that tells the taps' sizes
-
-
-def _shapes(net: SlimmableNet, indices: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return (C, H, W) of taps for an LR picture of `_SIDE` pixels."""
-    taps, _ = net.features(ms.Tensor(np.zeros((1, 3, _SIDE, _SIDE), np.float32)))
-    return [taps[i].shape[1:] for i in indices]
 
 
 class TapLoss(nn.Cell):

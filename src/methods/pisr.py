@@ -161,7 +161,7 @@ class Pisr(Method):
             (net, teacher.weights), (decoder, teacher.weights), (encoder, teacher.helpers)
         ):  # fmt: skip
             assign(cell, weights, "the teacher stage")
-        channels = _tap_channels(net, self.tap)
+        channels, _ = net.tap_shapes()[self.tap]
         estimator = Estimator(channels, SPREAD_FACTORS[options.distribution], options.variance)
         loss = StudentLoss(
             net, estimator, freeze(encoder, "encoder"), freeze(decoder, "decoder"),
@@ -172,8 +172,3 @@ class Pisr(Method):
 
 def _encoder_for(net: SlimmableNet) -> HrEncoder:
     return HrEncoder(1 if net.colour == "Y" else 3, net.scale)
-
-
-def _tap_channels(net: SlimmableNet, tap: int) -> int:
-    size = 8  # any will do
-    return net.features(ms.Tensor(np.zeros((1, 3, size, size), np.float32)))[0][tap].shape[1]

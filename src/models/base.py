@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import mindspore as ms
+import numpy as np
 from mindspore import nn
 
 from src.errors import ConfigError, WidthError, did_you_mean
@@ -76,6 +77,12 @@ class SlimmableNet(nn.Cell):
                     f"{did_you_mean(name, self.tap_names)}"
                 )
         return tuple(self.tap_names.index(name) for name in names)
+
+    def tap_shapes(self) -> tuple[tuple[int, float], ...]:
+        """Return the channels of each tap at width 1, and how many times as large as LR it is."""
+        side = 4  # any will do
+        taps, _ = self.features(ms.Tensor(np.zeros((1, 3, side, side), np.float32)))
+        return tuple((tap.shape[1], tap.shape[2] / side) for tap in taps)
 
     def outputs(
         self, lr: ms.Tensor, width: float = 1.0

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import train as train_script
+
 EDSR = ("model.name=edsr", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
-FSRCNN = ("model.name=fsrcnn", "model.scale=2", "model.d=16", "model.s=8", "model.m=2")
+IDN = (
+    "model.name=idn",
+    "model.scale=2",
+    "model.n_feats=24",
+    "model.n_distilled=8",
+    "model.n_blocks=1",
+)
 # The smallest DRN whose channel attention has a channel.
 DRN = ("model.name=drn", "model.scale=4", "model.n_feats=4", "model.n_blocks=1")
 CSD = (
     "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
     "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
 )  # fmt: skip
+WIDE = ("method.name=supervised", *EDSR, "model.n_feats=32")
 PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches=1")
 
 # case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
@@ -26,7 +35,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
         "method.form=infonce", "method.negatives=degraded", "method.adaptive=psnr", *EDSR,
     ),
-    "pisr": ("method.name=pisr", *FSRCNN),
+    "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
     "dual_regression": ("method.name=dual_regression", "method.dual_feats=4", *DRN),
     "drc": ("method.name=drc", "method.weights=STUDENT", *PRUNING, *EDSR),
     "drc_dcp": (
@@ -46,3 +55,15 @@ def settings_of(case: str, teacher: Path, student: Path) -> list[str]:
         key, _, value = setting.partition("=")
         found.append(f"{key}={paths.get(value, value)}")
     return found
+
+
+def run(folder: Path, pictures: Path, settings: list[str] | tuple[str, ...], *more: str) -> Path:
+    arguments = ["--run_dir", str(folder), "--data_path", str(pictures), *more]
+    assert train_script.main([*arguments, "--set", "data.cache_dir=memory", *settings]) == 0
+    return folder
+
+
+def stage_folders(folder: Path) -> list[Path]:
+    """Return the folders of all stages, the product's last."""
+    earlier = sorted(folder.glob("*/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    return [*(path.parent for path in earlier), folder]

@@ -19,6 +19,7 @@ import pytest
 
 import train as train_script
 from src.models.weights import read_arrays
+from tests.system.method_cases import CASES, settings_of, stage_folders
 from tests.system.tiny import ROOT, SETTINGS, put_pictures
 
 pytestmark = pytest.mark.system
@@ -147,6 +148,31 @@ def test_two_processes_equal_one(start, tmp_path, settings):
     assert "step 4  total" in shown
     assert shown.rstrip().endswith("done: two")
     assert not job.left()
+
+
+# The cases of which each has something of its own that ranks must share; the others are slow tests.
+SHARED = ("facd", "drc", "drc_thinet")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case if case in SHARED else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+)
+def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case):
+    settings = (
+        *settings_of(case, *started[:2]), "data.cache_dir=memory", "data.patch=16",
+        "train.batch=4", "train.steps=3", "train.lr=1e-3", "train.schedule=constant",
+        "train.log_every=1", "run.mode=pynative", "train.valid_pictures=1",
+    )  # fmt: skip
+    job = start("2", run="two", settings=settings)
+    alone = train_alone(tmp_path, settings)
+    assert job.code() == 0, job.text()
+    for folder in stage_folders(alone):
+        one = read_arrays(folder / "last.ckpt")
+        two = read_arrays(job.run / folder.relative_to(alone) / "last.ckpt")
+        assert one.keys() == two.keys()
+        for name, value in one.items():
+            assert np.abs(value - two[name]).max() <= 1e-5 * np.abs(value).max(), name
 
 
 def test_stop_then_resume(start, tmp_path):

@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train as train_script
 from src.data import find_pairs
 from src.deploy.checkpoint import load_network
 from src.engine.evaluate import bicubic_upscaler, mean_score, score_pictures
 from src.engine.trainer import Trainer
 from src.methods import list_methods
 from src.models.weights import read_arrays
-from tests.system.method_cases import CASES, EDSR, settings_of
-from tests.system.tiny import put_pictures
+from tests.system.method_cases import CASES, EDSR, WIDE, run, settings_of, stage_folders
 
 pytestmark = pytest.mark.system
 
@@ -24,14 +22,7 @@ TRAIN = (
     "data.patch=24", "train.batch=16", "train.lr=4e-3", "train.lr_end=1e-5", "train.warmup=20",
     "train.schedule=cosine", "train.clip_norm=100", "train.valid_every=200", "train.save_every=200",
 )  # fmt: skip
-WIDE = ("method.name=supervised", *EDSR, "model.n_feats=32")
 STEPS = 200
-
-
-def run(folder: Path, pictures: Path, settings: list[str] | tuple[str, ...], *more: str) -> Path:
-    arguments = ["--run_dir", str(folder), "--data_path", str(pictures), *more]
-    assert train_script.main([*arguments, "--set", "data.cache_dir=memory", *settings]) == 0
-    return folder
 
 
 def rows(folder: Path, kind: str) -> list[dict]:
@@ -39,25 +30,8 @@ def rows(folder: Path, kind: str) -> list[dict]:
     return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
-def stage_folders(folder: Path) -> list[Path]:
-    """Return the folders of all stages, the product's last."""
-    earlier = sorted(folder.glob("*/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
-    return [*(path.parent for path in earlier), folder]
-
-
 def test_every_method_has_a_case():
     assert set(list_methods()) <= set(CASES)
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """Checkpoints of a teacher and a student after two steps, and the pictures."""
-    folder = tmp_path_factory.mktemp("started")
-    pictures = put_pictures(folder / "pictures", 6)
-    short = ("train.steps=2", "data.patch=16", "train.batch=2", "run.mode=pynative")
-    teacher = run(folder / "teacher", pictures, (*WIDE, *short))
-    student = run(folder / "student", pictures, ("method.name=supervised", *EDSR, *short))
-    return teacher / "last.ckpt", student / "last.ckpt", pictures
 
 
 class Killed(BaseException):
