@@ -29,6 +29,12 @@ class InnerChannels:
         """How many channels there are."""
         return self.consumer.in_channels
 
+    @property
+    def cost(self) -> int:
+        """How many parameters go with each channel."""
+        made = sum(p[0].size for p in self.producer.get_parameters())
+        return made * self.per_channel + self.consumer.weight[:, 0].size
+
 
 def inner_counts(full: Sequence[int], kept: Sequence[int]) -> list[int | None]:
     """Return how many inner channels a network builds each of its prunable layers with.

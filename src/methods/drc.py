@@ -44,6 +44,7 @@ class DrcConfig:
     dual_feats: int = Field(16, ge=1)  # channels within a dual model
     alpha_lr: float = Field(3e-4, gt=0)  # search: learning rate of the choice of widths
     alpha_decay: float = Field(1e-3, ge=0)  # search: weight decay of the choice
+    tolerance: float = Field(0.03, ge=0)  # search: what may go beyond ratio; 1: no bound, released
     gamma: float = Field(1.0, ge=0)  # prune: of the pictures' loss beside the reconstruction
     score_batches: int = Field(10, ge=1)  # prune: batches to choose a channel (or a layer's) by
     tune_batches: int = Field(10, ge=0)  # prune: batches that a new channel is tuned for
@@ -58,11 +59,13 @@ class Drc(Method):
 
     ``search`` (criterion ``drc`` alone): how many channels each layer keeps, see `SearchStep`. The
     best choice is the one with the highest PSNR on the validation pictures (the release takes a
-    benchmark's). ``prune``: which channels, layer by layer, at the searched widths or, for all
-    other criteria, at the largest of the widths that the search chooses among. ``finetune``: the
-    channels are removed, and the small network is trained by primal and dual loss, with a teacher
-    by distillation too. What is published for DRC was distilled from DRN-L; without a teacher it
-    is compared with other methods on equal terms.
+    benchmark's). Where the choice would remove a larger part of the parameters than ``ratio`` and
+    ``tolerance`` together, some widths are raised (`bounded_counts`; ours). ``prune``: which
+    channels, layer by layer, at the searched widths or, for all other criteria, at the largest of
+    the widths that the search chooses among. ``finetune``: the channels are removed, and the small
+    network is trained by primal and dual loss, with a teacher by distillation too. What is
+    published for DRC was distilled from DRN-L; without a teacher it is compared with other methods
+    on equal terms.
 
     Criteria: ``drc`` and ``dcp`` choose channel by channel by a gradient (`ByGradient`), ``dcp``
     without dual loss; ``thinet``, ``cp`` and ``l1norm`` decide at once (`src.pruning.criteria`).
@@ -134,7 +137,8 @@ class Drc(Method):
         options, ranks = self.options, self.batch.ranks
         counts, dual = self.uniform, None
         if options.criterion == "drc":
-            counts = searched_counts(done["search"].helpers["alpha"], self.candidates)
+            alpha, most = done["search"].helpers["alpha"], options.ratio + options.tolerance
+            counts = searched_counts(net, alpha, self.candidates, most)
             dual = self._dual_models(done)
         if dual is not None:
             freeze(dual, "dual")

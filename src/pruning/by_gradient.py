@@ -69,7 +69,8 @@ class ByGradient(LayerByLayer):
         number %= self.scored + self.tuned
         parameters = _parameters(self.convs[layer])
         values, grads = self._gradient(layer, parameters, lr, hr)
-        finite = all(np.isfinite(grad).all() for grad in grads)
+        total = self.mean(values[0]).asnumpy()  # the same on all ranks, as the gradients are
+        finite = all(np.isfinite(array).all() for array in (total, *grads))
         if number in (0, self.scored):
             self.scratch.set_data(ms.Tensor(np.zeros(self.scratch.shape, np.float32)))
         if finite and number < self.scored:

@@ -11,7 +11,7 @@ from mindspore import amp, nn, ops
 
 from src.models import SlimmableNet
 from src.optim.adam import Adam
-from src.pruning.widths import alpha_gradient, chosen_count, kept_share, ranks_of, soft_mask
+from src.pruning.widths import alpha_gradient, bounded_counts, kept_share, ranks_of, soft_mask
 
 
 class SearchState(nn.Cell):
@@ -38,14 +38,21 @@ class SearchState(nn.Cell):
         self.dual = dual
 
 
-def searched_counts(alpha: np.ndarray, counts: np.ndarray) -> list[int]:
+def searched_counts(
+    net: SlimmableNet, alpha: np.ndarray, counts: np.ndarray, most: float
+) -> list[int]:
     """Return the number of channels that each layer keeps after the search.
 
     Args:
+        net: the network before pruning.
         alpha: (L, K), what the search has found.
         counts: (L, K), what it has chosen among.
+        most: which part of the network's parameters may go, see `bounded_counts`.
     """
-    return [chosen_count(a, c) for a, c in zip(alpha, counts, strict=True)]
+    costs = np.array([layer.cost for layer in net.prunable()])
+    full = np.array([layer.count for layer in net.prunable()])
+    parameters = sum(p.size for p in net.get_parameters())
+    return bounded_counts(alpha, counts, costs, np.dot(full, costs) - most * parameters)
 
 
 class _Gradient(nn.Cell):

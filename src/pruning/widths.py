@@ -43,6 +43,34 @@ def chosen_count(alpha: np.ndarray, counts: np.ndarray) -> int:
     return int(counts[alpha == alpha.max()].max())
 
 
+def bounded_counts(
+    alphas: np.ndarray, counts: np.ndarray, costs: np.ndarray, fewest: float
+) -> list[int]:
+    """Return the numbers that are chosen, some of them raised until ``fewest`` parameters are left.
+
+    Each time the layer is raised whose next larger number is the least worse (the smallest fall of
+    its alpha), as long as any layer can be.
+
+    Args:
+        alphas: (L, K), one row for each layer.
+        counts: (L, K), the numbers of channels that each layer chooses among.
+        costs: (L,), parameters that go with each channel.
+        fewest: parameters in all channels together; 0 for the plain choice.
+    """
+    chosen = [chosen_count(alpha, own) for alpha, own in zip(alphas, counts, strict=True)]
+    while np.dot(chosen, costs) < fewest:
+        options = []
+        for i, (alpha, own) in enumerate(zip(alphas, counts, strict=True)):
+            if (own > chosen[i]).any():
+                larger = own[own > chosen[i]].min()
+                fall = alpha[own == chosen[i]].max() - alpha[own == larger].max()
+                options.append((fall, i, int(larger)))
+        if not options:
+            break
+        _, i, chosen[i] = min(options)
+    return chosen
+
+
 def kept_share(alphas: np.ndarray, counts: np.ndarray, channels: np.ndarray) -> float:
     """Return which share of all prunable channels is expected to stay.
 

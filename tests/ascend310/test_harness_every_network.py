@@ -14,7 +14,9 @@ from src.models import resolve
 from tests.networks import SMALL, one_scale, small
 
 
-@pytest.mark.parametrize("form", ["rcan", "carn", "carn_m", "vdsr", "idn", "fsrcnn", "drn"])
+@pytest.mark.parametrize(
+    "form", ["rcan", "carn", "carn_m", "vdsr", "idn", "fsrcnn", "drn", "drn_pruned"]
+)
 def test_its_pictures_are_those_of_upscale(run_harness, shared, tmp_path, form):
     scale = one_scale(form)
     net = small(form, scale)

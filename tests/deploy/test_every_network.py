@@ -20,7 +20,9 @@ from src.errors import WeightsError
 from src.models import resolve
 from tests.networks import SMALL, assert_same, one_scale, picture, run, small
 
-OTHER_FORMS = {"carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes"}
+OTHER_FORMS = {
+    "carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes", "edsr_pruned", "rcan_pruned",
+}  # fmt: skip
 
 
 @pytest.fixture
