@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from src.config import TrainConfig, build_config, load_config, read_yaml
+from src.engine.comparison import read_comparison
 from src.errors import ConfigError, RegistryError
+from src.methods import list_methods
 from src.options import build_options
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).resolve().parents[1] / "configs"
+COMPARISONS = sorted(FOLDER.glob("compare_*.yaml"))
+CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*COMPARISONS})
 
 
 @pytest.fixture
@@ -191,8 +195,14 @@ def test_the_configurations_that_come_with_the_project(path, written):
     assert config.data.patch % config.model["scale"] == 0
 
 
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda path: path.name)
+def test_the_comparisons_that_come_with_the_project(path):
+    comparison = read_comparison(path, {}, ["benchmark"])
+    assert {run["method"]["name"] for run in comparison.runs.values()} == set(list_methods())
+
+
 def test_there_are_configurations():
-    assert CONFIGS
+    assert CONFIGS and COMPARISONS
 
 
 def test_build_options_checks_without_a_configuration():

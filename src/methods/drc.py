@@ -48,6 +48,7 @@ class DrcConfig:
     gamma: float = Field(1.0, ge=0)  # prune: of the pictures' loss beside the reconstruction
     score_batches: int = Field(10, ge=1)  # prune: batches to choose a channel (or a layer's) by
     tune_batches: int = Field(10, ge=0)  # prune: batches that a new channel is tuned for
+    tune_lr: float = Field(5e-5, gt=0)  # prune: learning rate of this tuning
     teacher: str = ""  # finetune: checkpoint of a larger network to distil from; empty: none
     teacher_model: dict[str, Any] = Field(default_factory=dict)  # its model, where a release's file
     kd_weight: float = Field(1.0, ge=0)  # finetune: of the distillation
@@ -150,7 +151,8 @@ class Drc(Method):
             return ByStatistics(criterion, options.score_batches, ranks, net, masks, counts, loss)
         original = freeze(self._trained(), "original")
         return ByGradient(
-            original, options.gamma, options.score_batches, options.tune_batches, ranks,
+            original, options.gamma, options.score_batches, options.tune_batches, options.tune_lr,
+            ranks,
             net, masks, counts, loss,
         )  # fmt: skip
 

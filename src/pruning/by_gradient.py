@@ -22,13 +22,14 @@ class ByGradient(LayerByLayer):
     respect to the consumer's weights, those of channels that are still out included, is summed over
     ``score_batches``; the channel whose gradient is largest (`channel_scores`) comes in with its
     trained weights; then the consumer, weights and biases, is tuned for ``tune_batches`` by SGD
-    with Nesterov's momentum at the rate of training.
+    with Nesterov's momentum at the rate ``tune_lr``.
 
     Args:
         original: the trained network, frozen.
         gamma: weight of the pictures' loss.
         score_batches: of pictures, to choose a channel.
         tune_batches: of pictures, to tune the layer with the channel.
+        tune_lr: learning rate of the tuning.
         ranks: processes that share the batch.
         net, masks, counts, loss: as for `LayerByLayer`.
     """
@@ -39,13 +40,14 @@ class ByGradient(LayerByLayer):
         gamma: float,
         score_batches: int,
         tune_batches: int,
+        tune_lr: float,
         ranks: int,
         net: SlimmableNet,
         masks: Masks,
         counts: Sequence[int],
         loss: nn.Cell,
     ):
-        self.scored, self.tuned = score_batches, tune_batches
+        self.scored, self.tuned, self.tune_lr = score_batches, tune_batches, tune_lr
         super().__init__(net, masks, counts, loss)
         self.original, self.gamma = original, gamma
         self.trained = [layer.consumer for layer in original.prunable()]
@@ -60,7 +62,7 @@ class ByGradient(LayerByLayer):
         return self.counts[layer] * (self.scored + self.tuned)
 
     def use(
-        self, layer: int, number: int, rate: float, lr: ms.Tensor, hr: ms.Tensor
+        self, layer: int, number: int, lr: ms.Tensor, hr: ms.Tensor
     ) -> tuple[Sequence[ms.Tensor], bool]:
         """Use a batch to choose a channel or to tune the layer."""
         if number == 0:
@@ -76,7 +78,7 @@ class ByGradient(LayerByLayer):
         if finite and number < self.scored:
             self._add(grads[0])
         elif finite:
-            self._tune(layer, parameters, grads, rate)
+            self._tune(layer, parameters, grads)
         if number == self.scored - 1:
             self._choose(layer)
         return values, finite
@@ -119,7 +121,6 @@ class ByGradient(LayerByLayer):
         layer: int,
         parameters: Sequence[ms.Parameter],
         grads: Sequence[np.ndarray],
-        rate: float,
     ) -> None:
         mask = self.masks[layer].asnumpy().reshape(1, -1, 1, 1)
         scratch, start = self.scratch.asnumpy().copy(), 0
@@ -128,7 +129,7 @@ class ByGradient(LayerByLayer):
                 grad = grad * mask
             part = slice(start, start + grad.size)
             velocity = scratch[part].reshape(grad.shape)
-            value, velocity = nesterov(parameter.asnumpy(), grad, velocity, rate)
+            value, velocity = nesterov(parameter.asnumpy(), grad, velocity, self.tune_lr)
             parameter.set_data(ms.Tensor(value.astype(np.float32)))
             scratch[part] = velocity.reshape(-1)
             start += grad.size

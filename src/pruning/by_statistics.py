@@ -49,7 +49,7 @@ class ByStatistics(LayerByLayer):
         return self.per_layer
 
     def use(
-        self, layer: int, number: int, rate: float, lr: ms.Tensor, hr: ms.Tensor
+        self, layer: int, number: int, lr: ms.Tensor, hr: ms.Tensor
     ) -> tuple[Sequence[ms.Tensor], bool]:
         """Sum up what the layer reads; after its last batch prune it."""
         conv = self.convs[layer]

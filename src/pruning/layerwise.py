@@ -67,7 +67,7 @@ class LayerByLayer(ABC):
         i = int(np.searchsorted(self.ends, position, side="right"))
         number = position - (int(self.ends[i - 1]) if i else 0)
         pictures = lr.astype(ms.float32), hr.astype(ms.float32)
-        values, finite = self.use(i, number, float(rate.asnumpy()), *pictures)
+        values, finite = self.use(i, number, *pictures)
         self.position.set_data(ms.Tensor(position + 1, ms.int32))
         return (*values, float(finite))
 
@@ -94,7 +94,7 @@ class LayerByLayer(ABC):
 
     @abstractmethod
     def use(
-        self, layer: int, number: int, rate: float, lr: ms.Tensor, hr: ms.Tensor
+        self, layer: int, number: int, lr: ms.Tensor, hr: ms.Tensor
     ) -> tuple[Sequence[ms.Tensor], bool]:
         """Use batch ``number`` of a layer, or nothing of it where it gives no finite numbers.
 

@@ -32,14 +32,14 @@ def network():
     return small("edsr", 2, res_scale=1.0)
 
 
-def by_gradient(gamma=1.0, score=2, tune=1):
+def by_gradient(gamma=1.0, score=2, tune=1, tune_lr=1e-3):
     net, original = network(), network()
     masks = Masks(net)
     frozen = freeze(original, "original")
     return (
         net,
         masks,
-        ByGradient(frozen, gamma, score, tune, 1, net, masks, COUNTS, PruningLoss(net)),
+        ByGradient(frozen, gamma, score, tune, tune_lr, 1, net, masks, COUNTS, PruningLoss(net)),
     )
 
 
@@ -131,10 +131,9 @@ def test_scores_by_hand():
 
 
 def test_tuning_lowers_the_loss_of_the_layer():
-    net, masks, step = by_gradient(gamma=0.0, score=1, tune=20)
-    rate = ms.Tensor(1e-5, ms.float32)
+    net, masks, step = by_gradient(gamma=0.0, score=1, tune=20, tune_lr=1e-5)
     pictures = next(batches(1))
-    losses = [float(step(rate, *pictures)[0]) for _ in range(21)]
+    losses = [float(step(RATE, *pictures)[0]) for _ in range(21)]
     assert losses[-1] < losses[1] < losses[0]
     assert step.terms == ("total", "reconstruction", "primal")
     weight, kept = net.prunable()[0].consumer.weight.asnumpy(), kept_by(masks)[0]

@@ -15,7 +15,7 @@ IDN = (
     "model.n_blocks=1",
 )
 # x2: the way from bicubic to better is longer at x4.
-DRN = ("model.name=drn", "model.scale=2", "model.n_feats=16", "model.n_blocks=1")
+DRN = ("model.name=drn", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
 CSD = (
     "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
     "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
@@ -26,7 +26,7 @@ PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches
 # case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
 CASES: dict[str, tuple[str, ...]] = {
     "supervised": ("method.name=supervised", *EDSR),
-    "csd": (*CSD, *EDSR, "model.n_feats=32"),
+    "csd": (*CSD, "method.teacher=TEACHER", *EDSR, "model.n_feats=32"),
     "output_distillation": ("method.name=output_distillation", "method.teacher=TEACHER", *EDSR),
     "fitnets": ("method.name=fitnets", "method.teacher=TEACHER", *EDSR),
     "fakd": ("method.name=fakd", "method.teacher=TEACHER", *EDSR),
@@ -36,7 +36,10 @@ CASES: dict[str, tuple[str, ...]] = {
         "method.form=infonce", "method.negatives=degraded", "method.adaptive=psnr", *EDSR,
     ),
     "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
-    "dual_regression": ("method.name=dual_regression", "method.dual_feats=4", *DRN),
+    "dual_regression": (
+        "method.name=dual_regression", "method.dual_feats=4", *DRN,
+        "train.lr=5e-3", "train.warmup=10", "data.patch=32",
+    ),
     "drc": ("method.name=drc", "method.weights=STUDENT", *PRUNING, *EDSR),
     "drc_dcp": (
         "method.name=drc", "method.criterion=dcp", "method.weights=STUDENT", *PRUNING, *EDSR,

@@ -97,7 +97,7 @@ def trained(shared, tmp_path_factory):
 def test_200_steps_lower_every_term_and_beat_bicubic(case, trained, tmp_path):
     *checkpoints, data = trained
     settings = [
-        *settings_of(case, *checkpoints), *TRAIN, f"train.steps={STEPS}", "train.log_every=10",
+        *TRAIN, f"train.steps={STEPS}", "train.log_every=10", *settings_of(case, *checkpoints),
     ]  # fmt: skip
     folder = run(tmp_path / "run", data / "train", settings, "--valid_path", str(data / "valid"))
     *_, product = stage_folders(folder)
