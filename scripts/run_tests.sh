@@ -9,5 +9,6 @@ install_packages
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
-# Slow tests only where they are asked for; a later -m on the command line wins over this one.
-exec "$PYTHON" -m pytest -m "not slow" "$@"
+# Slow tests only where they are asked for; a later -m on the command line wins over this one. Two
+# processes, each with whole files: most tests compile graphs on one core.
+exec "$PYTHON" -m pytest -n 2 --dist loadfile -m "not slow" "$@"
