@@ -14,7 +14,8 @@ FLAGS = {
     "data_path": ("data.train", "folder of training pictures"),
     "valid_path": ("data.valid", "folder of validation pictures"),
     "run_dir": ("run.dir", "folder for checkpoints and logs"),
-    "ckpt": ("method.teacher", "weights of the full width to start from"),
+    "ckpt": ("method.teacher", "checkpoint of the teacher, which the method starts or learns from"),
+    "weights": ("method.weights", "trained network that dual_regression or drc start from"),
     "vgg": ("method.vgg", "VGG-19 weights for the contrast, or 'random'"),
 }
 

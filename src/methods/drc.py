@@ -84,7 +84,7 @@ class Drc(Method):
         if not options.weights:
             raise ConfigError(
                 "method.weights is not set: pruning starts from a trained network; give its "
-                "checkpoint (method.weights=best.ckpt)"
+                "checkpoint (--weights best.ckpt)"
             )
         net = self._trained()
         scale = net.scale

@@ -28,7 +28,7 @@ class DualRegressionConfig:
     hr_dual_weight: float = Field(0.0, ge=0)  # of HR -> LR -> HR; 0: off, the paper's ablation
     dual_feats: int = Field(16, ge=1)  # channels within a dual model; released: DRN's n_feats
     dual_rate: float = Field(1.0, gt=0)  # the dual models' learning rate over train.lr
-    teacher: str = ""  # weights of the network to start from; empty: none
+    weights: str = ""  # weights of the network to start from; empty: none
 
 
 class DualRegressionTerms(nn.Cell):
@@ -90,7 +90,7 @@ class DualRegression(Method):
     reads_unpaired = True
 
     def __init__(self, options: DualRegressionConfig, model: Mapping[str, Any], batch: Batch):
-        self.net = start_network(model, options.teacher, "", 1.0)
+        self.net = start_network(model, options.weights, "", 1.0)
         scale = self.net.scale
         if scale & (scale - 1):
             raise ConfigError(
