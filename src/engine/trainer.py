@@ -96,7 +96,7 @@ class Trainer:
             if not self.stage.reads_unpaired:
                 raise ConfigError(
                     f"data.unpaired is set, but the method {self.config.method['name']} cannot "
-                    "learn from pictures without HR: leave it out, or use dual_regression"
+                    "learn from pictures without HR: leave it out, or use a method that can"
                 )
             lr = find_pairs(data.unpaired, 1, "hr")
             size = data.patch // scale
