@@ -152,8 +152,7 @@ class Drc(Method):
         original = freeze(self._trained(), "original")
         return ByGradient(
             original, options.gamma, options.score_batches, options.tune_batches, options.tune_lr,
-            ranks,
-            net, masks, counts, loss,
+            ranks, net, masks, counts, loss,
         )  # fmt: skip
 
     def _finetune(self, done: Mapping[str, Trained]) -> Stage:
