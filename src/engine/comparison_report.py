@@ -10,6 +10,7 @@ from typing import Any
 from src.files import replacing, write_json, write_text
 
 _MEASURES = ("psnr", "ssim")
+_MARKERS, _COLOURS = "osD^v", 10  # matplotlib's colours begin again after ten
 _COSTS = ("parameters", "multiply_adds_720p", "milliseconds", "minutes")
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]  # run -> one result per seed
@@ -96,11 +97,11 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for label, run in report["runs"].items():
+    for i, (label, run) in enumerate(report["runs"].items()):
         score = run["sets"][name]["psnr"]
         axes.errorbar(
-            run["multiply_adds_720p"] / 1e9, score["mean"], yerr=score["spread"] or 0, fmt="o",
-            capsize=3, label=label,
+            run["multiply_adds_720p"] / 1e9, score["mean"], yerr=score["spread"] or 0,
+            fmt=_MARKERS[i // _COLOURS % len(_MARKERS)], capsize=3, label=label,
         )  # fmt: skip
     axes.axhline(bicubic["psnr"], color="grey", linestyle=":", label="bicubic")
     axes.set_xscale("log")
