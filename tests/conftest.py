@@ -15,6 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def same_weights_every_time() -> None:
+    """New networks start from the same weights in every run, whatever ran before in the process."""
+    if "mindspore" in sys.modules:
+        sys.modules["mindspore"].set_seed(0)
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The root of the checkout."""

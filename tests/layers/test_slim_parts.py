@@ -191,7 +191,8 @@ def test_channel_attention_by_hand():
     hidden = np.maximum(means @ squeeze.T + squeeze_bias, 0)
     weights = 1 / (1 + np.exp(-(hidden @ expand.T + expand_bias)))
     expected = x * weights[:, :, None, None]
-    np.testing.assert_allclose(cell(ms.Tensor(x), 0.5).asnumpy(), expected, atol=1e-6)
+    # MindSpore's sigmoid on a CPU is off by up to 2.4e-6 of its value.
+    np.testing.assert_allclose(cell(ms.Tensor(x), 0.5).asnumpy(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_luma_is_that_of_the_metrics():
