@@ -24,6 +24,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from src.errors import WidthError
+from src.native import conv as native
 
 # A number of channels, or the numbers of several parts.
 Channels = int | Sequence[int]
@@ -199,6 +200,12 @@ def conv2d(
 
     The kernel may be oblong, and its stride differ between rows and columns.
     """
+    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+        strides = (stride, stride) if isinstance(stride, int) else stride
+        problem = native.conv_problem(
+            x.shape, weight.shape, strides, (padding, padding), groups, bias is not None, False
+        )
+        return native.forward(x, weight, bias, problem)
     return ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
 
 
@@ -214,6 +221,10 @@ def conv_transpose2d(
     The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
     and as many columns at the left and at the right.
     """
+    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+        problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
+        y = native.input_gradient(x, weight, problem)
+        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
     n, channels, h, w = x.shape
     side, (before, after) = weight.shape[2], cut
     more = side - stride - before - after
