@@ -171,14 +171,19 @@ class WeightReorder {
   WeightReorder() = default;
   WeightReorder(const memory::desc &plain, const memory::desc &inner, bool to_plain) : to_plain_(to_plain) {
     const Dims dims = plain.get_dims();
-    constexpr int64_t kRows = 64;  // a multiple of every layout's block
-    const bool whole = dims.size() > 4 || dims[0] % kRows != 0 || plain.get_size() < (256 << 10) ||
-                       inner.get_padded_dims() != dims;  // of a padded layout oneDNN gives no parts
-    if (whole) Add(plain, inner);
-    for (int64_t row = 0; !whole && row < dims[0]; row += kRows) {
-      const Dims part = {kRows, dims[1], dims[2], dims[3]}, offset = {row, 0, 0, 0};
-      Add(plain.submemory_desc(part, offset), inner.submemory_desc(part, offset));
+    constexpr int64_t kRows = 64;  // a multiple of most layouts' block
+    if (dims.size() == 4 && dims[0] % kRows == 0 && plain.get_size() > (256 << 10)) {
+      try {
+        for (int64_t row = 0; row < dims[0]; row += kRows) {
+          const Dims part = {kRows, dims[1], dims[2], dims[3]}, offset = {row, 0, 0, 0};
+          Add(plain.submemory_desc(part, offset), inner.submemory_desc(part, offset));
+        }
+        return;
+      } catch (const dnnl::error &) {  // the layout has other blocks, or is padded
+        pieces_.clear();
+      }
     }
+    Add(plain, inner);
   }
   bool needed() const { return pieces_[0].needed(); }
   void Run(void *plain, void *inner) const {
