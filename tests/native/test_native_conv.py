@@ -71,21 +71,21 @@ def convolutions(draw):
     size = [draw(st.integers(low, 40)) for low in least]
     return (
         (draw(st.integers(1, 5)), n_in, *size), (n_out, n_in // groups, *kernel),
-        draw(st.booleans()), padding, stride, groups,
+        draw(st.booleans()), padding, stride, groups, draw(st.booleans()),
     )  # fmt: skip
 
 
 @settings(max_examples=25, deadline=None)
 @given(convolutions(), st.booleans(), st.integers(0, 99))
 def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
-    x_shape, w_shape, biased, padding, stride, groups = case
+    x_shape, w_shape, biased, padding, stride, groups, relu = case
     rng = np.random.default_rng(seed)
     arrays = [noise(rng, *x_shape), noise(rng, *w_shape)]
     if biased:
         arrays.append(noise(rng, w_shape[0]))
 
     def function(x, weight, bias=None):
-        return conv2d(x, weight, bias, padding, stride, groups)
+        return conv2d(x, weight, bias, padding, stride, groups, relu)
 
     strides = (stride, stride) if isinstance(stride, int) else stride
     y = native.conv_problem(x_shape, w_shape, strides, (padding,) * 2, groups, biased, False)[2]
