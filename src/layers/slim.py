@@ -24,6 +24,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from src.errors import WidthError
+from src.native import conv as native
 
 # A number of channels, or the numbers of several parts.
 Channels = int | Sequence[int]
@@ -194,12 +195,21 @@ def conv2d(
     padding: int = 0,
     stride: int | tuple[int, int] = 1,
     groups: int = 1,
+    relu: bool = False,
 ) -> ms.Tensor:
     """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
 
-    The kernel may be oblong, and its stride differ between rows and columns.
+    The kernel may be oblong, and its stride differ between rows and columns. With ``relu`` the
+    result's ReLU is returned, which costs less than a ReLU after it.
     """
-    return ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
+    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+        strides = (stride, stride) if isinstance(stride, int) else stride
+        problem = native.conv_problem(
+            x.shape, weight.shape, strides, (padding, padding), groups, bias is not None, relu
+        )
+        return native.forward(x, weight, bias, problem)
+    y = ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
+    return ops.relu(y) if relu else y
 
 
 def conv_transpose2d(
@@ -214,6 +224,10 @@ def conv_transpose2d(
     The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
     and as many columns at the left and at the right.
     """
+    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+        problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
+        y = native.input_gradient(x, weight, problem)
+        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
     n, channels, h, w = x.shape
     side, (before, after) = weight.shape[2], cut
     more = side - stride - before - after
@@ -268,8 +282,11 @@ class SlimConv2d(SlimConv):
         self.axes = (("weight", (rows, columns)),)
         self._set_bias(bias, bound)
 
-    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
-        """Map (N, in*width, H, W) to (N, out*width, H/stride, W/stride), in ``compute_dtype``."""
+    def construct(self, x: ms.Tensor, width: float = 1.0, relu: bool = False) -> ms.Tensor:
+        """Map (N, in*width, H, W) to (N, out*width, H/stride, W/stride), in ``compute_dtype``.
+
+        With ``relu``, to the ReLU of that.
+        """
         weight = self.weight
         if width != 1 and self.slim_out:
             weight = take(weight, self.out_parts, width, 0)
@@ -278,7 +295,7 @@ class SlimConv2d(SlimConv):
         dtype = self.compute_dtype
         return conv2d(
             x.astype(dtype), weight.astype(dtype), self.bias_at(width),
-            self.padding, self.stride, self.groups,
+            self.padding, self.stride, self.groups, relu,
         )  # fmt: skip
 
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn, ops
+from mindspore import nn
 
 from src.errors import ConfigError, WeightsError
 from src.layers.slim import SlimConv2d
@@ -102,7 +102,7 @@ class Vgg19(nn.Cell):
         for i in range(self.depth):
             if self.pool_before[i]:
                 x = self.pool(x)
-            x = ops.relu(self.convs[i](x))
+            x = self.convs[i](x, 1.0, True)
             if self.is_tap[i]:
                 found = (*found, x)
         return found

@@ -46,8 +46,9 @@ def test_loss_and_student_gradient_are_those_of_the_release(released, kind):
     data, value, (student, _, negatives) = released[kind]
     assert value == pytest.approx(float(data["loss"]), rel=1e-6)
     expected = data["grad_student"]
-    # The issue asks for 1e-4 of the largest value; float32 gives 1e-6.
-    np.testing.assert_allclose(student, expected, atol=1e-5 * np.abs(expected).max())
+    # 1e-4 of the largest value: where a ReLU or a difference is 0 but for rounding, the order in
+    # which a convolution adds up decides on the sign of a gradient.
+    np.testing.assert_allclose(student, expected, atol=1e-4 * np.abs(expected).max())
     assert not negatives.any()  # never trained
 
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads that help a caller through a list of pieces of work.
+//
+// Nobody spins and nobody waits for a thread that has not started: the caller works through the
+// pieces itself, and a helper that the system wakes late finds less to do, or nothing. So a busy
+// machine, MindSpore's own threads or a fork (whose child has no helpers) cost time, never a stall.
+
+#ifndef SLIMSR_NATIVE_POOL_H_
+#define SLIMSR_NATIVE_POOL_H_
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <thread>
+
+namespace slimsr {
+
+class Pool {
+ public:
+  using Work = std::function<void(int)>;
+
+  static Pool &Get() {
+    static auto *pool = new Pool;  // never destroyed: its threads run until the process ends
+    return *pool;
+  }
+
+  // `threads`: how many may work at once, callers included.
+  void SetThreads(int threads) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    threads_ = std::max(1, threads);
+  }
+
+  // Calls work(0), ..., work(count - 1), each once, in any order and on any thread.
+  void Run(int count, const Work &work) {
+    Job job{count, work};
+    bool queued = false;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      ++working_;
+      if (count > 1 && working_ < threads_) {
+        while (helpers_ < threads_ - 1) {
+          std::thread(&Pool::Help, this).detach();
+          ++helpers_;
+        }
+        jobs_.push_back(&job);
+        queued = true;
+      }
+    }
+    if (queued) {
+      for (int i = 1; i < std::min(count, threads_.load()); ++i) wake_.notify_one();
+    }
+    while (job.Step()) {
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (queued) jobs_.remove(&job);
+    --working_;
+    left_.wait(lock, [&job] { return job.helpers == 0; });
+    lock.unlock();
+    if (job.error) std::rethrow_exception(job.error);
+  }
+
+ private:
+  struct Job {
+    Job(int count, const Work &work) : count(count), work(work) {}
+
+    // Does one piece; false if none is left.
+    bool Step() {
+      const int piece = next.fetch_add(1);
+      if (piece >= count) return false;
+      try {
+        work(piece);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+      return true;
+    }
+
+    const int count;
+    const Work &work;
+    std::atomic<int> next{0};
+    int helpers = 0;  // guarded by the pool's mutex
+    std::mutex error_mutex;
+    std::exception_ptr error;
+  };
+
+  void Help() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return !jobs_.empty() && working_ < threads_; });
+      Job *job = jobs_.front();
+      jobs_.splice(jobs_.end(), jobs_, jobs_.begin());  // the next helper goes to another caller
+      ++job->helpers;
+      ++working_;
+      lock.unlock();
+      // With a caller on every core there is nothing to help with.
+      while (working_ <= threads_ && job->Step()) {
+      }
+      const bool exhausted = job->next >= job->count;
+      lock.lock();
+      --working_;
+      if (exhausted) jobs_.remove(job);
+      if (--job->helpers == 0) left_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, left_;
+  std::list<Job *> jobs_;
+  int helpers_ = 0;
+  std::atomic<int> threads_{1}, working_{0};
+};
+
+}  // namespace slimsr
+
+#endif  // SLIMSR_NATIVE_POOL_H_
