@@ -1,0 +1,115 @@
+"""The other side of benchmarks/train_step.py: the same step in PyTorch's eager mode.
+
+    PYTHON train_step_torch.py TASK
+
+Written from the formulas of CSD (Wang et al., IJCAI 2021), as plainly and as fast as eager mode
+allows: no graph is kept for teacher and negatives in VGG, ReLUs work in place.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from workers import serve
+
+TAP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+TAPS = (0, 5, 10, 19, 28)  # convolutions whose ReLU is looked at: relu1_1 to relu5_1
+POOL_BEFORE = (5, 10, 19, 28)
+CONTRAST_WEIGHT = 200.0
+MEAN = 255 * torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
+
+
+class Csd:
+    """The loss of one batch, as a function of the weights.
+
+    Args:
+        task: the arrays that train_step.py wrote.
+    """
+
+    def __init__(self, task: dict[str, np.ndarray]):
+        tensors = {name: torch.from_numpy(a) for name, a in task.items() if "/" in name}
+        self.net = {n[4:]: t.requires_grad_() for n, t in tensors.items() if n[:4] == "net/"}
+        self.vgg = {n[13:]: t for n, t in tensors.items() if n[:4] == "vgg/"}
+        self.n_blocks, self.negatives = int(task["n_blocks"]), int(task["negatives"])
+        self.scale, self.width = int(task["scale"]), float(task["width"])
+
+    def conv(self, x: torch.Tensor, name: str, width: float, picture_out=False) -> torch.Tensor:
+        """Apply the first ``width`` of a layer's channels; those of the picture are all in use."""
+        weight, bias = self.net[f"{name}.weight"], self.net[f"{name}.bias"]
+        outputs = weight.shape[0] if picture_out else int(weight.shape[0] * width)
+        return F.conv2d(x, weight[:outputs, : x.shape[1]], bias[:outputs], padding=1)
+
+    def enlarge(self, lr: torch.Tensor, width: float) -> torch.Tensor:
+        """EDSR."""
+        head = x = self.conv(lr - MEAN, "head", width)
+        for i in range(self.n_blocks):
+            inner = F.relu_(self.conv(x, f"body.{i}.conv1", width))
+            x = x + self.conv(inner, f"body.{i}.conv2", width)
+        x = head + self.conv(x, "body_conv", width)
+        for i in range(self.scale.bit_length() - 1):
+            x = F.pixel_shuffle(self.conv(x, f"upsampler.blocks.{i}", width), 2)
+        return self.conv(x, "tail_conv", width, picture_out=True) + MEAN
+
+    def taps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """VGG-19 to relu5_1."""
+        found = []
+        for index in sorted(int(name.split(".")[0]) for name in self.vgg if "weight" in name):
+            if index in POOL_BEFORE:
+                x = F.max_pool2d(x, 2)
+            weight, bias = self.vgg[f"{index}.weight"], self.vgg[f"{index}.bias"]
+            x = F.relu_(F.conv2d(x, weight, bias, padding=1))
+            if index in TAPS:
+                found.append(x)
+        return found
+
+    def contrast(self, student: torch.Tensor, teacher: torch.Tensor, lr: torch.Tensor):
+        """Draw to the teacher, push from the bicubically enlarged first K pictures."""
+        with torch.no_grad():
+            enlarged = F.interpolate(
+                lr[: self.negatives], scale_factor=self.scale, mode="bicubic", align_corners=False
+            )
+            positives, negatives = self.taps(teacher), self.taps(enlarged)
+        loss = 0.0
+        for weight, s, p, n in zip(
+            TAP_WEIGHTS, self.taps(student), positives, negatives, strict=True
+        ):
+            near = (s - p).abs().mean()
+            far = sum((s - n[k]).abs().mean() for k in range(len(n)))
+            loss = loss + weight * near / (far + 1e-7)
+        return loss
+
+    def losses(self, lr: torch.Tensor, hr: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return total, student's and teacher's L1, contrast."""
+        teacher, student = self.enlarge(lr, 1.0), self.enlarge(lr, self.width)
+        teacher_l1, student_l1 = F.l1_loss(teacher, hr), F.l1_loss(student, hr)
+        contrast = self.contrast(student, teacher.detach(), lr)
+        total = student_l1 + teacher_l1 + CONTRAST_WEIGHT * contrast
+        return total, student_l1, teacher_l1, contrast
+
+
+def main() -> None:
+    with np.load(sys.argv[1]) as file:
+        task = {name: file[name] for name in file.files}
+    csd = Csd(task)
+    optimizer = torch.optim.Adam(csd.net.values(), lr=1e-4)
+    batches = itertools.cycle(list(zip(task["lr"], task["hr"], strict=True)))
+
+    def run() -> list[float]:
+        lr, hr = (torch.from_numpy(a).float() for a in next(batches))
+        optimizer.zero_grad()
+        losses = csd.losses(lr, hr)
+        losses[0].backward()
+        optimizer.step()
+        return [loss.item() for loss in losses]
+
+    losses = [run() for _ in range(len(task["lr"]))]
+    about = f"PyTorch {torch.__version__}, eager, {torch.get_num_threads()} threads"
+    serve(run, {"losses": losses, "about": about})
+
+
+if __name__ == "__main__":
+    main()
