@@ -7,13 +7,15 @@ another checkout of this project, which then takes turns, too. Teacher and stude
 slimmable EDSR x4 of 16 blocks of 64, LR patch 24; VGG-19 to relu5_1 of teacher, student and K
 negatives; backward pass; Adam. Each program is a process of its own that is stopped while another
 one runs. The losses of the first steps, from the same weights and pictures, must agree. The table
-has medians over the rounds and each process's peak of resident memory.
+has medians over the rounds: seconds, seconds of all processors together, and the peak of each
+process's resident memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -117,16 +119,19 @@ def main() -> None:
             for label, worker in workers.items():
                 print(f"{label}: {worker.ready['about']}")
             print(
-                "| batch, K | program | s / step | patches/s | peak MB | ours / it: time | memory |"
+                "| batch, K | program | s / step | CPU s | patches/s | peak MB | "
+                "ours / it: time | memory |"
             )
-            print("| --- | --- | --- | --- | --- | --- | --- |")
+            print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         ours = workers["SlimSR"]
         for label, worker in workers.items():
             seconds, peak = worker.median(), worker.peak_mb()
             rows.append({"batch": batch, "negatives": negatives, "program": label,
-                         "seconds": worker.times, "peak_mb": peak})  # fmt: skip
+                         "seconds": worker.times,
+                         "cpu_seconds": worker.cpu_times, "peak_mb": peak})  # fmt: skip
             print(
-                f"| {batch}, {negatives} | {label} | {seconds:.2f} | {batch / seconds:.1f} | "
+                f"| {batch}, {negatives} | {label} | {seconds:.2f} | "
+                f"{statistics.median(worker.cpu_times):.2f} | {batch / seconds:.1f} | "
                 f"{peak:.0f} | {ours.median() / seconds:.2f} | {ours.peak_mb() / peak:.2f} |"
             )
         found = ", ".join(f"{n} {rate:.0f}" for n, rate in matrix_rates(rates).items())

@@ -4,7 +4,8 @@
 
 is a worker that multiplies matrices with numpy, openvino or torch: the machine's rate. A worker
 writes one line of JSON when it is ready, then reads commands, one a line: "run S N" runs for at
-least S seconds and N times and writes the seconds of each run as JSON. This file needs no more than
+least S seconds and N times and writes the seconds of each run, and of all processors in it, as
+JSON. This file needs no more than
 NumPy, so that workers of other environments can import it.
 """
 
@@ -41,6 +42,8 @@ class Worker:
     Attributes:
         ready: what it wrote when it was ready.
         times: median seconds of each turn.
+        cpu_times: median seconds of all processors together of each turn; other programs on the
+            machine change these less.
     """
 
     def __init__(self, command: Sequence[str | Path]):
@@ -50,6 +53,7 @@ class Worker:
         )  # fmt: skip
         atexit.register(self.end)  # a stopped process does not end by itself
         self.times: list[float] = []
+        self.cpu_times: list[float] = []
         self.ready = self._answer()
         self.process.send_signal(signal.SIGSTOP)
 
@@ -64,10 +68,11 @@ class Worker:
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write(f"run {seconds} {least}\n")
         self.process.stdin.flush()
-        times = self._answer()
+        times, cpu_times = zip(*self._answer(), strict=True)
         self.process.send_signal(signal.SIGSTOP)
         if kept:
             self.times.append(statistics.median(times))
+            self.cpu_times.append(statistics.median(cpu_times))
 
     def median(self) -> float:
         """Return the median seconds over the turns."""
@@ -89,12 +94,12 @@ def serve(run: Callable[[], object], ready: object) -> None:
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
         _, seconds, least = line.split()
-        times: list[float] = []
+        times: list[tuple[float, float]] = []
         begin = time.perf_counter()
         while len(times) < int(least) or time.perf_counter() - begin < float(seconds):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             run()
-            times.append(time.perf_counter() - start)
+            times.append((time.perf_counter() - start, time.process_time() - cpu_start))
         print(json.dumps(times), flush=True)
 
 

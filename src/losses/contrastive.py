@@ -9,6 +9,7 @@ from mindspore import nn, ops
 
 from src.errors import ConfigError
 from src.layers.collective import MeanOverRanks
+from src.losses.absolute import MeanAbs, mean_abs_grad
 from src.models.vgg import Vgg19
 
 # The released code's guard against a division by zero.
@@ -24,6 +25,10 @@ class DistanceToNegatives(nn.Cell):
     of 8 bytes per element for every broadcast operand.
     """
 
+    def __init__(self):
+        super().__init__()
+        self.mean_abs = MeanAbs()
+
     def construct(self, x: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor) -> ms.Tensor:
         """Return the sum over k of mean over (b, c, h, w) of |x[b] - negatives[choice[k, b]]|.
 
@@ -36,7 +41,7 @@ class DistanceToNegatives(nn.Cell):
         for k in range(choice.shape[0]):
             # Each round waits for the last one's sum, or all K differences would be alive at once.
             waiting = ops.depend(negatives, total)
-            total = total + ops.abs(x - ops.gather(waiting, choice[k], 0)).mean()
+            total = total + self.mean_abs(x - ops.gather(waiting, choice[k], 0))
         return total
 
     def bprop(self, x, negatives, choice, out, dout):
@@ -44,9 +49,8 @@ class DistanceToNegatives(nn.Cell):
         grad = ops.zeros_like(x)
         for k in range(choice.shape[0]):
             waiting = ops.depend(negatives, grad)
-            grad = grad + ops.sign(x - ops.gather(waiting, choice[k], 0))
-        count = x.shape[0] * x.shape[1] * x.shape[2] * x.shape[3]
-        return grad * (dout / count), ops.zeros_like(negatives), ops.zeros_like(choice)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, choice[k], 0), dout)
+        return grad, ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
 class ContrastiveLoss(nn.Cell):
@@ -79,6 +83,7 @@ class ContrastiveLoss(nn.Cell):
         self.vgg = vgg
         self.weights = tuple(float(weight) for weight in weights)
         self.detach_teacher = detach_teacher
+        self.mean_abs = MeanAbs()
         self.distance_to_negatives = DistanceToNegatives()
         self.mean_over_ranks = MeanOverRanks(ranks)
 
@@ -109,7 +114,7 @@ class ContrastiveLoss(nn.Cell):
         loss = 0.0
         for j in range(len(self.weights)):
             anchor = anchor_taps[j]
-            near = self.mean_over_ranks(ops.abs(anchor - positive_taps[j]).mean())
+            near = self.mean_over_ranks(self.mean_abs(anchor - positive_taps[j]))
             negative = ops.stop_gradient(negative_taps[j])
             far = self.mean_over_ranks(self.distance_to_negatives(anchor, negative, choice))
             loss = loss + self.weights[j] * near / (far + EPSILON)
