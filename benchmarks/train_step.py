@@ -5,10 +5,11 @@
 PYTHON belongs to another environment with torch (2.13.0 was measured) and NumPy. ``--before`` names
 another checkout of this project, which then takes turns, too. Teacher and student (width 0.25) of a
 slimmable EDSR x4 of 16 blocks of 64, LR patch 24; VGG-19 to relu5_1 of teacher, student and K
-negatives; backward pass; Adam. Each program is a process of its own that is stopped while another
-one runs. The losses of the first steps, from the same weights and pictures, must agree. The table
-has medians over the rounds: seconds, seconds of all processors together, and the peak of each
-process's resident memory.
+negatives; backward pass; Adam. PyTorch's step has two forms, see train_step_torch.py.
+
+Each program is a process of its own that is stopped while another one runs. The losses of the first
+steps, from the same weights and pictures, must agree. The table has medians over the rounds:
+seconds, seconds of all processors together, and the peak of each process's resident memory.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def measure(task: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], di
         root = Path(args.before).resolve()
         commands["SlimSR before"] = [sys.executable, HERE / "train_step_worker.py", root, task]
     if args.torch_python:
-        commands["PyTorch eager"] = [args.torch_python, HERE / "train_step_torch.py", task]
+        for form in ("released", "lean"):
+            command = [args.torch_python, HERE / "train_step_torch.py", form, task]
+            commands[f"PyTorch eager, {form}"] = command
     workers = {name: Worker(command) for name, command in commands.items()}
     rates = matrix_workers(args.torch_python)
     everyone = [*workers.values(), *rates.values()]

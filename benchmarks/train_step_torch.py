@@ -1,9 +1,11 @@
 """The other side of benchmarks/train_step.py: the same step in PyTorch's eager mode.
 
-    PYTHON train_step_torch.py TASK
+    PYTHON train_step_torch.py FORM TASK
 
-Written from the formulas of CSD (Wang et al., IJCAI 2021), as plainly and as fast as eager mode
-allows: no graph is kept for teacher and negatives in VGG, ReLUs work in place.
+Written from the formulas of CSD (Wang et al., IJCAI 2021); ReLUs work in place. FORM "released"
+does as the released code: the teacher's features are detached after VGG, and the differences from
+the negatives, K x B, are one tensor. FORM "lean" keeps no graph for teacher and negatives in VGG
+and takes one negative after another.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ class Csd:
     """The loss of one batch, as a function of the weights.
 
     Args:
+        form: released or lean.
         task: the arrays that train_step.py wrote.
     """
 
-    def __init__(self, task: dict[str, np.ndarray]):
+    def __init__(self, form: str, task: dict[str, np.ndarray]):
+        self.lean = form == "lean"
         tensors = {name: torch.from_numpy(a) for name, a in task.items() if "/" in name}
         self.net = {n[4:]: t.requires_grad_() for n, t in tensors.items() if n[:4] == "net/"}
         self.vgg = {n[13:]: t for n, t in tensors.items() if n[:4] == "vgg/"}
@@ -68,17 +72,20 @@ class Csd:
 
     def contrast(self, student: torch.Tensor, teacher: torch.Tensor, lr: torch.Tensor):
         """Draw to the teacher, push from the bicubically enlarged first K pictures."""
-        with torch.no_grad():
-            enlarged = F.interpolate(
-                lr[: self.negatives], scale_factor=self.scale, mode="bicubic", align_corners=False
-            )
+        enlarged = F.interpolate(
+            lr[: self.negatives], scale_factor=self.scale, mode="bicubic", align_corners=False
+        )
+        with torch.set_grad_enabled(not self.lean):
             positives, negatives = self.taps(teacher), self.taps(enlarged)
         loss = 0.0
         for weight, s, p, n in zip(
             TAP_WEIGHTS, self.taps(student), positives, negatives, strict=True
         ):
-            near = (s - p).abs().mean()
-            far = sum((s - n[k]).abs().mean() for k in range(len(n)))
+            near = (s - p.detach()).abs().mean()
+            if self.lean:
+                far = sum((s - n[k]).abs().mean() for k in range(len(n)))
+            else:
+                far = (s.unsqueeze(0) - n.unsqueeze(1)).abs().sum(0).mean()
             loss = loss + weight * near / (far + 1e-7)
         return loss
 
@@ -86,15 +93,15 @@ class Csd:
         """Return total, student's and teacher's L1, contrast."""
         teacher, student = self.enlarge(lr, 1.0), self.enlarge(lr, self.width)
         teacher_l1, student_l1 = F.l1_loss(teacher, hr), F.l1_loss(student, hr)
-        contrast = self.contrast(student, teacher.detach(), lr)
+        contrast = self.contrast(student, teacher, lr)
         total = student_l1 + teacher_l1 + CONTRAST_WEIGHT * contrast
         return total, student_l1, teacher_l1, contrast
 
 
 def main() -> None:
-    with np.load(sys.argv[1]) as file:
+    with np.load(sys.argv[2]) as file:
         task = {name: file[name] for name in file.files}
-    csd = Csd(task)
+    csd = Csd(sys.argv[1], task)
     optimizer = torch.optim.Adam(csd.net.values(), lr=1e-4)
     batches = itertools.cycle(list(zip(task["lr"], task["hr"], strict=True)))
 
