@@ -37,20 +37,18 @@ BATCHES = 3  # of different pictures; as many first steps are compared
 TOLERANCE = 1e-4  # relative, of losses in float32 that went through 16 + 13 layers
 
 
-def write_task(folder: Path, n_blocks: int, batch: int, negatives: int, patch: int) -> Path:
-    """Write weights, pictures and options for the workers; return the file."""
+def write_task(folder: Path, n_blocks: int, batch: int, negatives: int, patch: int) -> None:
+    """Write weights (net.npz, vgg.npz), and pictures and options (task.npz) for the workers."""
     net = create_model("edsr", scale=SCALE, n_feats=64, n_blocks=n_blocks)
-    vgg = Vgg19()
-    weights = {f"net/{name}": p.asnumpy() for name, p in net.parameters_and_names()}
+    np.savez(folder / "net.npz", **{name: p.asnumpy() for name, p in net.parameters_and_names()})
+    np.savez(folder / "vgg.npz", **vgg_arrays(Vgg19()))
     rng = np.random.default_rng(0)
-    path = folder / f"task_{batch}_{negatives}.npz"
     np.savez(
-        path, **weights, **vgg_arrays(vgg),
+        folder / "task.npz",
         lr=rng.integers(0, 256, (BATCHES, batch, 3, patch, patch), np.uint8),
         hr=rng.integers(0, 256, (BATCHES, batch, 3, patch * SCALE, patch * SCALE), np.uint8),
         n_blocks=n_blocks, scale=SCALE, width=WIDTH, negatives=negatives,
     )  # fmt: skip
-    return path
 
 
 def vgg_arrays(vgg: Vgg19) -> dict[str, np.ndarray]:
@@ -60,20 +58,20 @@ def vgg_arrays(vgg: Vgg19) -> dict[str, np.ndarray]:
         vgg.convs, (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28), strict=True
     ):
         weight, bias = conv.get_slice(1.0)
-        arrays[f"vgg/features.{index}.weight"] = weight
-        arrays[f"vgg/features.{index}.bias"] = bias
+        arrays[f"features.{index}.weight"] = weight
+        arrays[f"features.{index}.bias"] = bias
     return arrays
 
 
-def measure(task: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], dict[str, Worker]]:
+def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], dict[str, Worker]]:
     """Let the programs take turns; return them and those that tell the machine's rate."""
-    commands = {"SlimSR": [sys.executable, HERE / "train_step_worker.py", HERE.parent, task]}
+    commands = {"SlimSR": [sys.executable, HERE / "train_step_worker.py", HERE.parent, folder]}
     if args.before:
         root = Path(args.before).resolve()
-        commands["SlimSR before"] = [sys.executable, HERE / "train_step_worker.py", root, task]
+        commands["SlimSR before"] = [sys.executable, HERE / "train_step_worker.py", root, folder]
     if args.torch_python:
         for form in ("released", "lean"):
-            command = [args.torch_python, HERE / "train_step_torch.py", form, task]
+            command = [args.torch_python, HERE / "train_step_torch.py", form, folder]
             commands[f"PyTorch eager, {form}"] = command
     workers = {name: Worker(command) for name, command in commands.items()}
     rates = matrix_workers(args.torch_python)
@@ -115,9 +113,8 @@ def main() -> None:
     for setting in args.settings:
         batch, negatives = map(int, setting.split(":"))
         with tempfile.TemporaryDirectory() as name:
-            workers, rates = measure(
-                write_task(Path(name), n_blocks, batch, negatives, patch), args
-            )
+            write_task(Path(name), n_blocks, batch, negatives, patch)
+            workers, rates = measure(Path(name), args)
         if not rows:
             for label, worker in workers.items():
                 print(f"{label}: {worker.ready['about']}")

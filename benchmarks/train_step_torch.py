@@ -1,6 +1,6 @@
 """The other side of benchmarks/train_step.py: the same step in PyTorch's eager mode.
 
-    PYTHON train_step_torch.py FORM TASK
+    PYTHON train_step_torch.py FORM FOLDER
 
 Written from the formulas of CSD (Wang et al., IJCAI 2021); ReLUs work in place. FORM "released"
 does as the released code: the teacher's features are detached after VGG, and the differences from
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,21 +26,29 @@ CONTRAST_WEIGHT = 200.0
 MEAN = 255 * torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
 
 
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a file of arrays."""
+    with np.load(path) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files}
+
+
 class Csd:
     """The loss of one batch, as a function of the weights.
 
     Args:
         form: released or lean.
-        task: the arrays that train_step.py wrote.
+        folder: that train_step.py filled.
     """
 
-    def __init__(self, form: str, task: dict[str, np.ndarray]):
+    def __init__(self, form: str, folder: Path):
         self.lean = form == "lean"
-        tensors = {name: torch.from_numpy(a) for name, a in task.items() if "/" in name}
-        self.net = {n[4:]: t.requires_grad_() for n, t in tensors.items() if n[:4] == "net/"}
-        self.vgg = {n[13:]: t for n, t in tensors.items() if n[:4] == "vgg/"}
-        self.n_blocks, self.negatives = int(task["n_blocks"]), int(task["negatives"])
-        self.scale, self.width = int(task["scale"]), float(task["width"])
+        self.net = {n: t.requires_grad_() for n, t in tensors(folder / "net.npz").items()}
+        self.vgg = {n.removeprefix("features."): t for n, t in tensors(folder / "vgg.npz").items()}
+        task = tensors(folder / "task.npz")
+        self.lr, self.hr = task["lr"], task["hr"]
+        self.n_blocks, self.negatives, self.scale, self.width = (
+            task[name].item() for name in ("n_blocks", "negatives", "scale", "width")
+        )
 
     def conv(self, x: torch.Tensor, name: str, width: float, picture_out=False) -> torch.Tensor:
         """Apply the first ``width`` of a layer's channels; those of the picture are all in use."""
@@ -99,21 +108,19 @@ class Csd:
 
 
 def main() -> None:
-    with np.load(sys.argv[2]) as file:
-        task = {name: file[name] for name in file.files}
-    csd = Csd(sys.argv[1], task)
+    csd = Csd(sys.argv[1], Path(sys.argv[2]))
     optimizer = torch.optim.Adam(csd.net.values(), lr=1e-4)
-    batches = itertools.cycle(list(zip(task["lr"], task["hr"], strict=True)))
+    batches = itertools.cycle(list(zip(csd.lr, csd.hr, strict=True)))
 
     def run() -> list[float]:
-        lr, hr = (torch.from_numpy(a).float() for a in next(batches))
+        lr, hr = (pictures.float() for pictures in next(batches))
         optimizer.zero_grad()
         losses = csd.losses(lr, hr)
         losses[0].backward()
         optimizer.step()
         return [loss.item() for loss in losses]
 
-    losses = [run() for _ in range(len(task["lr"]))]
+    losses = [run() for _ in csd.lr]
     about = f"PyTorch {torch.__version__}, eager, {torch.get_num_threads()} threads"
     serve(run, {"losses": losses, "about": about})
 

@@ -1,8 +1,8 @@
 """Our side of benchmarks/train_step.py: the product's own step in graph mode.
 
-    python train_step_worker.py ROOT TASK
+    python train_step_worker.py ROOT FOLDER
 
-ROOT is the checkout of this project whose code runs; TASK was written by train_step.py.
+ROOT is the checkout of this project whose code runs; FOLDER was filled by train_step.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
@@ -27,21 +26,16 @@ from src.methods.base import Group
 
 
 def main() -> None:
-    with np.load(sys.argv[2]) as file:
+    folder = Path(sys.argv[2])
+    with np.load(folder / "task.npz") as file:
         task = {name: file[name] for name in file.files}
     lr, hr = task["lr"], task["hr"]
-    size = lr.shape[1]
     model = {"name": "edsr", "scale": int(task["scale"]), "n_feats": 64,
              "n_blocks": int(task["n_blocks"])}  # fmt: skip
-    with tempfile.TemporaryDirectory() as name:
-        files = {part: Path(name) / f"{part}.npz" for part in ("net", "vgg")}
-        for part, path in files.items():
-            own = {key: value for key, value in task.items() if key.startswith(f"{part}/")}
-            np.savez(path, **{key.removeprefix(f"{part}/"): value for key, value in own.items()})
-        options = {"name": "csd", "widths": [float(task["width"])], "vgg": str(files["vgg"]),
-                   "n_negatives": int(task["negatives"]), "teacher": str(files["net"])}  # fmt: skip
-        method = create_method(options, model, Batch(size, patch=hr.shape[-1]))
-    del task
+    options = {"name": "csd", "widths": [float(task["width"])],
+               "n_negatives": int(task["negatives"]), "vgg": str(folder / "vgg.npz"),
+               "teacher": str(folder / "net.npz")}  # fmt: skip
+    method = create_method(options, model, Batch(lr.shape[1], patch=hr.shape[-1]))
     step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
     step.set_train()
     step.construct = ms.jit(step.construct)
