@@ -32,7 +32,7 @@ WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 class Broadcast(ms.nn.Cell):
-    """The distance as the release writes it: all K x B differences at once."""
+    """The distances as the release writes it: all K x B differences at once."""
 
     def construct(self, x: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor) -> ms.Tensor:
         """Return the sum over K of the mean over the rest; every negative serves every anchor."""
@@ -43,7 +43,7 @@ def measure(form: str, batch: int, negatives: int, patch: int) -> dict[str, floa
     """Compute loss and gradient three times; return peak in MiB, seconds, and the loss."""
     loss = ContrastiveLoss(Vgg19(), WEIGHTS)
     if form == "broadcast":
-        loss.distance_to_negatives = Broadcast()
+        loss.distances = Broadcast()
     rng = np.random.default_rng(0)
     student, teacher, enlarged = (
         ms.Tensor(rng.uniform(0, 255, (n, 3, patch, patch)).astype(np.float32))

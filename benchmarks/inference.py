@@ -11,10 +11,6 @@ medians over the rounds, and the share of the machine's rate of multiplying matr
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from inference_worker import MATRIX
+from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
 from src.deploy import extract
 from src.deploy.checkpoint import TrainingState
@@ -37,34 +33,6 @@ WORKER = Path(__file__).with_name("inference_worker.py")
 WIDTHS = (1.0, 0.25)
 OWN = ("openvino", "openvino bf16", "mindspore")
 OTHERS = ("onnxruntime", "torch")
-
-
-class Engine:
-    """A worker process; it runs only while it is asked to."""
-
-    def __init__(self, python: str, name: str, model: Path | str, size: tuple[int, int]):
-        self.process = subprocess.Popen(
-            [python, str(WORKER), name, str(model),
-             *map(str, size)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self.times: list[float] = []
-        self.result = np.array(json.loads(self.process.stdout.readline()))
-        self.process.send_signal(signal.SIGSTOP)
-
-    def turn(self, kept: bool = True) -> None:
-        """Run for at least half a second; keep the median time."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write("run 0.5\n")
-        self.process.stdin.flush()
-        times = json.loads(self.process.stdout.readline())
-        self.process.send_signal(signal.SIGSTOP)
-        if kept:
-            self.times.append(statistics.median(times))
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def main() -> None:
@@ -83,7 +51,7 @@ def main() -> None:
         export_widths(folder / "net.ckpt", WIDTHS, folder / "onnx", "ONNX")
         # MindSpore is fastest with a fixed size; the others do not mind.
         export_widths(folder / "net.ckpt", WIDTHS, folder / "mindir", "MINDIR", size)
-        engines: dict[tuple[str, float], Engine] = {}
+        engines: dict[tuple[str, float], Worker] = {}
         for width in WIDTHS:
             stem = f"edsr_x4_w{width:g}"
             weights = {n: p.asnumpy() for n, p in extract(net, width).parameters_and_names()}
@@ -95,11 +63,8 @@ def main() -> None:
             for engine in (*OWN, *(OTHERS if args.torch else ())):
                 python = sys.executable if engine in OWN else args.torch
                 model = models.get(engine, folder / "onnx" / f"{stem}.onnx")
-                engines[engine, width] = Engine(python, engine, model, size)
-        rates = {"matmul numpy": Engine(sys.executable, "matmul numpy", "-", size)}
-        rates["matmul openvino"] = Engine(sys.executable, "matmul openvino", "-", size)
-        if args.torch:
-            rates["matmul torch"] = Engine(args.torch, "matmul torch", "-", size)
+                engines[engine, width] = Worker([python, WORKER, engine, model, *size])
+        rates = matrix_workers(args.torch)
         for engine in (*engines.values(), *rates.values()):
             engine.turn(kept=False)
         for _ in range(args.rounds):
@@ -112,8 +77,8 @@ def main() -> None:
 
 def report(
     net: SlimmableNet,
-    engines: dict[tuple[str, float], Engine],
-    rates: dict[str, Engine],
+    engines: dict[tuple[str, float], Worker],
+    rates: dict[str, Worker],
     size: tuple[int, int],
     args: argparse.Namespace,
 ) -> None:
@@ -123,16 +88,16 @@ def report(
         * size[0] * size[1] * net.scale**2 / (1280 * 720)
         for width in WIDTHS
     }  # fmt: skip
-    gflops = {n: 2 * MATRIX**3 / statistics.median(e.times) / 1e9 for n, e in rates.items()}
+    gflops = matrix_rates(rates)
     best = max(gflops.values())
     print(f"{machine_name('CPU')}; EDSR x4 16x64, {args.size}, {args.rounds} rounds")
     for name, rate in gflops.items():
-        print(f"{name} {MATRIX}x{MATRIX}: {rate:.0f} GFLOP/s")
+        print(f"matmul {name} {MATRIX}x{MATRIX}: {rate:.0f} GFLOP/s")
     print("| engine | width 1: ms | GFLOP/s | share | width 0.25: ms | GFLOP/s | teacher/student |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     rows = {}
     for engine in dict.fromkeys(name for name, _ in engines):
-        wide, narrow = (statistics.median(engines[engine, width].times) for width in WIDTHS)
+        wide, narrow = (engines[engine, width].median() for width in WIDTHS)
         rows[engine] = {"ms": [1e3 * wide, 1e3 * narrow], "rounds": [
             [1e3 * t for t in engines[engine, width].times] for width in WIDTHS
         ]}  # fmt: skip
@@ -142,9 +107,9 @@ def report(
             f" {flops[0.25] / narrow / 1e9:.0f} | {wide / narrow:.1f} |"
         )
     for width in WIDTHS:
-        first = engines["openvino", width].result
+        first = np.array(engines["openvino", width].ready)
         for engine in (*OWN, *(OTHERS if args.torch else ())):
-            difference = np.abs(engines[engine, width].result - first).max()
+            difference = np.abs(np.array(engines[engine, width].ready) - first).max()
             print(f"width {width:g}, largest difference of {engine}: {difference:.2g} grey levels")
     if args.json:
         write_json(args.json, {"machine": machine_name("CPU"), "gflops": gflops, "engines": rows})

@@ -2,22 +2,18 @@
 
     python inference_worker.py ENGINE MODEL HEIGHT WIDTH
 
-Reads one command a line: "run S" runs for at least S seconds and three times, and writes the
-seconds of each run as JSON. MODEL is an ONNX file for openvino and onnxruntime, a MINDIR for
+A worker of `workers`. MODEL is an ONNX file for openvino and onnxruntime, a MINDIR for
 mindspore, and an .npz for torch: the weights with the names of `src.models.edsr` and an array
 ``config`` (scale, n_feats, n_blocks, res_scale).
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
-
-MATRIX = 2048  # side of the matrices whose product is the machine's rate
+from workers import serve
 
 
 def openvino_engine(model: str, batch: np.ndarray, precision: str) -> Callable[[], np.ndarray]:
@@ -70,39 +66,12 @@ def torch_engine(model: str, batch: np.ndarray) -> Callable[[], np.ndarray]:
     return run
 
 
-def numpy_matmul(*_: object) -> Callable[[], np.ndarray]:
-    a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
-    return lambda: a @ a
-
-
-def openvino_matmul(*_: object) -> Callable[[], np.ndarray]:
-    import openvino
-    from openvino import opset13
-
-    side = opset13.parameter([MATRIX, MATRIX], np.float32)
-    model = openvino.Model([opset13.matmul(side, side, False, False)], [side])
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
-    a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
-    return lambda: request.infer([a], share_inputs=True, share_outputs=True)[0]
-
-
-def torch_matmul(*_: object) -> Callable[[], np.ndarray]:
-    import torch
-
-    a = torch.rand(MATRIX, MATRIX)
-    return lambda: (a @ a).numpy()
-
-
 ENGINES = {
     "openvino": lambda model, batch: openvino_engine(model, batch, "f32"),
     "openvino bf16": lambda model, batch: openvino_engine(model, batch, "bf16"),
     "mindspore": mindspore_engine,
     "torch": torch_engine,
     "onnxruntime": onnxruntime_engine,
-    "matmul numpy": numpy_matmul,
-    "matmul openvino": openvino_matmul,
-    "matmul torch": torch_matmul,
 }
 
 
@@ -114,15 +83,7 @@ def main() -> None:
     result = run()
     # The last columns of the result, so that the caller can see that all engines compute the same.
     corner = result[..., -2:, -2:].astype(np.float64).ravel().tolist()
-    print(json.dumps(corner), flush=True)
-    for line in sys.stdin:
-        times = []
-        begin, seconds = time.perf_counter(), float(line.split()[1])
-        while len(times) < 3 or time.perf_counter() - begin < seconds:
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        print(json.dumps(times), flush=True)
+    serve(run, corner)
 
 
 if __name__ == "__main__":

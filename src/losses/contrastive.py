@@ -9,44 +9,52 @@ from mindspore import nn, ops
 
 from src.errors import ConfigError
 from src.layers.collective import MeanOverRanks
+from src.losses.absolute import MeanAbs, mean_abs_grad
 from src.models.vgg import Vgg19
 
 # The released code's guard against a division by zero.
 EPSILON = 1e-7
 
 
-class DistanceToNegatives(nn.Cell):
-    """Sum over K negatives of the mean absolute difference, in the memory of a few feature maps.
+class Distances(nn.Cell):
+    """Mean absolute differences of anchors from positives and from K negatives each.
 
-    Automatic differentiation would keep all K differences, K x B x C x H x W values; the backward
-    pass here recomputes each one. Negatives take no gradient (they are detached in the release).
-    Each anchor's negative is gathered instead of broadcast: MindSpore's CPU kernels keep an index
-    of 8 bytes per element for every broadcast operand.
+    In the memory of a few feature maps: automatic differentiation would keep all differences,
+    (1 + K) x B x C x H x W values; the backward pass here computes each one again and adds to one
+    map. Each anchor's negative is gathered instead of broadcast: MindSpore's CPU kernels keep an
+    index of 8 bytes per element for every broadcast operand.
     """
 
-    def construct(self, x: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor) -> ms.Tensor:
-        """Return the sum over k of mean over (b, c, h, w) of |x[b] - negatives[choice[k, b]]|.
+    def __init__(self):
+        super().__init__()
+        self.mean_abs = MeanAbs()
+
+    def construct(
+        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
+    ) -> tuple[ms.Tensor, ms.Tensor]:
+        """Return the mean of |x - p|, and the sum over k of the means of |x[b] - n[choice[k, b]]|.
 
         Args:
             x: (B, C, H, W) anchors.
-            negatives: (M, C, H, W), M at least 1.
+            positives: (B, C, H, W).
+            negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
             choice: (K, B) int32, which negative meets which anchor in round k.
         """
-        total = ops.zeros((), x.dtype)
+        far = ops.zeros((), x.dtype)
         for k in range(choice.shape[0]):
             # Each round waits for the last one's sum, or all K differences would be alive at once.
-            waiting = ops.depend(negatives, total)
-            total = total + ops.abs(x - ops.gather(waiting, choice[k], 0)).mean()
-        return total
+            waiting = ops.depend(negatives, far)
+            far = far + self.mean_abs(x - ops.gather(waiting, choice[k], 0))
+        return self.mean_abs(x - positives), far
 
-    def bprop(self, x, negatives, choice, out, dout):
-        """Return the gradients with respect to x, negatives (zero) and choice (zero)."""
-        grad = ops.zeros_like(x)
+    def bprop(self, x, positives, negatives, choice, out, dout):
+        """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
+        near = mean_abs_grad(x - positives, dout[0])
+        grad = near
         for k in range(choice.shape[0]):
             waiting = ops.depend(negatives, grad)
-            grad = grad + ops.sign(x - ops.gather(waiting, choice[k], 0))
-        count = x.shape[0] * x.shape[1] * x.shape[2] * x.shape[3]
-        return grad * (dout / count), ops.zeros_like(negatives), ops.zeros_like(choice)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, choice[k], 0), dout[1])
+        return grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
 class ContrastiveLoss(nn.Cell):
@@ -79,7 +87,7 @@ class ContrastiveLoss(nn.Cell):
         self.vgg = vgg
         self.weights = tuple(float(weight) for weight in weights)
         self.detach_teacher = detach_teacher
-        self.distance_to_negatives = DistanceToNegatives()
+        self.distances = Distances()
         self.mean_over_ranks = MeanOverRanks(ranks)
 
     def construct(
@@ -108,9 +116,8 @@ class ContrastiveLoss(nn.Cell):
         anchor_taps = self.vgg(student)
         loss = 0.0
         for j in range(len(self.weights)):
-            anchor = anchor_taps[j]
-            near = self.mean_over_ranks(ops.abs(anchor - positive_taps[j]).mean())
-            negative = ops.stop_gradient(negative_taps[j])
-            far = self.mean_over_ranks(self.distance_to_negatives(anchor, negative, choice))
+            negatives = ops.stop_gradient(negative_taps[j])
+            near, far = self.distances(anchor_taps[j], positive_taps[j], negatives, choice)
+            near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
             loss = loss + self.weights[j] * near / (far + EPSILON)
         return loss

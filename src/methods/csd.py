@@ -15,6 +15,7 @@ from src.errors import ConfigError
 from src.layers.bicubic import BicubicEnlarge, GaussianBlur
 from src.layers.collective import GatherBatch
 from src.losses import ContrastiveLoss
+from src.losses.absolute import MeanAbs
 from src.methods.base import Batch, Method
 from src.methods.registry import METHODS
 from src.methods.start import start_network
@@ -98,6 +99,7 @@ class CsdLoss(nn.Cell):
         self.contrast_weight = options.contrast_weight
         self.teacher_weight = options.teacher_weight
         self.hr_positive = options.positive == "hr"
+        self.mean_abs = MeanAbs()
         self.contrast = contrast
         if contrast is not None:
             chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
@@ -125,13 +127,13 @@ class CsdLoss(nn.Cell):
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return (total, student L1, teacher L1, contrast), unweighted terms, float32."""
         teacher = self.net(lr).astype(ms.float32)
-        teacher_l1 = ops.abs(teacher - hr).mean()
+        teacher_l1 = self.mean_abs(teacher - hr)
         student_l1 = ops.zeros((), ms.float32)
         contrast = ops.zeros((), ms.float32)
         negatives = None if self.contrast is None else self.negatives(lr, hr)
         for width in self.widths:
             student = self.net(lr, width).astype(ms.float32)
-            student_l1 = student_l1 + ops.abs(student - hr).mean()
+            student_l1 = student_l1 + self.mean_abs(student - hr)
             if self.contrast is not None:
                 positive = hr if self.hr_positive else teacher
                 contrast = contrast + self.contrast(student, positive, negatives, self.chosen)

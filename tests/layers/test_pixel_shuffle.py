@@ -30,11 +30,12 @@ def unshuffled(y: np.ndarray, r: int) -> np.ndarray:
     return out
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize(("r", "shape"), CASES)
-def test_values_equal_the_definition_and_mindspore(r, shape, graph):
+def test_values_equal_the_definition_and_mindspore(r, shape, graph, training):
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    cell = PixelShuffle(r)
+    cell = PixelShuffle(r).set_train(training)
 
     def run(x):
         return cell(x)
@@ -44,15 +45,17 @@ def test_values_equal_the_definition_and_mindspore(r, shape, graph):
     np.testing.assert_array_equal(found, ops.pixel_shuffle(ms.Tensor(x), r).asnumpy())
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize(("r", "shape"), CASES[:2])
-def test_gradient_is_the_inverse(r, shape, graph):
+def test_gradient_is_the_inverse(r, shape, dtype, graph, training):
     rng = np.random.default_rng(1)
-    x = ms.Tensor(rng.normal(size=shape).astype(np.float32))
+    x = ms.Tensor(rng.normal(size=shape).astype(dtype))
     n, channels, h, w = shape
-    factor = rng.normal(size=(n, channels // r**2, h * r, w * r)).astype(np.float32)
+    factor = rng.normal(size=(n, channels // r**2, h * r, w * r)).astype(dtype)
     constant = ms.Tensor(factor)
-    cell = PixelShuffle(r)
+    cell = PixelShuffle(r).set_train(training)
 
     def weighted(x):
         return (cell(x) * constant).sum()

@@ -9,7 +9,7 @@ from mindspore import nn
 
 from src.errors import ConfigError
 from src.losses import ContrastiveLoss
-from src.losses.contrastive import EPSILON, DistanceToNegatives
+from src.losses.contrastive import EPSILON, Distances
 from src.models.vgg import Vgg19
 
 
@@ -128,34 +128,30 @@ def distance_by_hand(x, negatives, choice):
     ("k", "chosen", "graph"),
     [(1, False, False), (3, False, False), (1, True, False), (3, True, False), (3, True, True)],
 )
-def test_distance_to_negatives(k, chosen, graph):
+def test_distances(k, chosen, graph):
     rng = np.random.default_rng(k)
-    x = rng.normal(size=(4, 2, 3, 5)).astype(np.float32)
+    x, positives = rng.normal(size=(2, 4, 2, 3, 5)).astype(np.float32)
     negatives = rng.normal(size=(k, 2, 3, 5)).astype(np.float32)
+    positives[1], negatives[0] = x[1], x[2]  # no distance, no gradient
     choice = np.repeat(np.arange(k, dtype=np.int32)[:, None], 4, axis=1)
     if chosen:
         choice = rng.integers(0, k, (2, 4)).astype(np.int32)
-    cell = DistanceToNegatives()
-    value, (gx, gn) = run_with_gradients(cell, [x, negatives, choice], graph, (0, 1))
-    expected, gradient = distance_by_hand(x, negatives, choice)
-    assert value == pytest.approx(expected, rel=1e-6)
-    np.testing.assert_allclose(gx, gradient, atol=1e-7)
+    cell = Distances()
+
+    def ratio(x, positives, negatives, choice):
+        near, far = cell(x, positives, negatives, choice)
+        return near / far
+
+    arrays = [x, positives, negatives, choice]
+    value, (gx, gp, gn) = run_with_gradients(ratio, arrays, graph, (0, 1, 2))
+    every = np.arange(4)[None]
+    near, near_gradient = distance_by_hand(x, positives, every)
+    far, far_gradient = distance_by_hand(x, negatives, choice)
+    assert value == pytest.approx(near / far, rel=1e-6)
+    np.testing.assert_allclose(gx, near_gradient / far - near / far**2 * far_gradient, atol=1e-7)
+    np.testing.assert_allclose(gp, -near_gradient / far, atol=1e-7)
+    assert not gp[1].any()
     assert not gn.any()
-
-
-def test_gradient_of_the_distance_follows_the_chain_rule():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, 1, 2, 2)).astype(np.float32)
-    negatives = rng.normal(size=(2, 1, 2, 2)).astype(np.float32)
-    choice = np.array([[0, 0], [1, 1]], np.int32)
-    cell = DistanceToNegatives()
-
-    def square(x, negatives, choice):
-        return cell(3 * x, negatives, choice) ** 2
-
-    _, (gx, _) = run_with_gradients(square, [x, negatives, choice], False, (0, 1))
-    value, gradient = distance_by_hand(3 * x, negatives, choice)
-    np.testing.assert_allclose(gx, 2 * value * 3 * gradient, atol=1e-6)
 
 
 class TwoTaps(nn.Cell):

@@ -1,0 +1,56 @@
+"""Our side of benchmarks/train_step.py: the product's own step in graph mode.
+
+    python train_step_worker.py ROOT FOLDER
+
+ROOT is the checkout of this project whose code runs; FOLDER was filled by train_step.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+os.environ.setdefault("GLOG_v", "3")
+
+import mindspore as ms
+import numpy as np
+from workers import serve
+
+from src.config import TrainConfig
+from src.engine.step import TrainOneStep
+from src.methods import Batch, create_method
+from src.methods.base import Group
+
+
+def main() -> None:
+    folder = Path(sys.argv[2])
+    with np.load(folder / "task.npz") as file:
+        task = {name: file[name] for name in file.files}
+    lr, hr = task["lr"], task["hr"]
+    model = {"name": "edsr", "scale": int(task["scale"]), "n_feats": 64,
+             "n_blocks": int(task["n_blocks"])}  # fmt: skip
+    options = {"name": "csd", "widths": [float(task["width"])],
+               "n_negatives": int(task["negatives"]), "vgg": str(folder / "vgg.npz"),
+               "teacher": str(folder / "net.npz")}  # fmt: skip
+    method = create_method(options, model, Batch(lr.shape[1], patch=hr.shape[-1]))
+    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    step.set_train()
+    step.construct = ms.jit(step.construct)
+    batches = itertools.cycle(range(len(lr)))
+
+    def run() -> list[float]:
+        i = next(batches)
+        rate = ms.Tensor(1e-4, ms.float32)
+        return [float(v) for v in step(rate, ms.Tensor(lr[i]), ms.Tensor(hr[i]))][:-1]
+
+    losses = [run() for _ in range(len(lr))]
+    threads = ms.context.get_context("runtime_num_threads")
+    about = f"MindSpore {ms.__version__}, graph mode, at most {threads} runtime threads"
+    serve(run, {"losses": losses, "about": about})
+
+
+if __name__ == "__main__":
+    main()

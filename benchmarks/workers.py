@@ -1,0 +1,151 @@
+"""Processes that take turns, so that programs are compared on a machine that others use, too.
+
+    python benchmarks/workers.py LIBRARY
+
+is a worker that multiplies matrices with numpy, openvino or torch: the machine's rate. A worker
+writes one line of JSON when it is ready, then reads commands, one a line: "run S N" runs for at
+least S seconds and N times and writes the seconds of each run, and of all processors in it, as
+JSON. This file needs no more than
+NumPy, so that workers of other environments can import it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MATRIX = 2048  # side of the matrices whose product is the machine's rate
+
+# As it was before MindSpore was imported, which sets OMP_NUM_THREADS to half the cores: a PyTorch
+# that inherits that uses one core of two.
+_ENVIRONMENT = dict(os.environ)
+
+
+class Worker:
+    """A worker process; it runs only while it is asked to.
+
+    Args:
+        command: that starts it.
+
+    Attributes:
+        ready: what it wrote when it was ready.
+        times: median seconds of each turn.
+        cpu_times: median seconds of all processors together of each turn; other programs on the
+            machine change these less.
+    """
+
+    def __init__(self, command: Sequence[str | Path]):
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_ENVIRONMENT,
+        )  # fmt: skip
+        atexit.register(self.end)  # a stopped process does not end by itself
+        self.times: list[float] = []
+        self.cpu_times: list[float] = []
+        self.ready = self._answer()
+        self.process.send_signal(signal.SIGSTOP)
+
+    def _answer(self) -> Any:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"failed: {' '.join(map(str, self.process.args))}")
+        return json.loads(line)
+
+    def turn(self, seconds: float = 0.5, least: int = 3, kept: bool = True) -> None:
+        """Run for at least so many seconds and times; keep the median time."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write(f"run {seconds} {least}\n")
+        self.process.stdin.flush()
+        times, cpu_times = zip(*self._answer(), strict=True)
+        self.process.send_signal(signal.SIGSTOP)
+        if kept:
+            self.times.append(statistics.median(times))
+            self.cpu_times.append(statistics.median(cpu_times))
+
+    def median(self) -> float:
+        """Return the median seconds over the turns."""
+        return statistics.median(self.times)
+
+    def peak_mb(self) -> float:
+        """Return the peak of the resident memory up to now, in megabytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024 / 1e6
+
+    def end(self) -> None:
+        """Kill the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+def serve(run: Callable[[], object], ready: object) -> None:
+    """Be a worker: time ``run`` as often as the commands say."""
+    print(json.dumps(ready), flush=True)
+    for line in sys.stdin:
+        _, seconds, least = line.split()
+        times: list[tuple[float, float]] = []
+        begin = time.perf_counter()
+        while len(times) < int(least) or time.perf_counter() - begin < float(seconds):
+            start, cpu_start = time.perf_counter(), time.process_time()
+            run()
+            times.append((time.perf_counter() - start, time.process_time() - cpu_start))
+        print(json.dumps(times), flush=True)
+
+
+def matrix_workers(torch_python: str | None) -> dict[str, Worker]:
+    """Start a worker for each library that can tell the machine's rate.
+
+    Args:
+        torch_python: Python of an environment with torch, if there is one.
+    """
+    pythons = {"numpy": sys.executable, "openvino": sys.executable}
+    if torch_python:
+        pythons["torch"] = torch_python
+    return {name: Worker([python, __file__, name]) for name, python in pythons.items()}
+
+
+def matrix_rates(workers: dict[str, Worker]) -> dict[str, float]:
+    """Return GFLOP/s by library."""
+    return {name: 2 * MATRIX**3 / worker.median() / 1e9 for name, worker in workers.items()}
+
+
+def _numpy_matmul() -> Callable[[], object]:
+    a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
+    return lambda: a @ a
+
+
+def _openvino_matmul() -> Callable[[], object]:
+    import openvino
+    from openvino import opset13
+
+    side = opset13.parameter([MATRIX, MATRIX], np.float32)
+    model = openvino.Model([opset13.matmul(side, side, False, False)], [side])
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
+    a = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
+    return lambda: request.infer([a], share_inputs=True, share_outputs=True)[0]
+
+
+def _torch_matmul() -> Callable[[], object]:
+    import torch
+
+    a = torch.rand(MATRIX, MATRIX)
+    return lambda: a @ a
+
+
+if __name__ == "__main__":
+    makers = {"numpy": _numpy_matmul, "openvino": _openvino_matmul, "torch": _torch_matmul}
+    multiply = makers[sys.argv[1]]()
+    multiply()
+    serve(multiply, sys.argv[1])
