@@ -99,7 +99,7 @@ def report(
     for engine in dict.fromkeys(name for name, _ in engines):
         wide, narrow = (engines[engine, width].median() for width in WIDTHS)
         rows[engine] = {"ms": [1e3 * wide, 1e3 * narrow], "rounds": [
-            [1e3 * t for t in engines[engine, width].times] for width in WIDTHS
+            [1e3 * t for t in engines[engine, width].times["step"]] for width in WIDTHS
         ]}  # fmt: skip
         rate = flops[1.0] / wide / 1e9
         print(

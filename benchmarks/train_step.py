@@ -127,11 +127,11 @@ def main() -> None:
         for label, worker in workers.items():
             seconds, peak = worker.median(), worker.peak_mb()
             rows.append({"batch": batch, "negatives": negatives, "program": label,
-                         "seconds": worker.times,
-                         "cpu_seconds": worker.cpu_times, "peak_mb": peak})  # fmt: skip
+                         "seconds": worker.times["step"], "peak_mb": peak,
+                         "cpu_seconds": worker.cpu_times["step"]})  # fmt: skip
             print(
                 f"| {batch}, {negatives} | {label} | {seconds:.2f} | "
-                f"{statistics.median(worker.cpu_times):.2f} | {batch / seconds:.1f} | "
+                f"{statistics.median(worker.cpu_times['step']):.2f} | {batch / seconds:.1f} | "
                 f"{peak:.0f} | {ours.median() / seconds:.2f} | {ours.peak_mb() / peak:.2f} |"
             )
         found = ", ".join(f"{n} {rate:.0f}" for n, rate in matrix_rates(rates).items())

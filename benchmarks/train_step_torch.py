@@ -122,7 +122,7 @@ def main() -> None:
 
     losses = [run() for _ in csd.lr]
     about = f"PyTorch {torch.__version__}, eager, {torch.get_num_threads()} threads"
-    serve(run, {"losses": losses, "about": about})
+    serve({"step": run}, {"losses": losses, "about": about})
 
 
 if __name__ == "__main__":

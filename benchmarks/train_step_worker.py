@@ -49,7 +49,7 @@ def main() -> None:
     losses = [run() for _ in range(len(lr))]
     threads = ms.context.get_context("runtime_num_threads")
     about = f"MindSpore {ms.__version__}, graph mode, at most {threads} runtime threads"
-    serve(run, {"losses": losses, "about": about})
+    serve({"step": run}, {"losses": losses, "about": about})
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/workers.py LIBRARY
 
 is a worker that multiplies matrices with numpy, openvino or torch: the machine's rate. A worker
-writes one line of JSON when it is ready, then reads commands, one a line: "run S N" runs for at
-least S seconds and N times and writes the seconds of each run, and of all processors in it, as
-JSON. This file needs no more than
-NumPy, so that workers of other environments can import it.
+writes one line of JSON when it is ready, then reads commands, one a line: "run S N WHAT" runs WHAT
+for at least S seconds and N times and writes the seconds of each run, and of all processors in it,
+as JSON; a worker that can do one thing only calls it "step". This file needs no more than NumPy, so
+that workers of other environments can import it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,23 @@ class Worker:
 
     Args:
         command: that starts it.
+        environment: variables that it gets besides this process's own.
 
     Attributes:
         ready: what it wrote when it was ready.
-        times: median seconds of each turn.
-        cpu_times: median seconds of all processors together of each turn; other programs on the
-            machine change these less.
+        times: by what it ran, median seconds of each turn.
+        cpu_times: the same for seconds of all processors together; other programs on the machine
+            change these less.
     """
 
-    def __init__(self, command: Sequence[str | Path]):
+    def __init__(self, command: Sequence[str | Path], **environment: str):
         self.process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_ENVIRONMENT,
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env={**_ENVIRONMENT, **environment},
         )  # fmt: skip
         atexit.register(self.end)  # a stopped process does not end by itself
-        self.times: list[float] = []
-        self.cpu_times: list[float] = []
+        self.times: dict[str, list[float]] = defaultdict(list)
+        self.cpu_times: dict[str, list[float]] = defaultdict(list)
         self.ready = self._answer()
         self.process.send_signal(signal.SIGSTOP)
 
@@ -63,20 +65,22 @@ class Worker:
             raise SystemExit(f"failed: {' '.join(map(str, self.process.args))}")
         return json.loads(line)
 
-    def turn(self, seconds: float = 0.5, least: int = 3, kept: bool = True) -> None:
+    def turn(
+        self, seconds: float = 0.5, least: int = 3, kept: bool = True, what: str = "step"
+    ) -> None:
         """Run for at least so many seconds and times; keep the median time."""
         self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write(f"run {seconds} {least}\n")
+        self.process.stdin.write(f"run {seconds} {least} {what}\n")
         self.process.stdin.flush()
         times, cpu_times = zip(*self._answer(), strict=True)
         self.process.send_signal(signal.SIGSTOP)
         if kept:
-            self.times.append(statistics.median(times))
-            self.cpu_times.append(statistics.median(cpu_times))
+            self.times[what].append(statistics.median(times))
+            self.cpu_times[what].append(statistics.median(cpu_times))
 
-    def median(self) -> float:
+    def median(self, what: str = "step") -> float:
         """Return the median seconds over the turns."""
-        return statistics.median(self.times)
+        return statistics.median(self.times[what])
 
     def peak_mb(self) -> float:
         """Return the peak of the resident memory up to now, in megabytes."""
@@ -89,11 +93,12 @@ class Worker:
         self.process.wait()
 
 
-def serve(run: Callable[[], object], ready: object) -> None:
-    """Be a worker: time ``run`` as often as the commands say."""
+def serve(runs: Mapping[str, Callable[[], object]], ready: object) -> None:
+    """Be a worker: time what the commands name as often as they say."""
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
-        _, seconds, least = line.split()
+        _, seconds, least, what = line.rstrip("\n").split(" ", 3)
+        run = runs[what]
         times: list[tuple[float, float]] = []
         begin = time.perf_counter()
         while len(times) < int(least) or time.perf_counter() - begin < float(seconds):
@@ -148,4 +153,4 @@ if __name__ == "__main__":
     makers = {"numpy": _numpy_matmul, "openvino": _openvino_matmul, "torch": _torch_matmul}
     multiply = makers[sys.argv[1]]()
     multiply()
-    serve(multiply, sys.argv[1])
+    serve({"step": multiply}, sys.argv[1])
