@@ -46,9 +46,10 @@ def test_loss_and_student_gradient_are_those_of_the_release(released, kind):
     data, value, (student, _, negatives) = released[kind]
     assert value == pytest.approx(float(data["loss"]), rel=1e-6)
     expected = data["grad_student"]
-    # 1e-4 of the largest value: where a ReLU or a difference is 0 but for rounding, the order in
-    # which a convolution adds up decides on the sign of a gradient.
-    np.testing.assert_allclose(student, expected, atol=1e-4 * np.abs(expected).max())
+    error = np.abs(student - expected) / np.abs(expected).max()
+    # Where a ReLU or a difference is 0 but for rounding, the order in which a convolution adds up
+    # decides on the sign of a gradient, and so on the pixels that see it; all others agree.
+    assert np.quantile(error, 0.95) < 2e-6 and error.max() < 1e-4
     assert not negatives.any()  # never trained
 
 
