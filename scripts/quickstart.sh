@@ -39,6 +39,9 @@ fi
 # Other pictures are another run.
 output=${output:-$PWD/runs/quickstart${data:+-$(basename "$data")}}
 source scripts/venv.sh
+source scripts/packages.sh
+# Without a compiler training works, too, but slowly.
+command -v g++ >/dev/null || install_packages "warning: the fast convolution" g++ || true
 start=$SECONDS
 
 "$PYTHON" scripts/quickstart_pictures.py collect ${data:+--data "$data"} --output "$output"

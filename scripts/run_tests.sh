@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 source scripts/packages.sh
-install_packages
+install_packages "error: the C++ harness" "${HARNESS[@]}"
 
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
