@@ -32,13 +32,12 @@ class ChannelAttention(nn.Cell):
             )
         self.pool = GlobalAveragePool()
         self.squeeze = SlimConv2d(n_feats, squeezed, 1)
-        self.relu = nn.ReLU()
         self.expand = SlimConv2d(squeezed, n_feats, 1)
         self.sigmoid = nn.Sigmoid()
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        squeezed = self.relu(self.squeeze(self.pool(x), width))
+        squeezed = self.squeeze(self.pool(x), width, relu=True)
         return x * self.sigmoid(self.expand(squeezed, width))
 
 
@@ -55,7 +54,6 @@ class ResidualAttentionBlock(nn.Cell):
         super().__init__()
         inner = sum(parts_of(n_feats)) if inner is None else inner
         self.conv1 = SlimConv2d(n_feats, inner)
-        self.relu = nn.ReLU()
         self.conv2 = SlimConv2d(inner, n_feats)
         self.attention = ChannelAttention(n_feats, reduction)
 
@@ -65,5 +63,5 @@ class ResidualAttentionBlock(nn.Cell):
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        residual = self.conv2(self.relu(self.conv1(x, width)), width)
+        residual = self.conv2(self.conv1(x, width, relu=True), width)
         return x + self.attention(residual, width)

@@ -65,7 +65,6 @@ class ResidualBlock(nn.Cell):
         inner = n_feats if inner is None else inner
         self.conv1 = SlimConv2d(n_feats, inner)
         self.conv2 = SlimConv2d(inner, n_feats)
-        self.relu = nn.ReLU()
         self.res_scale = res_scale
 
     def prunable(self) -> InnerChannels:
@@ -74,7 +73,7 @@ class ResidualBlock(nn.Cell):
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        residual = self.conv2(self.relu(self.conv1(x, width)), width)
+        residual = self.conv2(self.conv1(x, width, relu=True), width)
         if self.res_scale != 1:
             residual = residual * self.res_scale
         return x + residual
@@ -113,15 +112,12 @@ class Upsampler(nn.Cell):
             ]
         )
         self.shuffles = nn.CellList([PixelShuffle(r) for r in factors])
-        self.activation = nn.ReLU() if activation else None
+        self.activation = activation
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, C*width, H, W) to (N, n_out*width, H*scale, W*scale)."""
         for conv, shuffle in zip(self.blocks, self.shuffles):  # noqa: B905  graph mode has no strict
-            x = conv(x, width)
-            if self.activation is not None:
-                x = self.activation(x)
-            x = shuffle(x)
+            x = shuffle(conv(x, width, relu=self.activation))
         return x
 
 

@@ -32,9 +32,10 @@ class CascadeBlock(nn.Cell):
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, C*width, H, W) to the same shape."""
-        residual = self.conv2(self.relu(self.conv1(x, width)), width)
-        if self.conv3 is not None:
-            residual = self.conv3(self.relu(residual), width)
+        mixes = self.conv3 is not None
+        residual = self.conv2(self.conv1(x, width, relu=True), width, relu=mixes)
+        if mixes:
+            residual = self.conv3(residual, width)
         x = x + residual
         return self.relu(x) if self.activation else x
 
@@ -54,7 +55,6 @@ class Cascade(nn.Cell):
             [SlimConv2d(tuple(feats) * (i + 2), feats, 1) for i in range(_LENGTH)]
         )
         self.concat = Concat()
-        self.relu = nn.ReLU()
 
     def streams(self, x: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ...]:
         """Return what each of the three fusions makes of (N, C*width, H, W), same shape each."""
@@ -62,7 +62,7 @@ class Cascade(nn.Cell):
         for i in range(_LENGTH):
             unit = self.units[i % len(self.units)]
             joined = self.concat(joined, unit(x, width))
-            x = self.relu(self.fusions[i](joined, width))
+            x = self.fusions[i](joined, width, relu=True)
             fused = (*fused, x)
         return fused
 

@@ -287,20 +287,31 @@ class SlimConv2d(SlimConv):
 
         With ``relu``, to the ReLU of that.
         """
-        weight = self.weight
-        if width != 1 and self.slim_out:
-            weight = take(weight, self.out_parts, width, 0)
-        if width != 1 and self.slim_in:
-            weight = take(weight, self.column_parts, width, 1)
         dtype = self.compute_dtype
         return conv2d(
-            x.astype(dtype), weight.astype(dtype), self.bias_at(width),
+            x.astype(dtype), self.weight_at(width).astype(dtype), self.bias_at(width),
             self.padding, self.stride, self.groups, relu,
         )  # fmt: skip
 
-    def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
+    def weight_at(self, width: float) -> ms.Tensor:
+        """Return the weights in use at ``width``."""
+        weight = self.weight
+        if width == 1:
+            return weight
+        rows, columns = self.out_parts, self.column_parts
+        if self.slim_out and self.slim_in and len(rows) == 1 and len(columns) == 1:
+            # One slice; two and their gradients take twice as long.
+            return weight[: channels_at(rows[0], width), : channels_at(columns[0], width)]
+        if self.slim_out:
+            weight = take(weight, rows, width, 0)
+        if self.slim_in:
+            weight = take(weight, columns, width, 1)
+        return weight
+
+    def to_onnx(self, graph: Any, x: Any, width: float = 1.0, relu: bool = False) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`, in float32."""
-        return graph.node(
+        y = graph.node(
             "Conv", [x, *self.get_slice(width)],
             pads=[self.padding] * 4, strides=[self.stride] * 2, group=self.groups,
         )  # fmt: skip
+        return graph.node("Relu", [y]) if relu else y

@@ -58,7 +58,6 @@ class Vdsr(SlimmableNet):
             ]
         )  # fmt: skip
         self.tail = SlimConv2d(n, 1, slim_out=False, bias=config.bias, gain=math.sqrt(6))
-        self.relu = nn.ReLU()
         self.tap_names = tuple(f"layer{i + 1}" for i in range(last))
         # Layers see pixels of the enlarged picture, each of which comes from LR pixels 2 away.
         self.margin = math.ceil(config.n_layers / config.scale) + 2
@@ -73,6 +72,6 @@ class Vdsr(SlimmableNet):
         bicubic = self.enlarge(lr)
         x, taps = self.luma(bicubic), ()
         for conv in self.body:
-            x = self.relu(conv(x, width))
+            x = conv(x, width, relu=True)
             taps = (*taps, x)
         return taps, bicubic + self.tail(x, width) * LUMA_TO_RGB

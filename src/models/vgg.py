@@ -102,7 +102,7 @@ class Vgg19(nn.Cell):
         for i in range(self.depth):
             if self.pool_before[i]:
                 x = self.pool(x)
-            x = self.convs[i](x, 1.0, True)
+            x = self.convs[i](x, relu=True)
             if self.is_tap[i]:
                 found = (*found, x)
         return found
