@@ -304,3 +304,13 @@ def test_processes_that_compile_at_once(tmp_path):
     assert [p.name for p in (tmp_path / "slimsr" / "native").rglob("*") if p.is_file()] == [
         "conv.so"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "threads"), [("3", "2", 3), ("", "2", 4), ("", "16", 1), ("no", "", 8)]
+)
+def test_threads_share_the_cores_with_other_processes(asked, processes, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setenv("MS_WORKER_NUM", processes)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    assert build.threads() == threads
