@@ -15,7 +15,7 @@ from mindspore.train import mind_ir_pb2
 
 from src.errors import WeightsError
 from src.models import SlimmableNet
-from src.native import conv as native
+from src.native.library import switched_off
 
 
 def write_mindir(
@@ -36,7 +36,7 @@ def write_mindir(
     # In MindSpore's own operators, which every device has.
     # Not at `path` itself: MindSpore refuses a name with a space or a letter like "é", here and
     # when it reads the file.
-    with native.switched_off(), tempfile.TemporaryDirectory() as folder:
+    with switched_off(), tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / path.name
         ms.export(net, inputs, file_name=str(exported), file_format=file_format)
         shutil.copyfile(exported, path)

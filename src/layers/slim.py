@@ -25,6 +25,7 @@ from mindspore.common.initializer import Uniform, initializer
 
 from src.errors import WidthError
 from src.native import conv as native
+from src.native.library import ready
 
 # A number of channels, or the numbers of several parts.
 Channels = int | Sequence[int]
@@ -202,7 +203,7 @@ def conv2d(
     The kernel may be oblong, and its stride differ between rows and columns. With ``relu`` the
     result's ReLU is returned, which costs less than a ReLU after it.
     """
-    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+    if ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
         strides = (stride, stride) if isinstance(stride, int) else stride
         problem = native.conv_problem(
             x.shape, weight.shape, strides, (padding, padding), groups, bias is not None, relu
@@ -224,7 +225,7 @@ def conv_transpose2d(
     The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
     and as many columns at the left and at the right.
     """
-    if native.ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+    if ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
         problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
         y = native.input_gradient(x, weight, problem)
         return y if bias is None else y + bias.reshape((1, -1, 1, 1))

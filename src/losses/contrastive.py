@@ -11,6 +11,8 @@ from src.errors import ConfigError
 from src.layers.collective import MeanOverRanks
 from src.losses.absolute import MeanAbs, mean_abs_grad
 from src.models.vgg import Vgg19
+from src.native.distances import distances, distances_gradient
+from src.native.library import ready
 
 # The released code's guard against a division by zero.
 EPSILON = 1e-7
@@ -40,6 +42,8 @@ class Distances(nn.Cell):
             negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
             choice: (K, B) int32, which negative meets which anchor in round k.
         """
+        if ready(x.dtype, negatives.dtype):
+            return distances(x, positives, negatives, choice)
         far = ops.zeros((), x.dtype)
         for k in range(choice.shape[0]):
             # Each round waits for the last one's sum, or all K differences would be alive at once.
@@ -50,6 +54,9 @@ class Distances(nn.Cell):
     def bprop(self, x, positives, negatives, choice, out, dout):
         """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
         near = mean_abs_grad(x - positives, dout[0])
+        if ready(x.dtype, negatives.dtype):
+            grad = distances_gradient(x, positives, negatives, choice, dout[0], dout[1])
+            return grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
         grad = near
         for k in range(choice.shape[0]):
             waiting = ops.depend(negatives, grad)

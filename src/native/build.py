@@ -23,8 +23,16 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_SOURCES = ("conv.cc", "pool.h")
-_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-fopenmp", "-fvisibility=hidden")
+_SOURCES = ("conv.cc", "distances.cc", "operator.h", "pool.h")
+_FLAGS = (
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-fPIC",
+    "-shared",
+    "-fopenmp",
+    "-fvisibility=hidden",
+)
 # oneDNN's library and headers, in its versions for GCC's OpenMP.
 _LIBRARY = ("onednn-cpu-gomp", "lib/libdnnl.so.3")
 _HEADERS = ("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp")
@@ -56,7 +64,7 @@ def build() -> Path:
         raise NativeError(f"the path {target} has a colon")
     if not target.is_file():
         try:
-            _compile(compiler, here / _SOURCES[0], include, library, target)
+            _compile(compiler, here, include, library, target)
         except OSError as error:
             raise NativeError(f"cannot write {target}: {error.strerror}") from error
     return target
@@ -110,7 +118,7 @@ def _cache() -> Path:
     return Path(base) / "slimsr" / "native"
 
 
-def _compile(compiler: str, source: Path, include: Path, library: Path, target: Path) -> None:
+def _compile(compiler: str, here: Path, include: Path, library: Path, target: Path) -> None:
     logger.info("compiling the native convolution into %s, once", target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -121,7 +129,8 @@ def _compile(compiler: str, source: Path, include: Path, library: Path, target: 
         empty = ("-x", "c++", os.devnull)
         _run(compiler, "-shared", "-nostdlib", name, "-o", str(named), *empty)
         linked = ("-pthread", "-Wl,--no-as-needed", str(named), "-Wl,--as-needed")
-        _run(compiler, *_FLAGS, f"-I{include}", str(source), *linked, "-o", str(made))
+        sources = [str(here / name) for name in _SOURCES if name.endswith(".cc")]
+        _run(compiler, *_FLAGS, f"-I{include}", *sources, *linked, "-o", str(made))
         os.replace(made, target)
 
 

@@ -1,17 +1,13 @@
 """The native convolution as differentiable operators of MindSpore.
 
-`src.layers.slim` asks `ready` and falls back on MindSpore's own operator. Everything here works in
-graph and PyNative mode, on float32, on a CPU, for shapes that are known when a graph is compiled.
+`src.layers.slim` asks `src.native.library.ready` and falls back on MindSpore's own operator.
+Everything here works in graph and PyNative mode, on float32, on a CPU, for shapes that are known
+when a graph is compiled.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
-import os
-import threading
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import mindspore as ms
@@ -19,59 +15,12 @@ import numpy as np
 from mindspore import ops
 from mindspore.ops.auto_generate import ReluGrad
 
-from src.native.build import NativeError, load
-
-logger = logging.getLogger(__name__)
+from src.native.library import custom
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 _relu_grad = ReluGrad()
-_off = threading.local()
-
-
-@functools.cache
-def library() -> str | None:
-    """Return the path of the compiled library; None, after a line of log, if there is none.
-
-    The environment variable SLIMSR_NATIVE=0 switches it off.
-    """
-    if os.environ.get("SLIMSR_NATIVE") == "0":
-        logger.info("convolutions are MindSpore's own: SLIMSR_NATIVE is 0")
-        return None
-    try:
-        return str(load())
-    except NativeError as error:
-        logger.warning("convolutions are MindSpore's own, which are slow on a CPU: %s", error)
-        return None
-
-
-def available() -> bool:
-    """Tell whether convolutions on this machine's CPU are native ones."""
-    return library() is not None
-
-
-@contextlib.contextmanager
-def switched_off() -> Iterator[None]:
-    """Make what this thread compiles or runs use MindSpore's own operator: for exporting."""
-    before = getattr(_off, "value", False)
-    _off.value = True
-    try:
-        yield
-    finally:
-        _off.value = before
-
-
-@ops.constexpr(check=False, reuse_result=False)
-def ready(x: Any, weight: Any) -> bool:
-    """Tell whether to convolve data of these two types natively, now."""
-    return (
-        x == ms.float32
-        and weight == ms.float32
-        and not getattr(_off, "value", False)
-        and ms.get_context("device_target") == "CPU"
-        and available()
-    )
 
 
 class Problem(NamedTuple):
@@ -136,7 +85,8 @@ def _forward(problem: Problem) -> ops.Custom:
         dx = input_gradient(dy, weight, plain)
         return dx, weight_gradient(x, dy, plain), ops.zeros_like(geometry)
 
-    return _custom("SlimConv", problem, problem.y, with_bias if problem.bias else without_bias)
+    bprop = with_bias if problem.bias else without_bias
+    return custom("SlimConv", tuple(problem), problem.y, bprop)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -147,7 +97,7 @@ def _input_gradient(problem: Problem) -> ops.Custom:
         dweight = weight_gradient(again, dy, plain)
         return forward(again, weight, None, plain), dweight, ops.zeros_like(geometry)
 
-    return _custom("SlimConvInputGradient", problem, problem.x, bprop)
+    return custom("SlimConvInputGradient", tuple(problem), problem.x, bprop)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -163,15 +113,7 @@ def _weight_gradient(problem: Problem) -> ops.Custom:
         return input_gradient(dy, again, plain), ddy, ops.zeros_like(geometry)
 
     shape = (problem.weight, problem.weight[:1]) if problem.bias else problem.weight
-    return _custom("SlimConvWeightGradient", problem, shape, bprop)
-
-
-def _custom(name: str, problem: Problem, shape: Any, bprop: Any) -> ops.Custom:
-    dtype = (ms.float32, ms.float32) if isinstance(shape[0], tuple) else ms.float32
-    made = ops.Custom(f"{library()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", bprop)
-    # MindSpore takes operators of equal attributes and inputs for the same, whatever they return.
-    made.add_prim_attr("problem", str(tuple(problem)))
-    return made
+    return custom("SlimConvWeightGradient", tuple(problem), shape, bprop)
 
 
 _MAKERS = {"forward": _forward, "input": _input_gradient, "weight": _weight_gradient}
