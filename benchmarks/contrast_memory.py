@@ -34,9 +34,12 @@ WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 class Broadcast(ms.nn.Cell):
     """The distances as the release writes it: all K x B differences at once."""
 
-    def construct(self, x: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor) -> ms.Tensor:
-        """Return the sum over K of the mean over the rest; every negative serves every anchor."""
-        return ops.abs(x.expand_dims(0) - negatives.expand_dims(1)).sum(0).mean()
+    def construct(
+        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor
+    ) -> tuple[ms.Tensor, ms.Tensor]:
+        """Return what `src.losses.contrastive.Distances` does; all negatives serve every anchor."""
+        far = ops.abs(x.expand_dims(0) - negatives.expand_dims(1)).sum(0).mean()
+        return ops.abs(x - positives).mean(), far
 
 
 def measure(form: str, batch: int, negatives: int, patch: int) -> dict[str, float]:
