@@ -23,8 +23,8 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_SOURCES = ("conv.cc", "pool.h")
-_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-fopenmp", "-fvisibility=hidden")
+_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=c++17", "-fPIC", "-shared")
+_FLAGS += ("-pthread", "-fopenmp", "-fvisibility=hidden")
 # oneDNN's library and headers, in its versions for GCC's OpenMP.
 _LIBRARY = ("onednn-cpu-gomp", "lib/libdnnl.so.3")
 _HEADERS = ("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp")
@@ -49,14 +49,16 @@ def build() -> Path:
         raise NativeError("no C++ compiler: install g++")
     here = Path(__file__).parent
     key = hashlib.sha256("\n".join((*_FLAGS, str(library), str(include))).encode())
-    for name in _SOURCES:
-        key.update((here / name).read_bytes())
+    key.update(_processor().encode())
+    sources = sorted(here.glob("*.cc"))
+    for path in (*sources, *sorted(here.glob("*.h"))):
+        key.update(path.name.encode() + path.read_bytes())
     target = _cache() / key.hexdigest()[:16] / "conv.so"
     if ":" in str(target):  # MindSpore takes what follows a colon for the name of a function
         raise NativeError(f"the path {target} has a colon")
     if not target.is_file():
         try:
-            _compile(compiler, here / _SOURCES[0], include, library, target)
+            _compile(compiler, sources, include, library, target)
         except OSError as error:
             raise NativeError(f"cannot write {target}: {error.strerror}") from error
     return target
@@ -106,7 +108,19 @@ def _cache() -> Path:
     return Path(base) / "slimsr" / "native"
 
 
-def _compile(compiler: str, source: Path, include: Path, library: Path, target: Path) -> None:
+def _processor() -> str:
+    """Return what -march=native depends on: home folders may be shared between machines."""
+    wanted = ("vendor_id", "cpu family", "model", "flags")
+    found = {}
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
+    return "\n".join(found.get(name, "") for name in wanted)
+
+
+def _compile(
+    compiler: str, sources: list[Path], include: Path, library: Path, target: Path
+) -> None:
     logger.info("compiling the native convolution into %s, once", target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -116,8 +130,8 @@ def _compile(compiler: str, source: Path, include: Path, library: Path, target: 
         name = f"-Wl,-soname,{library}"
         empty = ("-x", "c++", os.devnull)
         _run(compiler, "-shared", "-nostdlib", name, "-o", str(named), *empty)
-        linked = ("-pthread", "-Wl,--no-as-needed", str(named), "-Wl,--as-needed")
-        _run(compiler, *_FLAGS, f"-I{include}", str(source), *linked, "-o", str(made))
+        linked = ("-Wl,--no-as-needed", str(named), "-Wl,--as-needed")
+        _run(compiler, *_FLAGS, f"-I{include}", *map(str, sources), *linked, "-o", str(made))
         os.replace(made, target)
 
 
