@@ -1,4 +1,4 @@
-"""Compile the native convolution, once per machine and version.
+"""Compile the native convolution, once per kind of processor and version.
 
     python -m src.native.build
 
@@ -23,8 +23,10 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-std=c++17", "-fPIC", "-shared")
-_FLAGS += ("-pthread", "-fopenmp", "-fvisibility=hidden")
+_FLAGS = (
+    "-O3", "-march=native", "-ffp-contract=fast", "-std=c++17",
+    "-fPIC", "-shared", "-pthread", "-fopenmp", "-fvisibility=hidden",
+)  # fmt: skip
 # oneDNN's library and headers, in its versions for GCC's OpenMP.
 _LIBRARY = ("onednn-cpu-gomp", "lib/libdnnl.so.3")
 _HEADERS = ("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp")
@@ -109,13 +111,11 @@ def _cache() -> Path:
 
 
 def _processor() -> str:
-    """Return what -march=native depends on: home folders may be shared between machines."""
-    wanted = ("vendor_id", "cpu family", "model", "flags")
-    found = {}
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip(), value.strip())
-    return "\n".join(found.get(name, "") for name in wanted)
+    """Return what -march=native depends on: machines may share a cache folder."""
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    return "\n".join(
+        line for line in lines if line.startswith(("vendor_id", "cpu family", "model", "flags"))
+    )
 
 
 def _compile(

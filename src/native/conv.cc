@@ -37,9 +37,8 @@ std::shared_ptr<const Plan> PlanOf(const Problem &problem) {
       return found->second.plan;
     }
   }
-  // Making one takes milliseconds; two threads may both do it.
-  std::shared_ptr<const Plan> plan = slimsr::MakeWinograd(problem);
-  if (!plan) plan = slimsr::MakeDirect(problem);
+  // Takes milliseconds; two threads may both do it.
+  std::shared_ptr<const Plan> plan = slimsr::MakeFastest(problem);
   std::lock_guard<std::mutex> lock(*mutex);
   if (plans->size() >= kMostPlans) {
     plans->erase(std::min_element(plans->begin(), plans->end(),

@@ -178,33 +178,15 @@ class WinogradPlan final : public Plan {
   const bool tiles_first_;
 };
 
-// How long a problem takes, in units of the time of one product of vectors, as measured: this and the
-// kernels of direct.cc came within a quarter of it for 16 to 512 channels and images of 6 x 6 to 96 x 96.
-// Transforms cost about 20 products a vector, channel and point, changing the weights' layout 1 a point
-// (and 16 in direct.cc, where channels are padded).
-double Cost(const Problem &p, int m) {
-  const auto padded = [](int64_t channels) { return Ceil(channels, kLanes) * kLanes; };
-  const double in = p.x[1], out = p.y[1];
-  if (m == 0) return (9.0 * p.y[0] * p.y[2] * p.y[3] / kLanes + 16) * padded(p.x[1]) * padded(p.y[1]);
-  const Dims &to = p.kind == Kind::kInputGradient ? p.x : p.y;
-  const double vectors = Ceil(to[0] * Ceil(to[2], m) * Ceil(to[3], m), kLanes);
-  return (m + 2) * (m + 2) * (vectors * (in * out + 20 * (in + out)) + in * out);
-}
-
 }  // namespace
 
-std::unique_ptr<const Plan> MakeWinograd(const Problem &p) {
-  constexpr int64_t kMostSummed = 1024;  // channels; the error of m = 4 grows with their root
+std::unique_ptr<const Plan> MakeWinograd(const Problem &p, int m) {
   if (p.kind == Kind::kWeightGradient || p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 || p.stride_h != 1 ||
       p.stride_w != 1) {
     return nullptr;
   }
-  const double direct = Cost(p, 0), small = Cost(p, 2), large = Cost(p, 4);
-  if (large < std::min(small, direct) && std::max(p.x[1], p.y[1]) <= kMostSummed) {
-    return std::make_unique<WinogradPlan<4>>(p);
-  }
-  if (small < direct) return std::make_unique<WinogradPlan<2>>(p);
-  return nullptr;
+  if (m == 2) return std::make_unique<WinogradPlan<2>>(p);
+  return std::make_unique<WinogradPlan<4>>(p);
 }
 
 }  // namespace slimsr

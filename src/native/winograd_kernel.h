@@ -44,7 +44,8 @@ struct WinogradKernel {
   static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows, float *v, int64_t step) {
     const int64_t top = m * segment.row - plane.pad_h, left = m * segment.column - plane.pad_w;
     const int64_t width = m * segment.count + 2;
-    const int64_t begin = std::clamp<int64_t>(-left, 0, width), end = std::clamp<int64_t>(plane.width - left, begin, width);
+    const int64_t begin = std::clamp<int64_t>(-left, 0, width),
+                  end = std::clamp<int64_t>(plane.width - left, begin, width);
     const float *source[kSide];
     for (int a = 0; a < kSide; ++a) {
       const bool inside = top + a >= 0 && top + a < plane.height;
