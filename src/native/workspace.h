@@ -4,6 +4,7 @@
 #ifndef SLIMSR_NATIVE_WORKSPACE_H_
 #define SLIMSR_NATIVE_WORKSPACE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -19,11 +20,17 @@ constexpr size_t kKeptBytes = size_t{64} << 20;  // a larger buffer is freed aft
 // Memory that is kept from call to call, so that its pages need not be asked of the system again.
 class Buffer {
  public:
-  static std::unique_ptr<Buffer> Take() {
+  // The smallest kept one that has room for so many bytes, else the largest, to be enlarged.
+  static std::unique_ptr<Buffer> Take(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (Kept().empty()) return std::make_unique<Buffer>();
-    auto buffer = std::move(Kept().back());
-    Kept().pop_back();
+    const auto best = std::min_element(Kept().begin(), Kept().end(), [bytes](const auto &a, const auto &b) {
+      const bool fits = a->size_ >= bytes, other_fits = b->size_ >= bytes;
+      if (fits != other_fits) return fits;
+      return fits ? a->size_ < b->size_ : a->size_ > b->size_;
+    });
+    auto buffer = std::move(*best);
+    Kept().erase(best);
     return buffer;
   }
   static void Return(std::unique_ptr<Buffer> buffer) {
@@ -57,7 +64,7 @@ class Buffer {
 // A buffer that is returned at the end of a block, and handed out from front to back.
 class Workspace {
  public:
-  explicit Workspace(size_t bytes) : buffer_(Buffer::Take()), next_(buffer_->Reserve(bytes)) {}
+  explicit Workspace(size_t bytes) : buffer_(Buffer::Take(bytes)), next_(buffer_->Reserve(bytes)) {}
   ~Workspace() { Buffer::Return(std::move(buffer_)); }
   static size_t Rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }  // AVX-512 and cache lines
   char *Next(size_t bytes) {
