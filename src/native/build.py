@@ -1,4 +1,4 @@
-"""Compile the native convolution, once per machine and version.
+"""Compile the native convolution, once per kind of processor and version.
 
     python -m src.native.build
 
@@ -23,16 +23,10 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_SOURCES = ("conv.cc", "distances.cc", "operator.h", "pool.h")
 _FLAGS = (
-    "-O3",
-    "-march=native",
-    "-std=c++17",
-    "-fPIC",
-    "-shared",
-    "-fopenmp",
-    "-fvisibility=hidden",
-)
+    "-O3", "-march=native", "-ffp-contract=fast", "-std=c++17",
+    "-fPIC", "-shared", "-pthread", "-fopenmp", "-fvisibility=hidden",
+)  # fmt: skip
 # oneDNN's library and headers, in its versions for GCC's OpenMP.
 _LIBRARY = ("onednn-cpu-gomp", "lib/libdnnl.so.3")
 _HEADERS = ("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp")
@@ -57,14 +51,16 @@ def build() -> Path:
         raise NativeError("no C++ compiler: install g++")
     here = Path(__file__).parent
     key = hashlib.sha256("\n".join((*_FLAGS, str(library), str(include))).encode())
-    for name in _SOURCES:
-        key.update((here / name).read_bytes())
+    key.update(_processor().encode())
+    sources = sorted(here.glob("*.cc"))
+    for path in (*sources, *sorted(here.glob("*.h"))):
+        key.update(path.name.encode() + path.read_bytes())
     target = _cache() / key.hexdigest()[:16] / "conv.so"
     if ":" in str(target):  # MindSpore takes what follows a colon for the name of a function
         raise NativeError(f"the path {target} has a colon")
     if not target.is_file():
         try:
-            _compile(compiler, here, include, library, target)
+            _compile(compiler, sources, include, library, target)
         except OSError as error:
             raise NativeError(f"cannot write {target}: {error.strerror}") from error
     return target
@@ -87,15 +83,11 @@ def load() -> Path:
 def threads() -> int:
     """Return how many threads convolve at once: OMP_NUM_THREADS, else one on each core.
 
-    The processes of one msrun share the cores: a thread that waits for one that has no core waits
-    for a time slice of the system, longer than most convolutions take.
+    Under msrun too: the threads of several processes do not wait for each other, so more threads
+    than cores cost little.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
-    workers = os.environ.get("MS_WORKER_NUM", "")  # set by msrun
-    processes = int(workers) if workers.isdecimal() and int(workers) else 1
-    return max(1, len(os.sched_getaffinity(0)) // processes)
+    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
 
 
 def _packaged(package: str, name: str) -> Path:
@@ -118,7 +110,17 @@ def _cache() -> Path:
     return Path(base) / "slimsr" / "native"
 
 
-def _compile(compiler: str, here: Path, include: Path, library: Path, target: Path) -> None:
+def _processor() -> str:
+    """Return what -march=native depends on: machines may share a cache folder."""
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    return "\n".join(
+        line for line in lines if line.startswith(("vendor_id", "cpu family", "model", "flags"))
+    )
+
+
+def _compile(
+    compiler: str, sources: list[Path], include: Path, library: Path, target: Path
+) -> None:
     logger.info("compiling the native convolution into %s, once", target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -128,9 +130,8 @@ def _compile(compiler: str, here: Path, include: Path, library: Path, target: Pa
         name = f"-Wl,-soname,{library}"
         empty = ("-x", "c++", os.devnull)
         _run(compiler, "-shared", "-nostdlib", name, "-o", str(named), *empty)
-        linked = ("-pthread", "-Wl,--no-as-needed", str(named), "-Wl,--as-needed")
-        sources = [str(here / name) for name in _SOURCES if name.endswith(".cc")]
-        _run(compiler, *_FLAGS, f"-I{include}", *sources, *linked, "-o", str(made))
+        linked = ("-Wl,--no-as-needed", str(named), "-Wl,--as-needed")
+        _run(compiler, *_FLAGS, f"-I{include}", *map(str, sources), *linked, "-o", str(made))
         os.replace(made, target)
 
 

@@ -62,7 +62,7 @@ def check(function, arrays, y_shape, seed, graph):
 @st.composite
 def convolutions(draw):
     groups = draw(st.sampled_from([1, 1, 1, 2, 4]))
-    channels = st.sampled_from([1, 3, 4, 5, 8, 16, 17, 32])
+    channels = st.sampled_from([1, 3, 4, 5, 8, 16, 17, 24, 32, 40])
     n_in, n_out = groups * draw(channels), groups * draw(channels)
     kernel = draw(st.sampled_from([(1, 1), (3, 3), (3, 3), (5, 5), (7, 1), (2, 4)]))
     padding = draw(st.integers(0, 3))
@@ -96,10 +96,13 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
 @pytest.mark.parametrize(
     ("x_shape", "w_shape"),
     [
-        ((1, 64, 100, 40), (64, 64, 3, 3)),  # one image in bands of rows
-        ((2, 64, 96, 96), (32, 64, 3, 3)),  # several images in bands
-        ((7, 16, 24, 24), (16, 16, 3, 3)),  # several images to a tile, and a rest
+        ((1, 64, 100, 40), (64, 64, 3, 3)),
+        ((2, 64, 96, 96), (32, 64, 3, 3)),
+        ((7, 16, 24, 24), (16, 16, 3, 3)),
         ((2, 512, 6, 6), (512, 512, 3, 3)),  # weights reordered in pieces
+        ((1, 64, 100, 40), (64, 64, 5, 5)),  # one image in bands of rows
+        ((2, 32, 96, 96), (32, 32, 5, 5)),  # several images in bands
+        ((9, 16, 14, 12), (16, 16, 5, 5)),  # several images to a tile, and a rest
         ((1, 3, 200, 150), (64, 3, 5, 5)),
         ((1, 64, 80, 90), (3, 64, 3, 3)),
     ],

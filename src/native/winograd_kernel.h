@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of a convolution by Winograd's minimal filtering that work on one block of tiles.
+//
+// A tile is m x m outputs. Vectors hold the same place of neighbouring tiles, so that images stay in
+// plain layout. Each of the (m + 2)^2 points of the transformed domain is a matrix product over the
+// channels.
+
+#ifndef SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
+#define SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "vector.h"
+#include "winograd_transforms.h"
+
+namespace slimsr {
+
+// What the matrix products keep in registers: 24 of AVX-512's 32 vectors, else 12 of 16.
+constexpr int kRegisterRows = kLanes == 16 ? 8 : 4;  // outputs; divides kLanes
+constexpr int kRegisterVectors = 3;                  // of tiles
+constexpr int kBlock = kRegisterVectors * kLanes;    // tiles that are convolved at once
+
+// Tiles of one row, side by side, of a block.
+struct Segment {
+  int64_t image, row, column;  // in tiles
+  int first, count;            // within the block
+};
+
+// An image's sizes and where it begins: the input's first row and column are -pad_h and -pad_w.
+struct Plane {
+  int64_t height, width, pad_h, pad_w;
+};
+
+template <int m>
+struct WinogradKernel {
+  static constexpr int kSide = m + 2, kPoints = kSide * kSide;
+  // A row of a segment's inputs, with what is read beyond it.
+  static constexpr int kRow = m * kBlock + 2 * kLanes;
+  static constexpr int64_t kRowsFloats = kSide * kRow;
+
+  // Transforms one channel of a segment; `rows` holds kRowsFloats that are zero or finite. The
+  // result goes to v[point * step + tile].
+  static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows, float *v, int64_t step) {
+    const int64_t top = m * segment.row - plane.pad_h, left = m * segment.column - plane.pad_w;
+    const int64_t width = m * segment.count + 2;
+    const int64_t begin = std::clamp<int64_t>(-left, 0, width),
+                  end = std::clamp<int64_t>(plane.width - left, begin, width);
+    const float *source[kSide];
+    for (int a = 0; a < kSide; ++a) {
+      const bool inside = top + a >= 0 && top + a < plane.height;
+      source[a] = inside ? x + (top + a) * plane.width + left : nullptr;
+      for (int64_t j = 0; j < begin; ++j) rows[a * kRow + j] = 0;
+      for (int64_t j = end; j < width; ++j) rows[a * kRow + j] = 0;
+    }
+    for (int64_t j = begin; j < end; j += kLanes) {
+      Vector d[kSide], t[kSide];
+#pragma GCC unroll 6
+      for (int a = 0; a < kSide; ++a) d[a] = source[a] ? Load(source[a] + j, end - j) : Vector{};
+      Filtering<m>::InputOf(d, t);
+#pragma GCC unroll 6
+      for (int a = 0; a < kSide; ++a) Store(rows + a * kRow + j, t[a]);
+    }
+    for (int tile = 0; tile < segment.count; tile += kLanes) {
+      const int at = segment.first + tile;
+      // What is written too much is overwritten by the block's next segment.
+      const int count = at + kLanes <= kBlock ? kLanes : segment.count - tile;
+#pragma GCC unroll 6
+      for (int a = 0; a < kSide; ++a) {
+        const float *row = rows + a * kRow + m * tile;
+        Vector d[2 * m], t[kSide];
+        Split<m>(row, d);
+        Split<m>(row + m, d + m);
+        Filtering<m>::InputOf(d, t);
+#pragma GCC unroll 6
+        for (int b = 0; b < kSide; ++b) Store(v + (a * kSide + b) * step + at, t[b], count);
+      }
+    }
+  }
+
+  // Transforms the filters from one channel to kLanes channels, that lie `stride` apart, `count` of
+  // them there; `flipped`: turned by 180 degrees. The result goes to u[point * step + lane].
+  static void Weights(const float *w, int64_t stride, int64_t count, bool flipped, float *u, int64_t step) {
+    Vector g[std::max(kLanes, 9)];
+    if constexpr (kLanes >= 9) {
+#pragma GCC unroll 16
+      for (int lane = 0; lane < kLanes; ++lane) g[lane] = lane < count ? Load(w + lane * stride, 9) : Vector{};
+      Transpose(g);
+    } else {
+      for (int k = 0; k < 9; ++k) {
+        for (int lane = 0; lane < kLanes; ++lane) g[k][lane] = lane < count ? w[lane * stride + k] : 0;
+      }
+    }
+    if (flipped) std::reverse(g, g + 9);
+    Vector columns[3][kSide];
+    for (int b = 0; b < 3; ++b) {
+      const Vector column[] = {g[b], g[3 + b], g[6 + b]};
+      Filtering<m>::WeightsOf(column, columns[b]);
+    }
+#pragma GCC unroll 6
+    for (int a = 0; a < kSide; ++a) {
+      const Vector row[] = {columns[0][a], columns[1][a], columns[2][a]};
+      Vector t[kSide];
+      Filtering<m>::WeightsOf(row, t);
+#pragma GCC unroll 6
+      for (int b = 0; b < kSide; ++b) Store(u + (a * kSide + b) * step, t[b]);
+    }
+  }
+
+  // kRegisterRows x (vectors * kLanes) sums of products: u [channels][kLanes], v and the result
+  // [...][kBlock].
+  template <int vectors>
+  static void Multiply(int64_t channels, const float *u, const float *v, float *to) {
+    Vector sum[kRegisterRows][vectors] = {};
+    for (int64_t i = 0; i < channels; ++i, u += kLanes, v += kBlock) {
+      Vector tiles[vectors];
+#pragma GCC unroll 3
+      for (int j = 0; j < vectors; ++j) tiles[j] = Load(v + j * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRegisterRows; ++r) {
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; ++j) sum[r][j] += u[r] * tiles[j];
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRegisterRows; ++r) {
+#pragma GCC unroll 3
+      for (int j = 0; j < vectors; ++j) Store(to + r * kBlock + j * kLanes, sum[r][j]);
+    }
+  }
+
+  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to m rows of
+  // m * kBlock columns.
+  static void Output(const float *from, int64_t step, int vectors, float bias, bool relu, float *rows) {
+    for (int vector = 0; vector < vectors; ++vector) {
+      Vector columns[kSide][m];
+#pragma GCC unroll 6
+      for (int b = 0; b < kSide; ++b) {
+        Vector column[kSide];
+#pragma GCC unroll 6
+        for (int a = 0; a < kSide; ++a) column[a] = Load(from + (a * kSide + b) * step + vector * kLanes);
+        Filtering<m>::OutputOf(column, columns[b]);
+      }
+#pragma GCC unroll 4
+      for (int a = 0; a < m; ++a) {
+        Vector row[kSide], y[m];
+#pragma GCC unroll 6
+        for (int b = 0; b < kSide; ++b) row[b] = columns[b][a];
+        Filtering<m>::OutputOf(row, y);
+#pragma GCC unroll 4
+        for (int b = 0; b < m; ++b) {
+          y[b] += bias;
+          if (relu) y[b] = y[b] < 0.f ? Vector{} : y[b];  // not-a-number stays
+        }
+        Merge<m>(y, rows + (a * kBlock + vector * kLanes) * m);
+      }
+    }
+  }
+
+  // Brings a segment of Output's rows into an image.
+  static void Place(const float *rows, const Segment &segment, const Plane &plane, float *y) {
+    const int64_t top = m * segment.row, left = m * segment.column;
+    const int64_t height = std::min<int64_t>(m, plane.height - top),
+                  width = std::min<int64_t>(m * segment.count, plane.width - left);
+    for (int64_t a = 0; a < height; ++a) {
+      const float *from = rows + (a * kBlock + segment.first) * m;
+      float *to = y + (top + a) * plane.width + left;
+      for (int64_t j = 0; j < width; j += kLanes) Store(to + j, Load(from + j), width - j);
+    }
+  }
+};
+
+}  // namespace slimsr
+
+#endif  // SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
