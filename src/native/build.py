@@ -83,11 +83,15 @@ def load() -> Path:
 def threads() -> int:
     """Return how many threads convolve at once: OMP_NUM_THREADS, else one on each core.
 
-    Under msrun too: the threads of several processes do not wait for each other, so more threads
-    than cores cost little.
+    The processes of one msrun share the cores: a thread that waits for one that has no core waits
+    for a time slice of the system, longer than most convolutions take.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    workers = os.environ.get("MS_WORKER_NUM", "")  # set by msrun
+    processes = int(workers) if workers.isdecimal() and int(workers) else 1
+    return max(1, len(os.sched_getaffinity(0)) // processes)
 
 
 def _packaged(package: str, name: str) -> Path:
