@@ -292,6 +292,14 @@ def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkey
         np.testing.assert_array_equal(found, conv2d(x, weight, None, 1).asnumpy())
 
 
+def test_each_kind_of_processor_has_its_own_library(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(build, "_compile", lambda *arguments: None)
+    paths = [build.build() for _ in range(2)]
+    monkeypatch.setattr(build, "_processor", lambda: "flags : fpu avx2")
+    assert paths[0] == paths[1] != build.build()
+
+
 def test_processes_that_compile_at_once(tmp_path):
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "src.native.build"]
