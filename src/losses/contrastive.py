@@ -20,11 +20,10 @@ class Distances(nn.Cell):
     """Mean absolute differences of anchors from positives and from K negatives each.
 
     The anchors pass through, so that what follows them comes after the differences, and on the way
-    back before them: their gradient is added to the one that arrives. So the differences of one tap
-    only are alive at a time, and of one round k: automatic differentiation would keep them all,
-    (1 + K) x B x C x H x W values; the backward pass here computes each one again. Each anchor's
-    negative is gathered instead of broadcast: MindSpore's CPU kernels keep an index of 8 bytes per
-    element for every broadcast operand.
+    back before them. So the differences of one tap and one round k only are alive at a time:
+    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
+    here computes each one again. Each anchor's negative is gathered instead of broadcast:
+    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
     """
 
     def __init__(self):
@@ -52,14 +51,14 @@ class Distances(nn.Cell):
 
     def bprop(self, x, positives, negatives, choice, out, dout):
         """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
-        grad, dnear, dfar = dout
-        near = mean_abs_grad(x - ops.depend(positives, grad), ops.depend(dnear, grad))
-        grad = grad + near
-        dfar = ops.depend(dfar, grad)
+        later, dnear, dfar = dout
+        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
+        grad = near
+        dfar = ops.depend(dfar, near)
         for k in range(choice.shape[0]):
             waiting = ops.depend(negatives, grad)
             grad = grad + mean_abs_grad(x - ops.gather(waiting, choice[k], 0), dfar)
-        return grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
+        return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
 class ContrastiveLoss(nn.Cell):
