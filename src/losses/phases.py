@@ -32,8 +32,8 @@ class PhasedLoss(nn.Cell):
     def construct(self, *pictures: ms.Tensor) -> Scalars:
         """Return the terms, the total first."""
         terms, carried = self.phases[0]((), *pictures)
-        for phase in self.phases[1:]:
-            more, carried = phase(carried, *pictures)
+        for i in range(1, len(self.phases)):  # a slice would rename the parameters
+            more, carried = self.phases[i](carried, *pictures)
             terms = sums(terms, more)
         return terms
 

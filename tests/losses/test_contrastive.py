@@ -160,7 +160,8 @@ class TwoTaps(nn.Cell):
     taps = ("first", "second")
 
     def construct(self, x):
-        return taps_by_hand(x)
+        first = self.to_tap(0, x)
+        return first, self.to_tap(1, first)
 
     def to_tap(self, tap, x):
         return x * 2 + 1 if tap == 0 else ((x - 1) * (x - 1))[:, :2] / 400
