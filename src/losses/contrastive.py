@@ -43,10 +43,10 @@ class Distances(nn.Cell):
         """
         near = self.mean_abs(x - positives)
         far = ops.zeros((), x.dtype)
-        for k in range(choice.shape[0]):
+        for row in ops.unstack(choice):
             # Each round waits for the last one's sum, or all K differences would be alive at once.
             waiting = ops.depend(negatives, (near, far))
-            far = far + self.mean_abs(x - ops.gather(waiting, choice[k], 0))
+            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
         return ops.depend(x, far), near, far
 
     def bprop(self, x, positives, negatives, choice, out, dout):
@@ -55,9 +55,9 @@ class Distances(nn.Cell):
         near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
         grad = near
         dfar = ops.depend(dfar, near)
-        for k in range(choice.shape[0]):
+        for row in ops.unstack(choice):
             waiting = ops.depend(negatives, grad)
-            grad = grad + mean_abs_grad(x - ops.gather(waiting, choice[k], 0), dfar)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
         return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
