@@ -92,7 +92,7 @@ class TrainOneStep(nn.Cell):
             # Without this the phases would run, and keep their activations, at the same time.
             waiting = ()
             for tensor in (*carried, *pictures):
-                waiting = (*waiting, ops.depend(tensor, grads))
+                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, grads)))
             count = len(carried)
             (part, (more, carried)), new = gradient(waiting[:count], *waiting[count:])
             total, terms, grads = total + part, sums(terms, more), sums(grads, new)
