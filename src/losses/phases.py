@@ -17,7 +17,8 @@ class PhasedLoss(nn.Cell):
     """A loss whose terms are the sums of what its phases return.
 
     No phase's gradient passes through what an earlier phase has computed. So each can go forward
-    and back before the next one begins, and what it kept for going back is free by then.
+    and back before the next one begins, and what it kept for going back is free by then. (In an
+    `OnePhase` it is differentiated in one piece, through what is carried over, too.)
 
     Args:
         phases: cells that map what the phase before carries over (nothing, for the first), and the

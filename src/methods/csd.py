@@ -93,30 +93,6 @@ class TeacherPhase(nn.Cell):
         return (self.weight * teacher_l1, zero, teacher_l1, zero), (teacher,)
 
 
-class StudentPhase(nn.Cell):
-    """The L1 loss and the contrast of one student."""
-
-    def __init__(
-        self, net: SlimmableNet, width: float, options: CsdConfig, contrast: CsdContrast | None
-    ):
-        super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.net, self.width = net, width
-        self.contrast_weight = options.contrast_weight
-        self.hr_positive = options.positive == "hr"
-        self.mean_abs = MeanAbs()
-        self.contrast = contrast
-
-    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
-        """Return summands of the terms of `CsdLoss`, and what was carried over."""
-        zero = ops.zeros((), ms.float32)
-        student = self.net(lr, self.width).astype(ms.float32)
-        student_l1 = self.mean_abs(student - hr)
-        if self.contrast is None:
-            return (student_l1, student_l1, zero, zero), carried
-        contrast = self.contrast(student, hr if self.hr_positive else carried[0], lr, hr)
-        return (student_l1 + self.contrast_weight * contrast, student_l1, zero, contrast), carried
-
-
 class CsdContrast(nn.Cell):
     """The contrast with negatives that are made from the batch.
 
@@ -160,6 +136,30 @@ class CsdContrast(nn.Cell):
     ) -> ms.Tensor:
         """Return the contrast, a scalar; all arguments are RGB in [0, 255], of one batch."""
         return self.loss(student, positive, self.negatives(lr, hr), self.chosen)
+
+
+class StudentPhase(nn.Cell):
+    """The L1 loss and the contrast of one student."""
+
+    def __init__(
+        self, net: SlimmableNet, width: float, options: CsdConfig, contrast: CsdContrast | None
+    ):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.net, self.width = net, width
+        self.contrast_weight = options.contrast_weight
+        self.hr_positive = options.positive == "hr"
+        self.mean_abs = MeanAbs()
+        self.contrast = contrast
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
+        """Return summands of the terms of `CsdLoss`, and what was carried over."""
+        zero = ops.zeros((), ms.float32)
+        student = self.net(lr, self.width).astype(ms.float32)
+        student_l1 = self.mean_abs(student - hr)
+        if self.contrast is None:
+            return (student_l1, student_l1, zero, zero), carried
+        contrast = self.contrast(student, hr if self.hr_positive else carried[0], lr, hr)
+        return (student_l1 + self.contrast_weight * contrast, student_l1, zero, contrast), carried
 
 
 class CsdLoss(PhasedLoss):
