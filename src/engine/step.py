@@ -8,8 +8,27 @@ import mindspore as ms
 from mindspore import amp, nn, ops
 
 from src.config import TrainConfig
+from src.losses.phases import phases_of, sums
 from src.methods.base import Group
 from src.optim.adam import Adam
+
+
+class _ScaledPhase(nn.Cell):
+    """A phase of the loss with its total scaled for differentiation, and all terms unscaled."""
+
+    def __init__(self, phase: nn.Cell, scaler: amp.DynamicLossScaler | None):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.loss, self.scaler = phase, scaler
+
+    def construct(
+        self, carried: tuple[ms.Tensor, ...], *pictures: ms.Tensor
+    ) -> tuple[ms.Tensor, tuple[tuple[ms.Tensor, ...], tuple[ms.Tensor, ...]]]:
+        """Return the scaled total, and what the phase returns."""
+        terms, carried = self.loss(carried, *pictures)
+        total = terms[0]
+        if self.scaler is not None:
+            total = self.scaler.scale(total)
+        return total, (terms, carried)
 
 
 class TrainOneStep(nn.Cell):
@@ -19,7 +38,8 @@ class TrainOneStep(nn.Cell):
     gradients are reduced first).
 
     Args:
-        loss: cell from the pictures to a tuple of scalars, the total first.
+        loss: cell from the pictures to a tuple of scalars, the total first. The gradient of a
+            `PhasedLoss` is taken phase by phase, each waiting for the one before.
         groups: what is updated; each has an Adam, a norm of its gradient and a rate of its own.
         options: betas, eps, clipping and precision.
         ranks: processes that share the batch.
@@ -47,7 +67,10 @@ class TrainOneStep(nn.Cell):
         if ranks > 1:
             self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
         self.named = self._named([group.name for group in groups])
-        self.gradient = ms.value_and_grad(self.scaled_loss, None, parameters, has_aux=True)
+        self.gradients = tuple(
+            ms.value_and_grad(_ScaledPhase(phase, self.scaler), None, parameters, has_aux=True)
+            for phase in phases_of(loss)
+        )
 
     def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
         """Return what `state` does; the graph compiler gives the parameters other names later."""
@@ -60,13 +83,20 @@ class TrainOneStep(nn.Cell):
             found["scale_counter"] = self.scaler.counter
         return found
 
-    def scaled_loss(self, *pictures: ms.Tensor) -> tuple[ms.Tensor, tuple[ms.Tensor, ...]]:
-        """Return the scaled total for differentiation, and all terms unscaled."""
-        terms = self.loss(*pictures)
-        total = terms[0]
-        if self.scaler is not None:
-            total = self.scaler.scale(total)
-        return total, terms
+    def gradient(
+        self, *pictures: ms.Tensor
+    ) -> tuple[tuple[ms.Tensor, tuple[ms.Tensor, ...]], tuple[ms.Tensor, ...]]:
+        """Return (scaled total, all terms unscaled), and the scaled total's gradients."""
+        (total, (terms, carried)), grads = self.gradients[0]((), *pictures)
+        for gradient in self.gradients[1:]:
+            # Without this the phases would run, and keep their activations, at the same time.
+            waiting = ()
+            for tensor in (*carried, *pictures):
+                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, grads)))
+            count = len(carried)
+            (part, (more, carried)), new = gradient(waiting[:count], *waiting[count:])
+            total, terms, grads = total + part, sums(terms, more), sums(grads, new)
+        return (total, terms), grads
 
     def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.

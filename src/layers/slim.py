@@ -288,17 +288,19 @@ class SlimConv2d(SlimConv):
 
         With ``relu``, to the ReLU of that.
         """
-        dtype = self.compute_dtype
-        return conv2d(
-            x.astype(dtype), self.weight_at(width).astype(dtype), self.bias_at(width),
-            self.padding, self.stride, self.groups, relu,
-        )  # fmt: skip
+        weight, bias = self.weight, self.bias
+        # As few branches as can be: each costs the graph compiler memory, at every call of a layer.
+        if width != 1:
+            weight, bias = self.weight_at(width), self.bias_at(width)
+        if self.compute_dtype != ms.float32:
+            weight = weight.astype(self.compute_dtype)
+            bias = None if bias is None else bias.astype(self.compute_dtype)
+        x = x.astype(self.compute_dtype)  # the layer before may have another
+        return conv2d(x, weight, bias, self.padding, self.stride, self.groups, relu)
 
     def weight_at(self, width: float) -> ms.Tensor:
-        """Return the weights in use at ``width``."""
+        """Return the weights in use at ``width``, below 1."""
         weight = self.weight
-        if width == 1:
-            return weight
         rows, columns = self.out_parts, self.column_parts
         if self.slim_out and self.slim_in and len(rows) == 1 and len(columns) == 1:
             # One slice; two and their gradients take twice as long.

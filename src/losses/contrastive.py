@@ -21,10 +21,11 @@ EPSILON = 1e-7
 class Distances(nn.Cell):
     """Mean absolute differences of anchors from positives and from K negatives each.
 
-    In the memory of a few feature maps: automatic differentiation would keep all differences,
-    (1 + K) x B x C x H x W values; the backward pass here computes each one again and adds to one
-    map. Each anchor's negative is gathered instead of broadcast: MindSpore's CPU kernels keep an
-    index of 8 bytes per element for every broadcast operand.
+    The anchors pass through, so that what follows them comes after the differences, and on the way
+    back before them. So the differences of one tap and one round k only are alive at a time:
+    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
+    here computes each one again. Each anchor's negative is gathered instead of broadcast:
+    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
     """
 
     def __init__(self):
@@ -33,8 +34,8 @@ class Distances(nn.Cell):
 
     def construct(
         self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
-    ) -> tuple[ms.Tensor, ms.Tensor]:
-        """Return the mean of |x - p|, and the sum over k of the means of |x[b] - n[choice[k, b]]|.
+    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
+        """Return x, the mean of |x - p|, and the sum over k of means of |x[b] - n[choice[k, b]]|.
 
         Args:
             x: (B, C, H, W) anchors.
@@ -43,25 +44,30 @@ class Distances(nn.Cell):
             choice: (K, B) int32, which negative meets which anchor in round k.
         """
         if ready(x.dtype, negatives.dtype):
-            return distances(x, positives, negatives, choice)
+            near, far = distances(x, positives, negatives, choice)
+            return ops.depend(x, far), near, far
+        near = self.mean_abs(x - positives)
         far = ops.zeros((), x.dtype)
-        for k in range(choice.shape[0]):
+        for row in ops.unstack(choice):
             # Each round waits for the last one's sum, or all K differences would be alive at once.
-            waiting = ops.depend(negatives, far)
-            far = far + self.mean_abs(x - ops.gather(waiting, choice[k], 0))
-        return self.mean_abs(x - positives), far
+            waiting = ops.depend(negatives, (near, far))
+            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
+        return ops.depend(x, far), near, far
 
     def bprop(self, x, positives, negatives, choice, out, dout):
         """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
-        near = mean_abs_grad(x - positives, dout[0])
+        later, dnear, dfar = dout
+        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
         if ready(x.dtype, negatives.dtype):
-            grad = distances_gradient(x, positives, negatives, choice, dout[0], dout[1])
-            return grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
+            waiting = ops.depend(positives, later)
+            grad = distances_gradient(x, waiting, negatives, choice, dnear, dfar)
+            return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
         grad = near
-        for k in range(choice.shape[0]):
+        dfar = ops.depend(dfar, near)
+        for row in ops.unstack(choice):
             waiting = ops.depend(negatives, grad)
-            grad = grad + mean_abs_grad(x - ops.gather(waiting, choice[k], 0), dout[1])
-        return grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
+        return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
 
 
 class ContrastiveLoss(nn.Cell):
@@ -120,11 +126,12 @@ class ContrastiveLoss(nn.Cell):
             teacher = ops.stop_gradient(teacher)
         positive_taps = self.vgg(teacher)
         negative_taps = self.vgg(ops.stop_gradient(negatives))
-        anchor_taps = self.vgg(student)
+        anchors = student
         loss = 0.0
         for j in range(len(self.weights)):
             negatives = ops.stop_gradient(negative_taps[j])
-            near, far = self.distances(anchor_taps[j], positive_taps[j], negatives, choice)
+            anchors = self.vgg.to_tap(j, anchors)
+            anchors, near, far = self.distances(anchors, positive_taps[j], negatives, choice)
             near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
             loss = loss + self.weights[j] * near / (far + EPSILON)
         return loss

@@ -16,6 +16,7 @@ from src.layers.bicubic import BicubicEnlarge, GaussianBlur
 from src.layers.collective import GatherBatch
 from src.losses import ContrastiveLoss
 from src.losses.absolute import MeanAbs
+from src.losses.phases import OnePhase, PhasedLoss
 from src.methods.base import Batch, Method
 from src.methods.registry import METHODS
 from src.methods.start import start_network
@@ -76,8 +77,96 @@ def choose_negatives(k: int, batch: int, choice: str) -> np.ndarray:
     return chosen
 
 
-class CsdLoss(nn.Cell):
+class TeacherPhase(nn.Cell):
+    """The teacher's L1 loss; its pictures are carried over."""
+
+    def __init__(self, net: SlimmableNet, weight: float):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.net, self.weight = net, weight
+        self.mean_abs = MeanAbs()
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
+        """Return summands of the terms of `CsdLoss`, and (B, 3, H, W) of the teacher."""
+        teacher = self.net(lr).astype(ms.float32)
+        teacher_l1 = self.mean_abs(teacher - hr)
+        zero = ops.zeros((), ms.float32)
+        return (self.weight * teacher_l1, zero, teacher_l1, zero), (teacher,)
+
+
+class CsdContrast(nn.Cell):
+    """The contrast with negatives that are made from the batch.
+
+    Args:
+        loss: the contrastive loss.
+        scale: of the network.
+        options: choice and kind of the negatives.
+        batch: what the loss will see.
+
+    Raises:
+        ConfigError: the batch holds too few pictures, or too small ones for the blur.
+    """
+
+    def __init__(self, loss: ContrastiveLoss, scale: int, options: CsdConfig, batch: Batch):
+        super().__init__()
+        self.loss = loss
+        chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
+        share = batch.size // batch.ranks
+        self.candidates = int(chosen.max()) + 1
+        self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
+        self.gather = GatherBatch(batch.ranks)
+        self.blurs = options.negatives == "blur"
+        self.degrade = (
+            GaussianBlur(options.blur_sigma)
+            if self.blurs
+            else BicubicEnlarge(scale, options.bicubic_kernel)
+        )
+        if self.blurs and 0 < batch.patch < self.degrade.radius:
+            raise ConfigError(
+                f"method.blur_sigma = {options.blur_sigma} is too much for data.patch = "
+                f"{batch.patch}: blur less, or use patches of {self.degrade.radius} and more"
+            )
+
+    def negatives(self, lr: ms.Tensor, hr: ms.Tensor) -> ms.Tensor:
+        """Return the candidate negatives (M, 3, H, W), the same on all ranks."""
+        source = hr if self.blurs else lr
+        return ops.stop_gradient(self.degrade(self.gather(source)[: self.candidates]))
+
+    def construct(
+        self, student: ms.Tensor, positive: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor
+    ) -> ms.Tensor:
+        """Return the contrast, a scalar; all arguments are RGB in [0, 255], of one batch."""
+        return self.loss(student, positive, self.negatives(lr, hr), self.chosen)
+
+
+class StudentPhase(nn.Cell):
+    """The L1 loss and the contrast of one student."""
+
+    def __init__(
+        self, net: SlimmableNet, width: float, options: CsdConfig, contrast: CsdContrast | None
+    ):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.net, self.width = net, width
+        self.contrast_weight = options.contrast_weight
+        self.hr_positive = options.positive == "hr"
+        self.mean_abs = MeanAbs()
+        self.contrast = contrast
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
+        """Return summands of the terms of `CsdLoss`, and what was carried over."""
+        zero = ops.zeros((), ms.float32)
+        student = self.net(lr, self.width).astype(ms.float32)
+        student_l1 = self.mean_abs(student - hr)
+        if self.contrast is None:
+            return (student_l1, student_l1, zero, zero), carried
+        contrast = self.contrast(student, hr if self.hr_positive else carried[0], lr, hr)
+        return (student_l1 + self.contrast_weight * contrast, student_l1, zero, contrast), carried
+
+
+class CsdLoss(PhasedLoss):
     """Student L1 + teacher weight x teacher L1 + lambda x contrast, summed over the students.
+
+    Maps ``lr, hr`` to (total, student L1, teacher L1, contrast), unweighted terms, float32. Teacher
+    and students are phases of their own, unless the contrast trains the teacher.
 
     Args:
         net: the slimmable network.
@@ -93,52 +182,14 @@ class CsdLoss(nn.Cell):
         contrast: ContrastiveLoss | None,
         batch: Batch,
     ):
-        super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.net = net
-        self.widths = tuple(options.widths)
-        self.contrast_weight = options.contrast_weight
-        self.teacher_weight = options.teacher_weight
-        self.hr_positive = options.positive == "hr"
-        self.mean_abs = MeanAbs()
-        self.contrast = contrast
-        if contrast is not None:
-            chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
-            share = batch.size // batch.ranks
-            self.candidates = int(chosen.max()) + 1
-            self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
-            self.gather = GatherBatch(batch.ranks)
-            self.blurs = options.negatives == "blur"
-            self.degrade = (
-                GaussianBlur(options.blur_sigma)
-                if self.blurs
-                else BicubicEnlarge(net.scale, options.bicubic_kernel)
-            )
-            if self.blurs and 0 < batch.patch < self.degrade.radius:
-                raise ConfigError(
-                    f"method.blur_sigma = {options.blur_sigma} is too much for data.patch = "
-                    f"{batch.patch}: blur less, or use patches of {self.degrade.radius} and more"
-                )
-
-    def negatives(self, lr: ms.Tensor, hr: ms.Tensor) -> ms.Tensor:
-        """Return the candidate negatives (M, 3, H, W), the same on all ranks."""
-        source = hr if self.blurs else lr
-        return ops.stop_gradient(self.degrade(self.gather(source)[: self.candidates]))
-
-    def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
-        """Return (total, student L1, teacher L1, contrast), unweighted terms, float32."""
-        teacher = self.net(lr).astype(ms.float32)
-        teacher_l1 = self.mean_abs(teacher - hr)
-        student_l1 = ops.zeros((), ms.float32)
-        contrast = ops.zeros((), ms.float32)
-        negatives = None if self.contrast is None else self.negatives(lr, hr)
-        for width in self.widths:
-            student = self.net(lr, width).astype(ms.float32)
-            student_l1 = student_l1 + self.mean_abs(student - hr)
-            if self.contrast is not None:
-                positive = hr if self.hr_positive else teacher
-                contrast = contrast + self.contrast(student, positive, negatives, self.chosen)
-        total = student_l1 + self.teacher_weight * teacher_l1 + self.contrast_weight * contrast
-        return total, student_l1, teacher_l1, contrast
+        made = None if contrast is None else CsdContrast(contrast, net.scale, options, batch)
+        phases = [TeacherPhase(net, options.teacher_weight)]
+        phases += [StudentPhase(net, width, options, made) for width in options.widths]
+        reaches_teacher = made is not None and not (
+            options.detach_teacher or options.positive == "hr"
+        )
+        super().__init__([OnePhase(PhasedLoss(phases))] if reaches_teacher else phases)
+        self.net, self.contrast = net, contrast
 
 
 @METHODS.register("csd")

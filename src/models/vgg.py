@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,16 @@ NORMALISATIONS = {
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     "caffe": ((123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
 }
+
+
+def _runs(names: Sequence[str], start: int, stop: int) -> tuple[tuple[int, ...], ...]:
+    """Return layers ``start`` to ``stop`` as runs that the pooling layers part."""
+    runs = [[]]
+    for i in range(start, stop):
+        if i > 0 and names[i].endswith("_1"):
+            runs.append([])
+        runs[-1].append(i)
+    return tuple(tuple(run) for run in runs)
 
 
 class Vgg19(nn.Cell):
@@ -85,27 +96,37 @@ class Vgg19(nn.Cell):
 
     def _set_taps(self, taps: Sequence[str]) -> None:
         self.taps = tuple(taps)
-        self.is_tap = tuple(name in taps for name in self.names)
-        self.depth = self.names.index(self.taps[-1]) + 1
-        self.pool_before = tuple(name.endswith("_1") and name != "relu1_1" for name in self.names)
+        ends = [0, *(self.names.index(tap) + 1 for tap in self.taps)]
+        # Of each tap: the runs of layers, with a pooling layer between two runs, that lead to it.
+        self.runs = tuple(_runs(self.names, *between) for between in itertools.pairwise(ends))
 
     @property
     def smallest(self) -> int:
         """The smallest side of a picture that reaches the deepest tap: 16 for `CSD_TAPS`."""
-        return 2 ** sum(self.pool_before[: self.depth])
+        return 2 ** sum(len(runs) - 1 for runs in self.runs)
 
     def construct(self, x: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Map (N, 3, H, W), RGB in [0, 255], to the tuple of taps; H and W at least `smallest`."""
-        if self.normalise:
-            x = (x - self.mean) / self.std
         found = ()
-        for i in range(self.depth):
-            if self.pool_before[i]:
-                x = self.pool(x)
-            x = self.convs[i](x, relu=True)
-            if self.is_tap[i]:
-                found = (*found, x)
+        for tap in range(len(self.runs)):
+            x = self.to_tap(tap, x)
+            found = (*found, x)
         return found
+
+    def to_tap(self, tap: int, x: ms.Tensor) -> ms.Tensor:
+        """Return the tap of this index from the one before, or the first from the pictures."""
+        if self.normalise and tap == 0:
+            x = (x - self.mean) / self.std
+        first, *others = self.runs[tap]
+        x = self._run(first, x)
+        for run in others:
+            x = self._run(run, self.pool(x))
+        return x
+
+    def _run(self, layers: tuple[int, ...], x: ms.Tensor) -> ms.Tensor:
+        for i in layers:
+            x = self.convs[i](x, relu=True)
+        return x
 
     def load(self, path: str | Path) -> tuple[str, ...]:
         """Load weights; taps that the file does not reach are dropped, with a warning.

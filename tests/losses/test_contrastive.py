@@ -140,7 +140,7 @@ def test_distances(k, chosen, graph):
     cell = Distances()
 
     def ratio(x, positives, negatives, choice):
-        near, far = cell(x, positives, negatives, choice)
+        _, near, far = cell(x, positives, negatives, choice)
         return near / far
 
     arrays = [x, positives, negatives, choice]
@@ -155,13 +155,34 @@ def test_distances(k, chosen, graph):
     assert not gn.any()
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_anchors_pass_the_distances_unchanged(graph):
+    rng = np.random.default_rng(0)
+    x, positives, negatives, weights = rng.normal(size=(4, 2, 3, 4, 5)).astype(np.float32)
+    choice = np.array([[0, 0], [0, 1]], np.int32)
+    cell = Distances()
+
+    def both(x, *others):
+        after, near, _ = cell(x, *others)
+        return (after * ms.Tensor(weights)).sum() + near
+
+    value, (gx, _) = run_with_gradients(both, [x, positives, negatives, choice], graph, (0, 1))
+    near, gradient = distance_by_hand(x, positives, np.arange(2)[None])
+    assert value == pytest.approx((x.astype(np.float64) * weights).sum() + near, rel=1e-5)
+    np.testing.assert_allclose(gx, weights + gradient, rtol=1e-5, atol=1e-7)
+
+
 class TwoTaps(nn.Cell):
     """Stands in for VGG: two smooth taps of different shapes."""
 
     taps = ("first", "second")
 
     def construct(self, x):
-        return x * 2 + 1, (x * x)[:, :2] / 100
+        first = self.to_tap(0, x)
+        return first, self.to_tap(1, first)
+
+    def to_tap(self, tap, x):
+        return x * 2 + 1 if tap == 0 else ((x - 1) * (x - 1))[:, :2] / 400
 
 
 def taps_by_hand(x):

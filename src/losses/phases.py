@@ -1,0 +1,65 @@
+"""Losses that are differentiated in phases, so that less is kept for the backward pass at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import mindspore as ms
+from mindspore import nn, ops
+
+Scalars = tuple[ms.Tensor, ...]
+Tensors = tuple[ms.Tensor, ...]
+
+_map = ops.HyperMap()
+
+
+class PhasedLoss(nn.Cell):
+    """A loss whose terms are the sums of what its phases return.
+
+    No phase's gradient passes through what an earlier phase has computed. So each can go forward
+    and back before the next one begins, and what it kept for going back is free by then. (In an
+    `OnePhase` it is differentiated in one piece, through what is carried over, too.)
+
+    Args:
+        phases: cells that map what the phase before carries over (nothing, for the first), and the
+            pictures, to this phase's summands of the terms, the total first, and to the tuple of
+            tensors that it carries over itself.
+    """
+
+    def __init__(self, phases: Iterable[nn.Cell]):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.phases = nn.CellList(list(phases), auto_prefix=False)
+
+    def construct(self, *pictures: ms.Tensor) -> Scalars:
+        """Return the terms, the total first."""
+        terms, carried = self.phases[0]((), *pictures)
+        for i in range(1, len(self.phases)):  # a slice would rename the parameters
+            more, carried = self.phases[i](carried, *pictures)
+            terms = sums(terms, more)
+        return terms
+
+
+class OnePhase(nn.Cell):
+    """A loss as a phase of its own, after which nothing is carried over.
+
+    Args:
+        loss: cell from the pictures to the terms, the total first.
+    """
+
+    def __init__(self, loss: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+
+    def construct(self, carried: Tensors, *pictures: ms.Tensor) -> tuple[Scalars, Tensors]:
+        """Return the terms and nothing to carry over; ``carried`` is not read."""
+        return self.loss(*pictures), ()
+
+
+def phases_of(loss: nn.Cell) -> list[nn.Cell]:
+    """Return a loss's phases; one that has none is one."""
+    return list(loss.phases) if isinstance(loss, PhasedLoss) else [OnePhase(loss)]
+
+
+def sums(first: Tensors, second: Tensors) -> Tensors:
+    """Return the sums of two tuples' tensors."""
+    return _map(ops.add, first, second)
