@@ -36,10 +36,10 @@ class Broadcast(ms.nn.Cell):
 
     def construct(
         self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor
-    ) -> tuple[ms.Tensor, ms.Tensor]:
+    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
         """Return what `src.losses.contrastive.Distances` does; all negatives serve every anchor."""
         far = ops.abs(x.expand_dims(0) - negatives.expand_dims(1)).sum(0).mean()
-        return ops.abs(x - positives).mean(), far
+        return x, ops.abs(x - positives).mean(), far
 
 
 def measure(form: str, batch: int, negatives: int, patch: int) -> dict[str, float]:

@@ -39,7 +39,7 @@ std::shared_ptr<const Plan> PlanOf(const Problem &problem) {
     }
   }
   // Takes milliseconds; two threads may both do it.
-  std::shared_ptr<const Plan> plan = slimsr::MakeFastest(problem);
+  std::shared_ptr<const Plan> plan = slimsr::MakeBest(problem);
   std::lock_guard<std::mutex> lock(*mutex);
   if (plans->size() >= kMostPlans) {
     plans->erase(std::min_element(plans->begin(), plans->end(),

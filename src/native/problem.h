@@ -47,11 +47,12 @@ class Plan {
 // By oneDNN's direct kernels: any problem.
 std::unique_ptr<const Plan> MakeDirect(const Problem &problem);
 
-// By Winograd's minimal filtering of tiles of m x m outputs, m = 2 or 4; null for problems other than
-// forward and input gradient of 3 x 3 filters with stride 1 and one group.
-std::unique_ptr<const Plan> MakeWinograd(const Problem &problem, int m);
+// By Winograd's minimal filtering; null for problems other than forward and input gradient of 3 x 3
+// filters with stride 1 and one group.
+std::unique_ptr<const Plan> MakeWinograd(const Problem &problem);
 
-std::unique_ptr<const Plan> MakeFastest(const Problem &problem);
+// By the one of these that is faster and accurate enough.
+std::unique_ptr<const Plan> MakeBest(const Problem &problem);
 
 }  // namespace slimsr
 

@@ -106,37 +106,16 @@ inline void TransposeFrom(Vector *rows) {
 // Transposes kLanes vectors in place.
 inline void Transpose(Vector *rows) { TransposeFrom<1>(rows); }
 
-// The `ways` phases of ways * kLanes floats: phases[p] is from[p], from[p + ways], ...
-template <int ways>
+// The even and the odd ones of 2 * kLanes floats.
 inline void Split(const float *from, Vector *phases) {
-  static_assert(ways == 2 || ways == 4);
-  Vector v[ways];
-  for (int i = 0; i < ways; ++i) v[i] = Load(from + i * kLanes);
-  if constexpr (ways == 2) {
-    phases[0] = Shuffle<EveryOther<0>>(v[0], v[1]), phases[1] = Shuffle<EveryOther<1>>(v[0], v[1]);
-  } else {
-    const Vector even[] = {Shuffle<EveryOther<0>>(v[0], v[1]), Shuffle<EveryOther<0>>(v[2], v[3])};
-    const Vector odd[] = {Shuffle<EveryOther<1>>(v[0], v[1]), Shuffle<EveryOther<1>>(v[2], v[3])};
-    phases[0] = Shuffle<EveryOther<0>>(even[0], even[1]), phases[2] = Shuffle<EveryOther<1>>(even[0], even[1]);
-    phases[1] = Shuffle<EveryOther<0>>(odd[0], odd[1]), phases[3] = Shuffle<EveryOther<1>>(odd[0], odd[1]);
-  }
+  const Vector a = Load(from), b = Load(from + kLanes);
+  phases[0] = Shuffle<EveryOther<0>>(a, b), phases[1] = Shuffle<EveryOther<1>>(a, b);
 }
 
 // The inverse of Split.
-template <int ways>
 inline void Merge(const Vector *phases, float *to) {
-  static_assert(ways == 2 || ways == 4);
-  if constexpr (ways == 2) {
-    Store(to, Shuffle<InTurn<0>>(phases[0], phases[1]));
-    Store(to + kLanes, Shuffle<InTurn<1>>(phases[0], phases[1]));
-  } else {
-    for (int half = 0; half < 2; ++half) {
-      const Vector even = half ? Shuffle<InTurn<1>>(phases[0], phases[2]) : Shuffle<InTurn<0>>(phases[0], phases[2]);
-      const Vector odd = half ? Shuffle<InTurn<1>>(phases[1], phases[3]) : Shuffle<InTurn<0>>(phases[1], phases[3]);
-      Store(to + 2 * half * kLanes, Shuffle<InTurn<0>>(even, odd));
-      Store(to + (2 * half + 1) * kLanes, Shuffle<InTurn<1>>(even, odd));
-    }
-  }
+  Store(to, Shuffle<InTurn<0>>(phases[0], phases[1]));
+  Store(to + kLanes, Shuffle<InTurn<1>>(phases[0], phases[1]));
 }
 
 }  // namespace slimsr

@@ -2,7 +2,7 @@
 // Convolution by 3 x 3 filters by Winograd's minimal filtering, and its input gradient, which is the
 // convolution by the filters turned by 180 degrees.
 //
-// Outputs are tiles of m x m. The work is cut into blocks of tiles, which may span images, and chunks
+// The work is cut into blocks of tiles, which may span images, and chunks
 // of output channels. Each output is computed in the same way wherever it lies in them, so results
 // are the same bit for bit on any number of threads.
 
@@ -18,7 +18,6 @@ namespace {
 
 int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-template <int m>
 class WinogradPlan final : public Plan {
  public:
   explicit WinogradPlan(const Problem &p)
@@ -28,8 +27,8 @@ class WinogradPlan final : public Plan {
         to_(gradient_ ? p.x : p.y),
         in_{from_[2], from_[3], gradient_ ? 2 - p.pad_h : p.pad_h, gradient_ ? 2 - p.pad_w : p.pad_w},
         out_{to_[2], to_[3], 0, 0},
-        rows_(Ceil(to_[2], m)),
-        columns_(Ceil(to_[3], m)),
+        rows_(Ceil(to_[2], Kernel::kTile)),
+        columns_(Ceil(to_[3], Kernel::kTile)),
         tiles_(to_[0] * rows_ * columns_),
         blocks_(Ceil(tiles_, kBlock)),
         chunks_(Ceil(to_[1], kChunk)),
@@ -46,12 +45,12 @@ class WinogradPlan final : public Plan {
   }
 
  private:
-  using Kernel = WinogradKernel<m>;
-  static constexpr int64_t kChunk = m == 2 ? 2 * kLanes : kLanes;  // its weights fit a core's cache
+  using Kernel = WinogradKernel;
+  static constexpr int64_t kChunk = 2 * kLanes;  // output channels whose weights fit a core's cache
   static constexpr int64_t kManyBlocks = 8;                        // share well among threads
   static constexpr int64_t kPart = 64;                             // channels that one thread transforms
   static constexpr int64_t kAhead = 4;                             // channels
-  static constexpr int64_t kOutputFloats = m * m * kBlock;
+  static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock;
   static constexpr size_t kSharedBytes = 3 << 20;   // of weights that all threads read for each block
   static constexpr size_t kInputsBytes = 12 << 20;  // of inputs that all threads read for each chunk
 
@@ -152,9 +151,9 @@ class WinogradPlan final : public Plan {
                float *rows, float *to) const {
     const int64_t in = from_[1], out = std::min(kChunk, to_[1] - chunk * kChunk);
     const int vectors = Ceil(std::min<int64_t>(kBlock, tiles_ - block * kBlock), kLanes);
-    const auto multiply = vectors == 1   ? Kernel::template Multiply<1>
-                          : vectors == 2 ? Kernel::template Multiply<2>
-                                         : Kernel::template Multiply<3>;
+    const auto multiply = vectors == 1   ? Kernel::Multiply<1>
+                          : vectors == 2 ? Kernel::Multiply<2>
+                                         : Kernel::Multiply<3>;
     for (int point = 0; point < Kernel::kPoints; ++point) {
       for (int64_t o = 0; o < out; o += kRegisterRows) {
         multiply(in, u + point * UStep() + o / kLanes * kLanes * in + o % kLanes, v + point * VStep(),
@@ -180,13 +179,12 @@ class WinogradPlan final : public Plan {
 
 }  // namespace
 
-std::unique_ptr<const Plan> MakeWinograd(const Problem &p, int m) {
+std::unique_ptr<const Plan> MakeWinograd(const Problem &p) {
   if (p.kind == Kind::kWeightGradient || p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 || p.stride_h != 1 ||
       p.stride_w != 1) {
     return nullptr;
   }
-  if (m == 2) return std::make_unique<WinogradPlan<2>>(p);
-  return std::make_unique<WinogradPlan<4>>(p);
+  return std::make_unique<WinogradPlan>(p);
 }
 
 }  // namespace slimsr

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of a convolution by Winograd's minimal filtering that work on one block of tiles.
 //
-// A tile is m x m outputs. Vectors hold the same place of neighbouring tiles, so that images stay in
-// plain layout. Each of the (m + 2)^2 points of the transformed domain is a matrix product over the
-// channels.
+// A tile is 2 x 2 outputs. Vectors hold the same place of neighbouring tiles, so that images stay in
+// plain layout. Each of the 16 points of the transformed domain is a matrix product over the channels.
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
 #define SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
@@ -32,18 +31,19 @@ struct Plane {
   int64_t height, width, pad_h, pad_w;
 };
 
-template <int m>
 struct WinogradKernel {
-  static constexpr int kSide = m + 2, kPoints = kSide * kSide;
+  static constexpr int kTile = 2, kSide = kTile + 2, kPoints = kSide * kSide;
+  // Channels that are summed up by themselves: one long sum would be off by more.
+  static constexpr int64_t kSummed = 32;
   // A row of a segment's inputs, with what is read beyond it.
-  static constexpr int kRow = m * kBlock + 2 * kLanes;
+  static constexpr int kRow = kTile * kBlock + 2 * kLanes;
   static constexpr int64_t kRowsFloats = kSide * kRow;
 
   // Transforms one channel of a segment; `rows` holds kRowsFloats that are zero or finite. The
   // result goes to v[point * step + tile].
   static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows, float *v, int64_t step) {
-    const int64_t top = m * segment.row - plane.pad_h, left = m * segment.column - plane.pad_w;
-    const int64_t width = m * segment.count + 2;
+    const int64_t top = kTile * segment.row - plane.pad_h, left = kTile * segment.column - plane.pad_w;
+    const int64_t width = kTile * segment.count + 2;
     const int64_t begin = std::clamp<int64_t>(-left, 0, width),
                   end = std::clamp<int64_t>(plane.width - left, begin, width);
     const float *source[kSide];
@@ -55,24 +55,24 @@ struct WinogradKernel {
     }
     for (int64_t j = begin; j < end; j += kLanes) {
       Vector d[kSide], t[kSide];
-#pragma GCC unroll 6
+#pragma GCC unroll 4
       for (int a = 0; a < kSide; ++a) d[a] = source[a] ? Load(source[a] + j, end - j) : Vector{};
-      Filtering<m>::InputOf(d, t);
-#pragma GCC unroll 6
+      Filtering::InputOf(d, t);
+#pragma GCC unroll 4
       for (int a = 0; a < kSide; ++a) Store(rows + a * kRow + j, t[a]);
     }
     for (int tile = 0; tile < segment.count; tile += kLanes) {
       const int at = segment.first + tile;
       // What is written too much is overwritten by the block's next segment.
       const int count = at + kLanes <= kBlock ? kLanes : segment.count - tile;
-#pragma GCC unroll 6
+#pragma GCC unroll 4
       for (int a = 0; a < kSide; ++a) {
-        const float *row = rows + a * kRow + m * tile;
-        Vector d[2 * m], t[kSide];
-        Split<m>(row, d);
-        Split<m>(row + m, d + m);
-        Filtering<m>::InputOf(d, t);
-#pragma GCC unroll 6
+        const float *row = rows + a * kRow + kTile * tile;
+        Vector d[2 * kTile], t[kSide];
+        Split(row, d);
+        Split(row + kTile, d + kTile);
+        Filtering::InputOf(d, t);
+#pragma GCC unroll 4
         for (int b = 0; b < kSide; ++b) Store(v + (a * kSide + b) * step + at, t[b], count);
       }
     }
@@ -95,14 +95,14 @@ struct WinogradKernel {
     Vector columns[3][kSide];
     for (int b = 0; b < 3; ++b) {
       const Vector column[] = {g[b], g[3 + b], g[6 + b]};
-      Filtering<m>::WeightsOf(column, columns[b]);
+      Filtering::WeightsOf(column, columns[b]);
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 4
     for (int a = 0; a < kSide; ++a) {
       const Vector row[] = {columns[0][a], columns[1][a], columns[2][a]};
       Vector t[kSide];
-      Filtering<m>::WeightsOf(row, t);
-#pragma GCC unroll 6
+      Filtering::WeightsOf(row, t);
+#pragma GCC unroll 4
       for (int b = 0; b < kSide; ++b) Store(u + (a * kSide + b) * step, t[b]);
     }
   }
@@ -111,59 +111,67 @@ struct WinogradKernel {
   // [...][kBlock].
   template <int vectors>
   static void Multiply(int64_t channels, const float *u, const float *v, float *to) {
-    Vector sum[kRegisterRows][vectors] = {};
-    for (int64_t i = 0; i < channels; ++i, u += kLanes, v += kBlock) {
-      Vector tiles[vectors];
+    Vector total[kRegisterRows][vectors] = {};
+    for (int64_t begin = 0; begin < channels; begin += kSummed) {
+      Vector sum[kRegisterRows][vectors] = {};
+      for (int64_t i = begin; i < std::min(channels, begin + kSummed); ++i, u += kLanes, v += kBlock) {
+        Vector tiles[vectors];
 #pragma GCC unroll 3
-      for (int j = 0; j < vectors; ++j) tiles[j] = Load(v + j * kLanes);
+        for (int j = 0; j < vectors; ++j) tiles[j] = Load(v + j * kLanes);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRegisterRows; ++r) {
+#pragma GCC unroll 3
+          for (int j = 0; j < vectors; ++j) sum[r][j] += u[r] * tiles[j];
+        }
+      }
 #pragma GCC unroll 8
       for (int r = 0; r < kRegisterRows; ++r) {
 #pragma GCC unroll 3
-        for (int j = 0; j < vectors; ++j) sum[r][j] += u[r] * tiles[j];
+        for (int j = 0; j < vectors; ++j) total[r][j] += sum[r][j];
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRegisterRows; ++r) {
 #pragma GCC unroll 3
-      for (int j = 0; j < vectors; ++j) Store(to + r * kBlock + j * kLanes, sum[r][j]);
+      for (int j = 0; j < vectors; ++j) Store(to + r * kBlock + j * kLanes, total[r][j]);
     }
   }
 
-  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to m rows of
-  // m * kBlock columns.
+  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to two rows of
+  // 2 * kBlock columns.
   static void Output(const float *from, int64_t step, int vectors, float bias, bool relu, float *rows) {
     for (int vector = 0; vector < vectors; ++vector) {
-      Vector columns[kSide][m];
-#pragma GCC unroll 6
+      Vector columns[kSide][kTile];
+#pragma GCC unroll 4
       for (int b = 0; b < kSide; ++b) {
         Vector column[kSide];
-#pragma GCC unroll 6
+#pragma GCC unroll 4
         for (int a = 0; a < kSide; ++a) column[a] = Load(from + (a * kSide + b) * step + vector * kLanes);
-        Filtering<m>::OutputOf(column, columns[b]);
+        Filtering::OutputOf(column, columns[b]);
       }
 #pragma GCC unroll 4
-      for (int a = 0; a < m; ++a) {
-        Vector row[kSide], y[m];
-#pragma GCC unroll 6
-        for (int b = 0; b < kSide; ++b) row[b] = columns[b][a];
-        Filtering<m>::OutputOf(row, y);
+      for (int a = 0; a < kTile; ++a) {
+        Vector row[kSide], y[kTile];
 #pragma GCC unroll 4
-        for (int b = 0; b < m; ++b) {
+        for (int b = 0; b < kSide; ++b) row[b] = columns[b][a];
+        Filtering::OutputOf(row, y);
+#pragma GCC unroll 4
+        for (int b = 0; b < kTile; ++b) {
           y[b] += bias;
           if (relu) y[b] = y[b] < 0.f ? Vector{} : y[b];  // not-a-number stays
         }
-        Merge<m>(y, rows + (a * kBlock + vector * kLanes) * m);
+        Merge(y, rows + (a * kBlock + vector * kLanes) * kTile);
       }
     }
   }
 
   // Brings a segment of Output's rows into an image.
   static void Place(const float *rows, const Segment &segment, const Plane &plane, float *y) {
-    const int64_t top = m * segment.row, left = m * segment.column;
-    const int64_t height = std::min<int64_t>(m, plane.height - top),
-                  width = std::min<int64_t>(m * segment.count, plane.width - left);
+    const int64_t top = kTile * segment.row, left = kTile * segment.column;
+    const int64_t height = std::min<int64_t>(kTile, plane.height - top),
+                  width = std::min<int64_t>(kTile * segment.count, plane.width - left);
     for (int64_t a = 0; a < height; ++a) {
-      const float *from = rows + (a * kBlock + segment.first) * m;
+      const float *from = rows + (a * kBlock + segment.first) * kTile;
       float *to = y + (top + a) * plane.width + left;
       for (int64_t j = 0; j < width; j += kLanes) Store(to + j, Load(from + j), width - j);
     }

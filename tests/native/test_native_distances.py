@@ -14,7 +14,7 @@ def run(cell, arrays, graph):
     """Return near / far and its gradients with respect to anchors, positives and negatives."""
 
     def ratio(x, positives, negatives, choice):
-        near, far = cell(x, positives, negatives, choice)
+        _, near, far = cell(x, positives, negatives, choice)
         return near / far
 
     gradient = ms.value_and_grad(ratio, (0, 1, 2))

@@ -40,13 +40,13 @@ def convolvers(tmp_path_factory):
     return found
 
 
-def convolve(function, m, gradient, sizes, x, w, bias=None, relu=False, threads=2):
+def convolve(function, gradient, sizes, x, w, bias=None, relu=False, threads=2):
     n, n_in, n_out, height, width, pad = sizes
     shape = (height, width) if gradient else (height + 2 * pad - 2, width + 2 * pad - 2)
     y = np.full((n, n_in if gradient else n_out, *shape), np.nan, np.float32)
     pointers = (None if a is None else a.ctypes.data_as(ctypes.c_void_p) for a in (x, w, bias, y))
     numbers = (ctypes.c_int64 * 6)(*sizes)
-    assert function(m, gradient, numbers, relu, threads, *pointers) == 0
+    assert function(gradient, numbers, relu, threads, *pointers) == 0
     return y
 
 
@@ -81,8 +81,8 @@ def problems(draw):
 
 
 @settings(max_examples=60, deadline=None)
-@given(problems(), st.sampled_from([2, 4]), st.booleans(), st.booleans(), st.integers(0, 99))
-def test_it_is_the_convolution(convolvers, sizes, m, biased, relu, seed):
+@given(problems(), st.booleans(), st.booleans(), st.integers(0, 99))
+def test_it_is_the_convolution(convolvers, sizes, biased, relu, seed):
     n, n_in, n_out, height, width, pad = sizes
     rng = np.random.default_rng(seed)
     x, w, dy, bias = (
@@ -97,9 +97,9 @@ def test_it_is_the_convolution(convolvers, sizes, m, biased, relu, seed):
         y = np.maximum(y, 0)
     dx = correlate(dy, turned(w), 2)[:, :, pad : pad + height, pad : pad + width]
     for function in convolvers.values():
-        found = convolve(function, m, False, sizes, x, w, bias if biased else None, relu)
+        found = convolve(function, False, sizes, x, w, bias if biased else None, relu)
         assert np.abs(found - y).max() <= 1e-5 * scale(y, n_in)
-        found = convolve(function, m, True, sizes, dy, w)
+        found = convolve(function, True, sizes, dy, w)
         assert np.abs(found - dx).max() <= 1e-5 * scale(dx, n_out)
 
 
@@ -107,26 +107,22 @@ def test_it_is_the_convolution(convolvers, sizes, m, biased, relu, seed):
 @pytest.mark.parametrize(
     "sizes", [(2, 64, 64, 90, 96, 1), (4, 512, 256, 12, 12, 1), (6, 288, 128, 40, 40, 1)]
 )
-@pytest.mark.parametrize("m", [2, 4])
-def test_many_channels_and_any_number_of_threads(convolvers, sizes, m):
+def test_many_channels_and_any_number_of_threads(convolvers, sizes):
     n, n_in, n_out, height, width, pad = sizes
     rng = np.random.default_rng(0)
     x = 1 + np.maximum(0, rng.standard_normal((n, n_in, height, width), np.float32))
     w = rng.standard_normal((n_out, n_in, 3, 3), np.float32)
     y = correlate(x, w, pad)
     for function in convolvers.values():
-        one, three = (
-            convolve(function, m, False, sizes, x, w, threads=threads) for threads in (1, 3)
-        )
+        one, three = (convolve(function, False, sizes, x, w, threads=threads) for threads in (1, 3))
         assert np.abs(one - y).max() <= 1e-5 * np.abs(y).max()
         np.testing.assert_array_equal(one, three)
 
 
-@pytest.mark.parametrize("m", [2, 4])
-def test_what_is_not_a_number_is_seen(convolvers, m):
+def test_what_is_not_a_number_is_seen(convolvers):
     x, w = np.ones((1, 3, 20, 20), np.float32), np.ones((5, 3, 3, 3), np.float32)
     x[0, 1, 10, 10] = np.nan
     for function in convolvers.values():
-        y = convolve(function, m, False, (1, 3, 5, 20, 20, 1), x, w, relu=True)
+        y = convolve(function, False, (1, 3, 5, 20, 20, 1), x, w, relu=True)
         assert np.isnan(y[0, :, 9:12, 9:12]).all()
         assert not np.isnan(y[0, :, :4]).any()
