@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kTileBytes = 768 << 10;    // of input and output: most of a core's L2 cache
 constexpr double kTileWork = 8e6;            // floating-point operations: 40 us, ten times the overhead
 constexpr int64_t kPartialBytes = 16 << 20;  // of all partial sums of a weight gradient
+constexpr int64_t kMostPartial = 16;         // sums of images
 
 int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -29,13 +30,15 @@ std::vector<Tile> CutIntoTiles(const Problem &p) {
   }
   if (bands == 1) group = std::clamp<int64_t>(int64_t(kTileWork / work), 1, images);
   if (p.kind == Kind::kWeightGradient) {
-    // Each tile has a partial sum: fewer and larger tiles.
+    // Each tile has a partial sum. Those of single images are accurate, and the same whether one process
+    // has the whole batch or several share it; more and smaller ones would cost time.
     const int64_t most = std::max<int64_t>(2, kPartialBytes / (sizeof(float) * p.w[0] * p.w[1] * p.w[2] * p.w[3]));
-    const int64_t wanted = std::clamp<int64_t>(int64_t(p.Work() / (4 * kTileWork)), 1, std::min<int64_t>(8, most));
-    if (images >= wanted || bands == 1) {
-      bands = 1, group = std::max(group, Ceil(images, wanted));
+    const int64_t wanted = std::clamp<int64_t>(int64_t(p.Work() / (4 * kTileWork)), 1, 8);
+    const int64_t tiles = std::min(most, std::max(wanted, std::min(images, kMostPartial)));
+    if (images >= tiles || bands == 1) {
+      bands = 1, group = Ceil(images, tiles);
     } else {
-      bands = std::min(bands, Ceil(wanted, images));
+      bands = std::min(bands, Ceil(tiles, images));
     }
   }
   for (int64_t image = 0; image < images; image += group) {

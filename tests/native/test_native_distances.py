@@ -9,6 +9,8 @@ import pytest
 from src.losses.contrastive import Distances
 from src.native import library
 
+pytestmark = pytest.mark.skipif(not library.available(), reason="no native library here")
+
 
 def run(cell, arrays, graph):
     """Return near / far and its gradients with respect to anchors, positives and negatives."""
