@@ -1,6 +1,6 @@
 """Time 3x3 convolutions: MindSpore's kernel, ours, and PyTorch's, alternately in one run.
 
-    python benchmarks/conv.py [--torch-python PYTHON] [--rounds 7] [--seconds 0.3]
+    python benchmarks/conv.py [--torch PYTHON] [--rounds 7] [--seconds 0.3]
 
 PYTHON belongs to another environment with torch (2.13.0 was measured) and NumPy; without it PyTorch
 is left out. Eight convolutions in a row, with bias, as in the body of a network: in one graph of
@@ -36,7 +36,7 @@ def gflop(what: str, channels: int, side: int, batch: int) -> float:
 def main() -> None:
     """Let the programs take turns and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", help="Python with torch; without it only ours is timed")
+    parser.add_argument("--torch", help="Python with torch; without it only ours is timed")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each turn, at least")
     parser.add_argument("--json", help="also write the numbers to this file")
@@ -47,9 +47,9 @@ def main() -> None:
         "MindSpore's": Worker([sys.executable, WORKER, "mindspore"], SLIMSR_NATIVE="0"),
         "ours": Worker([sys.executable, WORKER, "mindspore"]),
     }
-    if args.torch_python:
-        workers["PyTorch's"] = Worker([args.torch_python, WORKER, "torch"])
-    rates = matrix_workers(args.torch_python)
+    if args.torch:
+        workers["PyTorch's"] = Worker([args.torch, WORKER, "torch"])
+    rates = matrix_workers(args.torch)
     load = os.getloadavg()[0]
     for round_ in range(args.rounds + 1):
         for size in SIZES:

@@ -1,6 +1,6 @@
 """Time a CSD training step: ours against PyTorch's eager mode, alternately, on this machine's CPU.
 
-    python benchmarks/train_step.py --torch-python PYTHON [--rounds 7] [--before DIR] [--quick]
+    python benchmarks/train_step.py --torch PYTHON [--rounds 7] [--before DIR] [--quick]
 
 PYTHON belongs to another environment with torch (2.13.0 was measured) and NumPy. ``--before`` names
 another checkout of this project, which then takes turns, too. Teacher and student (width 0.25) of a
@@ -69,12 +69,12 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], 
     if args.before:
         root = Path(args.before).resolve()
         commands["SlimSR before"] = [sys.executable, HERE / "train_step_worker.py", root, folder]
-    if args.torch_python:
+    if args.torch:
         for form in ("released", "lean"):
-            command = [args.torch_python, HERE / "train_step_torch.py", form, folder]
+            command = [args.torch, HERE / "train_step_torch.py", form, folder]
             commands[f"PyTorch eager, {form}"] = command
     workers = {name: Worker(command) for name, command in commands.items()}
-    rates = matrix_workers(args.torch_python)
+    rates = matrix_workers(args.torch)
     everyone = [*workers.values(), *rates.values()]
     for worker in everyone:
         worker.turn(0, 1, kept=False)
@@ -98,15 +98,16 @@ def check_losses(workers: dict[str, Worker]) -> float:
 def main() -> None:
     """Measure each setting and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", help="Python with torch; without it only ours is timed")
+    parser.add_argument("--torch", help="Python with torch; without it only ours is timed")
     parser.add_argument("--before", help="another checkout of this project to compare with")
     parser.add_argument("--settings", nargs="+", default=["4:2", "16:10"], metavar="BATCH:K")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn, at least")
+    parser.add_argument("--patch", type=int, default=24, help="side of the LR patches")
     parser.add_argument("--quick", action="store_true", help="a tiny network, to try this out")
     parser.add_argument("--json", help="also write the numbers to this file")
     args = parser.parse_args()
-    n_blocks, patch = (2, 8) if args.quick else (16, 24)
+    n_blocks, patch = (2, 8) if args.quick else (16, args.patch)
     load = "before: load average {:.1f} {:.1f} {:.1f}".format(*os.getloadavg())
     print(f"{machine_name('CPU')}; {load}; EDSR x4 {n_blocks}x64, LR patch {patch}")
     rows = []

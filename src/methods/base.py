@@ -70,7 +70,8 @@ class Stage:
         net: the network that is saved, validated and exported.
         loss: cell that maps a batch ``lr, hr`` (float32, RGB in [0, 255], this rank's share; after
             them LR patches without HR where the batch is ``unpaired``) to a tuple of scalars named
-            by ``terms``; the first is the total to be minimised. None where ``make_step`` is given.
+            by ``terms``; the first is the total to be minimised. A `src.losses.phases.PhasedLoss`
+            takes less memory. None where ``make_step`` is given.
         terms: names of the loss terms, ``total`` first.
         validate: label -> width; what is measured on the validation pictures. The first one decides
             which checkpoint is the best; nothing is measured where it is empty.
