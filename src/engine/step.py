@@ -8,7 +8,7 @@ import mindspore as ms
 from mindspore import amp, nn, ops
 
 from src.config import TrainConfig
-from src.losses.phases import phases_of, sums
+from src.losses.phases import Preparation, phases_of, sums
 from src.methods.base import Group
 from src.optim.adam import Adam
 
@@ -67,9 +67,13 @@ class TrainOneStep(nn.Cell):
         if ranks > 1:
             self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
         self.named = self._named([group.name for group in groups])
+        phases = phases_of(loss)
+        self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
         self.gradients = tuple(
-            ms.value_and_grad(_ScaledPhase(phase, self.scaler), None, parameters, has_aux=True)
-            for phase in phases_of(loss)
+            phase
+            if prepares
+            else ms.value_and_grad(_ScaledPhase(phase, self.scaler), None, parameters, has_aux=True)
+            for phase, prepares in zip(phases, self.prepares, strict=True)
         )
 
     def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
@@ -88,14 +92,19 @@ class TrainOneStep(nn.Cell):
     ) -> tuple[tuple[ms.Tensor, tuple[ms.Tensor, ...]], tuple[ms.Tensor, ...]]:
         """Return (scaled total, all terms unscaled), and the scaled total's gradients."""
         (total, (terms, carried)), grads = self.gradients[0]((), *pictures)
-        for gradient in self.gradients[1:]:
+        for i in range(1, len(self.gradients)):
             # Without this the phases would run, and keep their activations, at the same time.
+            done = ops.depend(total, grads)
             waiting = ()
             for tensor in (*carried, *pictures):
-                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, grads)))
+                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, done)))
             count = len(carried)
-            (part, (more, carried)), new = gradient(waiting[:count], *waiting[count:])
-            total, terms, grads = total + part, sums(terms, more), sums(grads, new)
+            inputs = (waiting[:count], *waiting[count:])
+            if self.prepares[i]:
+                carried = self.gradients[i](*inputs)
+            else:
+                (part, (more, carried)), new = self.gradients[i](*inputs)
+                total, terms, grads = total + part, sums(terms, more), sums(grads, new)
         return (total, terms), grads
 
     def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:

@@ -119,19 +119,34 @@ class ContrastiveLoss(nn.Cell):
             choice: (K', B) int32, indices of the negatives that serve each anchor; all K negatives
                 serve all anchors where it is not given.
         """
-        if choice is None:
-            rows = ops.arange(negatives.shape[0]).astype(ms.int32).reshape((-1, 1))
-            choice = ops.tile(rows, (1, student.shape[0]))
+        return self.compare(student, self.references(teacher, negatives), choice)
+
+    def references(self, teacher: ms.Tensor, negatives: ms.Tensor) -> tuple[ms.Tensor, ...]:
+        """Return the taps of the positives, then those of the negatives: `compare` looks at them.
+
+        Several students can be compared with them.
+        """
         if self.detach_teacher:
             teacher = ops.stop_gradient(teacher)
-        positive_taps = self.vgg(teacher)
-        negative_taps = self.vgg(ops.stop_gradient(negatives))
+        return (*self.vgg(teacher), *self.vgg(ops.stop_gradient(negatives)))
+
+    def compare(
+        self,
+        student: ms.Tensor,
+        references: tuple[ms.Tensor, ...],
+        choice: ms.Tensor | None = None,
+    ) -> ms.Tensor:
+        """Return the loss of ``student`` with what `references` returned."""
+        count = len(self.weights)
+        if choice is None:
+            rows = ops.arange(references[count].shape[0]).astype(ms.int32).reshape((-1, 1))
+            choice = ops.tile(rows, (1, student.shape[0]))
         anchors = student
         loss = 0.0
-        for j in range(len(self.weights)):
-            negatives = ops.stop_gradient(negative_taps[j])
+        for j in range(count):
+            negatives = ops.stop_gradient(references[count + j])
             anchors = self.vgg.to_tap(j, anchors)
-            anchors, near, far = self.distances(anchors, positive_taps[j], negatives, choice)
+            anchors, near, far = self.distances(anchors, references[j], negatives, choice)
             near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
             loss = loss + self.weights[j] * near / (far + EPSILON)
         return loss

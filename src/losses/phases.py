@@ -23,20 +23,32 @@ class PhasedLoss(nn.Cell):
     Args:
         phases: cells that map what the phase before carries over (nothing, for the first), and the
             pictures, to this phase's summands of the terms, the total first, and to the tuple of
-            tensors that it carries over itself.
+            tensors that it carries over itself. A `Preparation` has no terms; the first is none.
     """
 
     def __init__(self, phases: Iterable[nn.Cell]):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.phases = nn.CellList(list(phases), auto_prefix=False)
+        phases = list(phases)
+        self.phases = nn.CellList(phases, auto_prefix=False)
+        self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
 
     def construct(self, *pictures: ms.Tensor) -> Scalars:
         """Return the terms, the total first."""
         terms, carried = self.phases[0]((), *pictures)
         for i in range(1, len(self.phases)):  # a slice would rename the parameters
-            more, carried = self.phases[i](carried, *pictures)
-            terms = sums(terms, more)
+            if self.prepares[i]:
+                carried = self.phases[i](carried, *pictures)
+            else:
+                more, carried = self.phases[i](carried, *pictures)
+                terms = sums(terms, more)
         return terms
+
+
+class Preparation(nn.Cell):
+    """A phase that has no terms: it maps what it gets to what it carries over.
+
+    No gradient is taken of it, which spares the graph compiler much memory.
+    """
 
 
 class OnePhase(nn.Cell):

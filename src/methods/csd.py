@@ -16,7 +16,7 @@ from src.layers.bicubic import BicubicEnlarge, GaussianBlur
 from src.layers.collective import GatherBatch
 from src.losses import ContrastiveLoss
 from src.losses.absolute import MeanAbs
-from src.losses.phases import OnePhase, PhasedLoss
+from src.losses.phases import OnePhase, PhasedLoss, Preparation
 from src.methods.base import Batch, Method
 from src.methods.registry import METHODS
 from src.methods.start import start_network
@@ -77,22 +77,6 @@ def choose_negatives(k: int, batch: int, choice: str) -> np.ndarray:
     return chosen
 
 
-class TeacherPhase(nn.Cell):
-    """The teacher's L1 loss; its pictures are carried over."""
-
-    def __init__(self, net: SlimmableNet, weight: float):
-        super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.net, self.weight = net, weight
-        self.mean_abs = MeanAbs()
-
-    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
-        """Return summands of the terms of `CsdLoss`, and (B, 3, H, W) of the teacher."""
-        teacher = self.net(lr).astype(ms.float32)
-        teacher_l1 = self.mean_abs(teacher - hr)
-        zero = ops.zeros((), ms.float32)
-        return (self.weight * teacher_l1, zero, teacher_l1, zero), (teacher,)
-
-
 class CsdContrast(nn.Cell):
     """The contrast with negatives that are made from the batch.
 
@@ -109,6 +93,7 @@ class CsdContrast(nn.Cell):
     def __init__(self, loss: ContrastiveLoss, scale: int, options: CsdConfig, batch: Batch):
         super().__init__()
         self.loss = loss
+        self.hr_positive = options.positive == "hr"
         chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
         share = batch.size // batch.ranks
         self.candidates = int(chosen.max()) + 1
@@ -131,11 +116,42 @@ class CsdContrast(nn.Cell):
         source = hr if self.blurs else lr
         return ops.stop_gradient(self.degrade(self.gather(source)[: self.candidates]))
 
-    def construct(
-        self, student: ms.Tensor, positive: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor
-    ) -> ms.Tensor:
-        """Return the contrast, a scalar; all arguments are RGB in [0, 255], of one batch."""
-        return self.loss(student, positive, self.negatives(lr, hr), self.chosen)
+    def references(self, teacher: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor) -> tuple:
+        """Return the features that all students of a batch are compared with."""
+        positive = hr if self.hr_positive else teacher
+        return self.loss.references(positive, self.negatives(lr, hr))
+
+    def construct(self, student: ms.Tensor, references: tuple) -> ms.Tensor:
+        """Return the contrast, a scalar."""
+        return self.loss.compare(student, references, self.chosen)
+
+
+class TeacherPhase(nn.Cell):
+    """The teacher's L1 loss; its pictures are carried over."""
+
+    def __init__(self, net: SlimmableNet, weight: float):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.net, self.weight = net, weight
+        self.mean_abs = MeanAbs()
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
+        """Return summands of the terms of `CsdLoss`, and (B, 3, H, W) of the teacher."""
+        teacher = self.net(lr).astype(ms.float32)
+        teacher_l1 = self.mean_abs(teacher - hr)
+        zero = ops.zeros((), ms.float32)
+        return (self.weight * teacher_l1, zero, teacher_l1, zero), (teacher,)
+
+
+class ReferencePhase(Preparation):
+    """What the contrast compares all students with, once per batch."""
+
+    def __init__(self, contrast: CsdContrast):
+        super().__init__(auto_prefix=False)
+        self.contrast = contrast
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple:
+        """Return the contrast's references."""
+        return self.contrast.references(carried[0], lr, hr)
 
 
 class StudentPhase(nn.Cell):
@@ -147,7 +163,6 @@ class StudentPhase(nn.Cell):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net, self.width = net, width
         self.contrast_weight = options.contrast_weight
-        self.hr_positive = options.positive == "hr"
         self.mean_abs = MeanAbs()
         self.contrast = contrast
 
@@ -158,7 +173,7 @@ class StudentPhase(nn.Cell):
         student_l1 = self.mean_abs(student - hr)
         if self.contrast is None:
             return (student_l1, student_l1, zero, zero), carried
-        contrast = self.contrast(student, hr if self.hr_positive else carried[0], lr, hr)
+        contrast = self.contrast(student, carried)
         return (student_l1 + self.contrast_weight * contrast, student_l1, zero, contrast), carried
 
 
@@ -184,6 +199,7 @@ class CsdLoss(PhasedLoss):
     ):
         made = None if contrast is None else CsdContrast(contrast, net.scale, options, batch)
         phases = [TeacherPhase(net, options.teacher_weight)]
+        phases += [] if made is None else [ReferencePhase(made)]
         phases += [StudentPhase(net, width, options, made) for width in options.widths]
         reaches_teacher = made is not None and not (
             options.detach_teacher or options.positive == "hr"

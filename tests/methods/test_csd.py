@@ -170,6 +170,23 @@ def test_every_option_trains_and_means_what_it_says(changed):
     assert dict(method.validate) == labels
 
 
+def test_students_are_compared_with_the_same_features(monkeypatch):
+    seen, construct = [], Vgg19.construct
+
+    def count(self, x):
+        seen.append(len(x))
+        return construct(self, x)
+
+    monkeypatch.setattr(Vgg19, "construct", count)
+    method = create_method({**CSD, "widths": [0.25, 0.5, 0.75]}, MODEL, Batch(3))
+    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    step(ms.Tensor(1e-4, ms.float32), *map(ms.Tensor, pictures()))
+    assert seen == [
+        3,
+        2,
+    ]  # three pictures of the teacher, two negatives; the students go tap by tap
+
+
 @pytest.mark.parametrize("detach", [False, True])
 def test_only_an_attached_teacher_is_trained_by_the_contrast(detach):
     method = create_method({**CSD, "detach_teacher": detach, "teacher_weight": 0}, MODEL, Batch(3))
