@@ -25,6 +25,7 @@ from src.deploy.latency import machine_name
 from src.files import write_json
 from src.native.library import available
 
+OWN = "MindSpore's"
 WORKER = Path(__file__).resolve().parent / "conv_worker.py"
 
 
@@ -44,7 +45,7 @@ def main() -> None:
     if not available():
         raise SystemExit("error: no native convolution to compare with, see above")
     workers = {
-        "MindSpore's": Worker([sys.executable, WORKER, "mindspore"], SLIMSR_NATIVE="0"),
+        OWN: Worker([sys.executable, WORKER, "mindspore"], SLIMSR_NATIVE="0"),
         "ours": Worker([sys.executable, WORKER, "mindspore"]),
     }
     if args.torch:
@@ -74,17 +75,20 @@ def report(
     )
     rows = []
     for what, title in (("forward", "forward"), ("both", "forward and backward")):
-        print(f"\n| {title}, GFLOP/s | {' | '.join(workers)} |")
-        print("| --- |" + " --- |" * len(workers))
+        print(f"\n| {title}, GFLOP/s | {' | '.join(workers)} | ours / MindSpore's |")
+        print("| --- | --- |" + " --- |" * len(workers))
         for size in SIZES:
             name = f"{what} {' '.join(map(str, size))}"
             row = {label: gflop(what, *size) / w.median(name) for label, w in workers.items()}
             channels, side, batch = size
             print(
                 f"| {channels} channels, {side}x{side}, batch {batch} | "
-                f"{' | '.join(f'{rate:.0f}' for rate in row.values())} |"
+                f"{' | '.join(f'{rate:.0f}' for rate in row.values())} | "
+                f"{row['ours'] / row[OWN]:.1f} |"
             )
             rows.append({"run": name, "gflops": row})
+    peaks = ", ".join(f"{label} {worker.peak_mb():.0f}" for label, worker in workers.items())
+    print(f"\npeak memory of the processes, MB: {peaks}")
     if args.json:
         write_json(args.json, {"machine": machine_name("CPU"), "rows": rows})
 

@@ -70,9 +70,7 @@ def main() -> None:
         for _ in range(args.rounds):
             for engine in (*engines.values(), *rates.values()):
                 engine.turn()
-        for engine in (*engines.values(), *rates.values()):
-            engine.end()
-    report(net, engines, rates, size, args)
+        report(net, engines, rates, size, args)
 
 
 def report(
@@ -93,8 +91,11 @@ def report(
     print(f"{machine_name('CPU')}; EDSR x4 16x64, {args.size}, {args.rounds} rounds")
     for name, rate in gflops.items():
         print(f"matmul {name} {MATRIX}x{MATRIX}: {rate:.0f} GFLOP/s")
-    print("| engine | width 1: ms | GFLOP/s | share | width 0.25: ms | GFLOP/s | teacher/student |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| engine | width 1: ms | GFLOP/s | share | peak MB | width 0.25: ms | GFLOP/s | peak MB | "
+        "teacher/student |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     rows = {}
     for engine in dict.fromkeys(name for name, _ in engines):
         wide, narrow = (engines[engine, width].median() for width in WIDTHS)
@@ -102,9 +103,11 @@ def report(
             [1e3 * t for t in engines[engine, width].times["step"]] for width in WIDTHS
         ]}  # fmt: skip
         rate = flops[1.0] / wide / 1e9
+        peaks = [engines[engine, width].peak_mb() for width in WIDTHS]
         print(
-            f"| {engine} | {1e3 * wide:.1f} | {rate:.0f} | {rate / best:.2f} | {1e3 * narrow:.2f} |"
-            f" {flops[0.25] / narrow / 1e9:.0f} | {wide / narrow:.1f} |"
+            f"| {engine} | {1e3 * wide:.1f} | {rate:.0f} | {rate / best:.2f} | {peaks[0]:.0f} | "
+            f"{1e3 * narrow:.2f} | {flops[0.25] / narrow / 1e9:.0f} | {peaks[1]:.0f} | "
+            f"{wide / narrow:.1f} |"
         )
     for width in WIDTHS:
         first = np.array(engines["openvino", width].ready)

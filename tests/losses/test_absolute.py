@@ -8,6 +8,19 @@ import pytest
 
 from src.losses.absolute import MeanAbs, mean_abs_grad
 
+MEAN_ABS = MeanAbs()
+
+
+def tripled(x):
+    return 3 * MEAN_ABS(x)
+
+
+value_and_gradient = ms.value_and_grad(tripled)
+
+
+def run(x):
+    return value_and_gradient(x)
+
 
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 5, 4), (4, 16, 40, 40)])
@@ -15,16 +28,6 @@ def test_value_and_gradient(shape, graph):
     rng = np.random.default_rng(0)
     x = rng.normal(size=shape).astype(np.float32)
     x[rng.random(shape) < 0.3] = 0  # where the gradient is 0
-    cell = MeanAbs()
-
-    def tripled(x):
-        return 3 * cell(x)
-
-    gradient = ms.value_and_grad(tripled)
-
-    def run(x):
-        return gradient(x)
-
     value, grad = (ms.jit(run) if graph else run)(ms.Tensor(x))
     exact = np.abs(x.astype(np.float64)).mean()
     assert float(value.asnumpy()) == pytest.approx(3 * exact, rel=1e-6)

@@ -108,9 +108,9 @@ def test_the_first_channel_has_the_largest_gradient():
 
         def loss(lr, hr):
             head = other.head(other.sub_mean(lr))
-            feature = conv(other.body[0].relu(other.body[0].conv1(head)))
+            feature = conv(other.body[0].conv1(head, relu=True))
             inner = original.head(original.sub_mean(lr))
-            target = original.body[0].conv2(original.body[0].relu(original.body[0].conv1(inner)))
+            target = original.body[0].conv2(original.body[0].conv1(inner, relu=True))
             reconstruction = ((feature - target) ** 2).mean()
             return reconstruction + gamma * ms.ops.abs(other(lr) - hr).mean()
 
@@ -150,7 +150,7 @@ def test_thinet_is_fitted_to_what_the_layer_reads():
     step(RATE, *pictures)
     other = network()
     x = other.head(other.sub_mean(pictures[0].astype(ms.float32)))
-    inner = other.body[0].relu(other.body[0].conv1(x))
+    inner = other.body[0].conv1(x, relu=True)
     whole = other.body[0].conv2(inner).asnumpy()
     fitted = net.body[0].conv2(inner).asnumpy()
     mask = masks.masks[0].asnumpy().reshape(1, -1, 1, 1)
