@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -17,6 +18,21 @@ _PREFIX = f".slimsr-{os.getpid()}-"
 # The umask can only be read by setting it, which is not safe once threads run.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+# Where this process has made temporary folders.
+_parents: set[Path] = set()
+
+
+def _temporary_folder(parent: Path) -> tempfile.TemporaryDirectory[str]:
+    _parents.add(parent.resolve())
+    return tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
+
+
+@atexit.register
+def _remove_own_leftovers() -> None:
+    """Remove what a Ctrl-C while a temporary folder was made or removed has left."""
+    for parent in _parents:
+        for leftover in parent.glob(f"{_PREFIX}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -31,7 +47,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent) as folder:
+        with _temporary_folder(path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
             # MindSpore makes its files readable by their owner alone; others must run them.
@@ -58,7 +74,7 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """
     folder = Path(folder)
     try:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as temporary:
+        with _temporary_folder(folder) as temporary:
             yield Path(temporary)
             files = sorted(Path(temporary).iterdir())
             for file in files:
@@ -77,7 +93,7 @@ def check_can_write(path: str | os.PathLike[str]) -> None:
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
     try:
-        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path.parent).cleanup()
+        _temporary_folder(path.parent).cleanup()
     except OSError as error:
         raise _cannot_write(path, error) from error
 

@@ -157,3 +157,21 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
         assert len(names(tmp_path)) == 3
     assert names(tmp_path) == [".other", "last.ckpt"]
     assert (tmp_path / "last.ckpt").read_text() == "y"
+
+
+def test_ctrl_c_while_a_temporary_folder_is_removed_leaves_nothing(repo, tmp_path):
+    code = """
+import sys, tempfile
+from src.files import writing
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+tempfile.TemporaryDirectory._rmtree = interrupted
+with writing(sys.argv[1]) as file:
+    file.write(b"all")
+"""
+    path = tmp_path / "file"
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=repo, capture_output=True)
+    assert b"KeyboardInterrupt" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
