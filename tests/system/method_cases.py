@@ -33,7 +33,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "facd": ("method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2", *EDSR),
     "facd_infonce": (
         "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
-        "method.form=infonce", "method.negatives=degraded", "method.adaptive=psnr", *EDSR,
+        "method.form=infonce", "method.beta=10", "method.negatives=degraded",
+        "method.adaptive=psnr", *EDSR,
     ),
     "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
     "dual_regression": (
