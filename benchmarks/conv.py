@@ -23,7 +23,7 @@ from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
 from src.deploy.latency import machine_name
 from src.files import write_json
-from src.native.library import available
+from src.native.operators import available
 
 OWN = "MindSpore's"
 WORKER = Path(__file__).resolve().parent / "conv_worker.py"

@@ -20,7 +20,7 @@ import numpy as np
 
 from src.deploy.latency import machine_name
 from src.layers.slim import conv2d
-from src.native.library import available, switched_off
+from src.native.operators import available, switched_off
 
 SIZES = ((16, 24, 4), (64, 32, 4), (128, 16, 4), (256, 8, 4), (512, 4, 4))  # channels, side, batch
 Arrays = list[np.ndarray]

@@ -15,7 +15,7 @@ from mindspore.train import mind_ir_pb2
 
 from src.errors import WeightsError
 from src.models import SlimmableNet
-from src.native.library import switched_off
+from src.native.operators import switched_off
 
 
 def write_mindir(

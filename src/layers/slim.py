@@ -25,7 +25,7 @@ from mindspore.common.initializer import Uniform, initializer
 
 from src.errors import WidthError
 from src.native import conv as native
-from src.native.library import ready
+from src.native.operators import ready
 
 # A number of channels, or the numbers of several parts.
 Channels = int | Sequence[int]

@@ -12,7 +12,7 @@ from src.layers.collective import MeanOverRanks
 from src.losses.absolute import MeanAbs, mean_abs_grad
 from src.models.vgg import Vgg19
 from src.native.distances import distances, distances_gradient
-from src.native.library import ready
+from src.native.operators import ready
 
 # The released code's guard against a division by zero.
 EPSILON = 1e-7

@@ -1,6 +1,6 @@
 """The native convolution as differentiable operators of MindSpore.
 
-`src.layers.slim` asks `src.native.library.ready` and falls back on MindSpore's own operator.
+`src.layers.slim` asks `src.native.operators.ready` and falls back on MindSpore's own operator.
 Everything here works in graph and PyNative mode, on float32, on a CPU, for shapes that are known
 when a graph is compiled.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import ops
 from mindspore.ops.auto_generate import ReluGrad
 
-from src.native.library import custom
+from src.native.operators import custom
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]

@@ -1,6 +1,6 @@
 """Mean absolute differences of feature maps by the native library.
 
-`src.losses.contrastive` asks `src.native.library.ready` and falls back on MindSpore's operators.
+`src.losses.contrastive` asks `src.native.operators.ready` and falls back on MindSpore's operators.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import ops
 
-from src.native.library import custom
+from src.native.operators import custom
 
 Shape = tuple[int, ...]
 

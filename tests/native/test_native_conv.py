@@ -20,7 +20,7 @@ from mindspore.train import mind_ir_pb2
 
 from src.layers.slim import conv2d, conv_transpose2d
 from src.models import create_model
-from src.native import build, library
+from src.native import build, operators
 from src.native import conv as native
 
 # Where it can be, it must be: other tests would pass with MindSpore's own kernels.
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_there_is_a_native_convolution_here():
-    assert library.available(), build.load()
+    assert operators.available(), build.load()
 
 
 def noise(rng: np.random.Generator, *shape: int) -> ms.Tensor:
@@ -56,10 +56,10 @@ def results(function, arrays, dy, graph):
 
 def check(function, arrays, y_shape, seed, graph):
     dy = noise(np.random.default_rng(seed), *y_shape)
-    assert library.ready(ms.float32, ms.float32)
+    assert operators.ready(ms.float32, ms.float32)
     found = results(function, arrays, dy, graph)
-    with library.switched_off():
-        assert not library.ready(ms.float32, ms.float32)
+    with operators.switched_off():
+        assert not operators.ready(ms.float32, ms.float32)
         expected = results(function, arrays, dy, graph)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
@@ -152,7 +152,7 @@ def test_gradient_of_a_gradient():
         return (dx**2).sum() + (dweight * weight).sum() + (dbias**3).sum()
 
     found = [g.asnumpy() for g in ops.grad(penalty, (0, 1, 2))(*arrays)]
-    with library.switched_off():
+    with operators.switched_off():
         expected = [g.asnumpy() for g in ops.grad(penalty, (0, 1, 2))(*arrays)]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
@@ -161,8 +161,8 @@ def test_gradient_of_a_gradient():
 def test_graphs_and_other_precisions_that_are_left_to_mindspore():
     rng = np.random.default_rng(0)
     x, weight = noise(rng, 1, 3, 6, 6), noise(rng, 4, 3, 3, 3)
-    assert library.ready(x.dtype, weight.dtype)
-    assert not library.ready(ms.float16, ms.float16)
+    assert operators.ready(x.dtype, weight.dtype)
+    assert not operators.ready(ms.float16, ms.float16)
     half = conv2d(x.astype(ms.float16), weight.astype(ms.float16), None, 1)
     assert half.dtype == ms.float16
     np.testing.assert_allclose(
@@ -216,7 +216,7 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
 import sys, numpy as np, mindspore as ms
 from mindspore import ops
 from src.layers.slim import conv2d
-from src.native.library import available
+from src.native.operators import available
 assert available()
 rng = np.random.default_rng(0)
 x, w, b = (ms.Tensor(rng.standard_normal(s).astype(np.float32))
@@ -250,7 +250,7 @@ def test_an_exported_network_holds_mindspores_operator(tmp_path):
     kinds = {primitive.op_type for primitive in model.primitives}
     assert "Conv2D" in kinds and "Custom" not in kinds
     np.testing.assert_allclose(load_mindir(path)(x).asnumpy(), expected, rtol=1e-5, atol=1e-3)
-    assert library.ready(ms.float32, ms.float32)
+    assert operators.ready(ms.float32, ms.float32)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkey
         monkeypatch.setattr(build.platform, "machine", lambda: "arm64")
     else:
         (tmp_path / "slimsr").write_text("in the way")
-    library.library.cache_clear()
+    operators.compiled.cache_clear()
     try:
         with caplog.at_level(logging.INFO):
             rng = np.random.default_rng(0)
@@ -291,11 +291,11 @@ def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkey
             for _ in range(2):
                 found = conv2d(x, weight, None, 1).asnumpy()
     finally:
-        library.library.cache_clear()
+        operators.compiled.cache_clear()
     lines = [record.message for record in caplog.records if "MindSpore's own" in record.message]
     assert len(lines) == 1
     assert re.search(reason, lines[0]), lines[0]
-    with library.switched_off():
+    with operators.switched_off():
         np.testing.assert_array_equal(found, conv2d(x, weight, None, 1).asnumpy())
 
 

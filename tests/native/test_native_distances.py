@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from src.losses.contrastive import Distances
-from src.native import library
+from src.native import operators
 
-pytestmark = pytest.mark.skipif(not library.available(), reason="no native library here")
+pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")
 
 
 def run(cell, arrays, graph):
@@ -41,9 +41,9 @@ def test_values_and_gradients(shape, n_negatives, rounds, graph):
     if x.size > 1:
         x[-1, -1, -1, -1] = negatives[choice[0, -1], -1, -1, -1]  # a difference without a sign
     arrays = x, positives, negatives, choice
-    assert library.ready(ms.float32, ms.float32)
+    assert operators.ready(ms.float32, ms.float32)
     found = run(Distances(), arrays, graph)
-    with library.switched_off():
+    with operators.switched_off():
         expected = run(Distances(), arrays, graph)
     exact = [a.astype(np.float64) for a in (x, positives, negatives)]
     near = np.abs(exact[0] - exact[1]).mean()

@@ -21,7 +21,7 @@ _off = threading.local()
 
 
 @functools.cache
-def library() -> str | None:
+def compiled() -> str | None:
     """Return the path of the compiled library; None, after a line of log, if there is none.
 
     The environment variable SLIMSR_NATIVE=0 switches it off.
@@ -38,7 +38,7 @@ def library() -> str | None:
 
 def available() -> bool:
     """Tell whether there are native operators on this machine's CPU."""
-    return library() is not None
+    return compiled() is not None
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def custom(name: str, key: Any, shape: Any, bprop: Callable | None = None) -> op
     """
     several = bool(shape) and isinstance(shape[0], tuple)
     dtype = (ms.float32,) * len(shape) if several else ms.float32
-    made = ops.Custom(f"{library()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", bprop)
+    made = ops.Custom(f"{compiled()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", bprop)
     # MindSpore takes operators of equal attributes and inputs for the same, whatever they return.
     made.add_prim_attr("problem", str(key))
     return made
