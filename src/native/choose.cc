@@ -16,8 +16,6 @@ constexpr int64_t kManySummed = 64;
 // channels of a picture they save little.
 constexpr int64_t kFewSummed = 8;
 
-int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // How long a convolution takes in the time of one product of two vectors. The constants are measured
 // on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1 or 4
 // of them. Here always of 4: the processes that share a batch have to round as one alone does.

@@ -13,6 +13,8 @@ namespace slimsr {
 
 using Dims = std::vector<int64_t>;
 
+inline int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 enum class Kind : int64_t { kForward, kInputGradient, kWeightGradient };
 
 // A convolution, in numbers. y has ceil-free size: floor((x + pads - kernel) / stride) + 1.

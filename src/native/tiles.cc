@@ -11,8 +11,6 @@ constexpr double kTileWork = 8e6;            // floating-point operations: 40 us
 constexpr int64_t kPartialBytes = 16 << 20;  // of all partial sums of a weight gradient
 constexpr int64_t kMostPartial = 16;         // sums of images
 
-int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 std::vector<Tile> CutIntoTiles(const Problem &p) {

@@ -16,8 +16,6 @@
 namespace slimsr {
 namespace {
 
-int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 class WinogradPlan final : public Plan {
  public:
   explicit WinogradPlan(const Problem &p)
