@@ -35,6 +35,8 @@ _FRAMEWORK_CELLS = {
 class Symbol:
     """A tensor of the graph: what a network's ``construct`` works on while it is written down."""
 
+    dtype = shape = None  # not what an operator of MindSpore could take
+
     def __init__(self, graph: OnnxGraph, name: str):
         self.graph, self.name = graph, name
 

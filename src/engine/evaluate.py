@@ -17,6 +17,7 @@ from src.imaging import IMAGE_SUFFIXES, imread, imresize
 from src.layers.slim import SlimConv
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
 from src.models import SlimmableNet
+from src.native.operators import layer_by_layer
 
 # SSIM's window, which must fit into a picture without its shaved borders.
 _SMALLEST = 11
@@ -189,7 +190,8 @@ def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:
         )  # fmt: skip
 
     hooks = [conv.register_forward_hook(record) for conv in net.convs()]
-    net(ms.Tensor(np.zeros((1, 3, size, size), np.float32)), width).asnumpy()
+    with layer_by_layer():
+        net(ms.Tensor(np.zeros((1, 3, size, size), np.float32)), width).asnumpy()
     for hook in hooks:
         hook.remove()
     slices = [array for layer in net.slim_layers() for array in layer.get_slice(width)]

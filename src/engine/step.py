@@ -10,6 +10,7 @@ from mindspore import amp, nn, ops
 from src.config import TrainConfig
 from src.losses.phases import Preparation, phases_of, sums
 from src.methods.base import Group
+from src.native.finite import all_finite
 from src.optim.adam import Adam
 
 
@@ -123,7 +124,7 @@ class TrainOneStep(nn.Cell):
             grads = self.reducer(grads)
         if self.scaler is not None:
             grads = self.scaler.unscale(grads)
-        finite = amp.all_finite(grads)
+        finite = all_finite(grads)
         if self.scaler is not None:
             finite = ops.depend(finite, self.scaler.adjust(finite))
         if finite:

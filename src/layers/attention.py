@@ -8,6 +8,7 @@ from mindspore import nn
 from src.errors import ConfigError
 from src.layers.channels import GlobalAveragePool
 from src.layers.inner import InnerChannels
+from src.layers.pair import conv_pair
 from src.layers.slim import Channels, SlimConv2d, parts_of
 
 
@@ -63,5 +64,5 @@ class ResidualAttentionBlock(nn.Cell):
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        residual = self.conv2(self.conv1(x, width, relu=True), width)
+        residual = conv_pair(x, self.conv1, self.conv2, width)
         return x + self.attention(residual, width)

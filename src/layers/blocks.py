@@ -11,6 +11,7 @@ from mindspore import nn
 
 from src.errors import ConfigError
 from src.layers.inner import InnerChannels
+from src.layers.pair import conv_pair
 from src.layers.pixel_shuffle import PixelShuffle
 from src.layers.slim import Channels, SlimConv2d, parts_of
 
@@ -73,10 +74,9 @@ class ResidualBlock(nn.Cell):
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, n_feats*width, H, W) to the same shape."""
-        residual = self.conv2(self.conv1(x, width, relu=True), width)
-        if self.res_scale != 1:
-            residual = residual * self.res_scale
-        return x + residual
+        if self.res_scale == 1:
+            return conv_pair(x, self.conv1, self.conv2, width, adds=True)
+        return x + conv_pair(x, self.conv1, self.conv2, width) * self.res_scale
 
 
 class Upsampler(nn.Cell):

@@ -58,6 +58,29 @@ def channels_at(channels: int, width: float) -> int:
     return round(channels * width)
 
 
+# Functions of constants are `constexpr` where layers call them: a branch on a constant, though it
+# vanishes in the end, costs the graph compiler memory and time at every call of a layer.
+
+
+@ops.constexpr(check=False)
+def _corner(layer: tuple, width: float) -> tuple[int, int] | None:
+    """Return the (outputs, inputs) in use of the weights; None if that is all or not a corner."""
+    inputs, outputs, slim_in, slim_out = layer
+    if width == 1 or len(inputs) > 1 or len(outputs) > 1:
+        return None
+    return (
+        channels_at(outputs[0], width) if slim_out else outputs[0],
+        channels_at(inputs[0], width) if slim_in else inputs[0],
+    )
+
+
+@ops.constexpr(check=False)
+def _as_they_are(layer: tuple, width: float, dtype: ms.Type) -> bool:
+    """Tell whether weights, or a corner of them, are used as they are kept."""
+    inputs, outputs, _, _ = layer
+    return dtype == ms.float32 and (width == 1 or len(inputs) == len(outputs) == 1)
+
+
 def parts_of(channels: Channels) -> Parts:
     """Return the parts of ``channels``; a number is one part."""
     return (channels,) if isinstance(channels, int) else tuple(channels)
@@ -197,18 +220,27 @@ def conv2d(
     stride: int | tuple[int, int] = 1,
     groups: int = 1,
     relu: bool = False,
+    corner: tuple[int, int] | None = None,
+    frozen: bool = False,
 ) -> ms.Tensor:
     """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
 
-    The kernel may be oblong, and its stride differ between rows and columns. With ``relu`` the
-    result's ReLU is returned, which costs less than a ReLU after it.
+    The kernel may be oblong, and its stride differ between rows and columns.
+
+    Args:
+        relu: return the result's ReLU, which costs less than a ReLU after it.
+        corner: (O', I'): of one group's weights and biases only the first O' are in use, and their
+            first I' channels. The slice would cost more.
+        frozen: the gradient of weight and bias is not asked for.
     """
-    if ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
-        strides = (stride, stride) if isinstance(stride, int) else stride
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
         problem = native.conv_problem(
-            x.shape, weight.shape, strides, (padding, padding), groups, bias is not None, relu
+            x.shape, weight.shape, corner, stride, padding, groups, bias is not None, relu, frozen
         )
         return native.forward(x, weight, bias, problem)
+    if corner is not None:
+        weight = weight[: corner[0], : corner[1]]
+        bias = None if bias is None else bias[: corner[0]]
     y = ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
     return ops.relu(y) if relu else y
 
@@ -225,7 +257,7 @@ def conv_transpose2d(
     The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
     and as many columns at the left and at the right.
     """
-    if ready(x.dtype, weight.dtype) and ops.isconstant(x.shape):
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
         problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
         y = native.input_gradient(x, weight, problem)
         return y if bias is None else y + bias.reshape((1, -1, 1, 1))
@@ -275,6 +307,8 @@ class SlimConv2d(SlimConv):
         self._set_channels(in_parts, out_parts, slim_in, slim_out)
         self.groups, self.stride, self.padding = groups, stride, kernel_size // 2
         self.column_parts = in_parts[: len(in_parts) // groups]
+        self.layer = in_parts, out_parts, slim_in, slim_out
+        self.frozen = False
         fan_in = sum(self.column_parts)
         bound = 1 / math.sqrt(fan_in * kernel_size**2)
         shape = (self.out_channels, fan_in, kernel_size, kernel_size)
@@ -288,27 +322,36 @@ class SlimConv2d(SlimConv):
 
         With ``relu``, to the ReLU of that.
         """
-        weight, bias = self.weight, self.bias
-        # As few branches as can be: each costs the graph compiler memory, at every call of a layer.
-        if width != 1:
-            weight, bias = self.weight_at(width), self.bias_at(width)
-        if self.compute_dtype != ms.float32:
-            weight = weight.astype(self.compute_dtype)
-            bias = None if bias is None else bias.astype(self.compute_dtype)
+        weight, bias, corner = self.in_use(width)
         x = x.astype(self.compute_dtype)  # the layer before may have another
-        return conv2d(x, weight, bias, self.padding, self.stride, self.groups, relu)
+        return conv2d(
+            x, weight, bias, self.padding, self.stride, self.groups, relu, corner, self.frozen
+        )
+
+    def in_use(self, width: float) -> tuple:
+        """Return weight, bias and corner at ``width`` as `conv2d` takes them, ``compute_dtype``."""
+        weight, bias, corner = self.weight, self.bias, _corner(self.layer, width)
+        if _as_they_are(self.layer, width, self.compute_dtype):
+            return weight, bias, corner
+        if corner is None and width != 1:
+            weight, bias = self.weight_at(width), self.bias_at(width)
+        elif bias is not None:
+            bias = bias.astype(self.compute_dtype)
+        return weight.astype(self.compute_dtype), bias, corner
+
+    def freeze(self) -> None:
+        """Take weights and biases out of training; no gradient of them is computed from now on."""
+        self.frozen = True
+        for parameter in self.get_parameters():
+            parameter.requires_grad = False
 
     def weight_at(self, width: float) -> ms.Tensor:
         """Return the weights in use at ``width``, below 1."""
         weight = self.weight
-        rows, columns = self.out_parts, self.column_parts
-        if self.slim_out and self.slim_in and len(rows) == 1 and len(columns) == 1:
-            # One slice; two and their gradients take twice as long.
-            return weight[: channels_at(rows[0], width), : channels_at(columns[0], width)]
         if self.slim_out:
-            weight = take(weight, rows, width, 0)
+            weight = take(weight, self.out_parts, width, 0)
         if self.slim_in:
-            weight = take(weight, columns, width, 1)
+            weight = take(weight, self.column_parts, width, 1)
         return weight
 
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0, relu: bool = False) -> Any:

@@ -11,6 +11,7 @@ from src.errors import ConfigError
 from src.layers.collective import MeanOverRanks
 from src.losses.absolute import MeanAbs, mean_abs_grad
 from src.models.vgg import Vgg19
+from src.native.custom import zeros_for
 from src.native.distances import distances, distances_gradient
 from src.native.operators import ready
 
@@ -26,10 +27,14 @@ class Distances(nn.Cell):
     automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
     here computes each one again. Each anchor's negative is gathered instead of broadcast:
     MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
+
+    Args:
+        detached: the gradient of the positives is not asked for.
     """
 
-    def __init__(self):
+    def __init__(self, detached: bool = False):
         super().__init__()
+        self.detached = detached
         self.mean_abs = MeanAbs()
 
     def construct(
@@ -57,17 +62,19 @@ class Distances(nn.Cell):
     def bprop(self, x, positives, negatives, choice, out, dout):
         """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
         later, dnear, dfar = dout
-        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
         if ready(x.dtype, negatives.dtype):
-            waiting = ops.depend(positives, later)
-            grad = distances_gradient(x, waiting, negatives, choice, dnear, dfar)
-            return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
+            grad = distances_gradient(x, positives, negatives, choice, later, dnear, dfar)
+            if self.detached:
+                return grad, zeros_for(positives), zeros_for(negatives), zeros_for(choice)
+            near = mean_abs_grad(x - ops.depend(positives, grad), dnear)
+            return grad, -near, zeros_for(negatives), zeros_for(choice)
+        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
         grad = near
         dfar = ops.depend(dfar, near)
         for row in ops.unstack(choice):
             waiting = ops.depend(negatives, grad)
             grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
-        return later + grad, -near, ops.zeros_like(negatives), ops.zeros_like(choice)
+        return later + grad, -near, zeros_for(negatives), zeros_for(choice)
 
 
 class ContrastiveLoss(nn.Cell):
@@ -100,7 +107,7 @@ class ContrastiveLoss(nn.Cell):
         self.vgg = vgg
         self.weights = tuple(float(weight) for weight in weights)
         self.detach_teacher = detach_teacher
-        self.distances = Distances()
+        self.distances = Distances(detach_teacher)
         self.mean_over_ranks = MeanOverRanks(ranks)
 
     def construct(
@@ -146,7 +153,10 @@ class ContrastiveLoss(nn.Cell):
         for j in range(count):
             negatives = ops.stop_gradient(references[count + j])
             anchors = self.vgg.to_tap(j, anchors)
-            anchors, near, far = self.distances(anchors, references[j], negatives, choice)
+            positives = references[j]
+            if self.detach_teacher:
+                positives = ops.stop_gradient(positives)
+            anchors, near, far = self.distances(anchors, positives, negatives, choice)
             near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
             loss = loss + self.weights[j] * near / (far + EPSILON)
         return loss

@@ -12,6 +12,7 @@ import numpy as np
 from mindspore import nn
 
 from src.errors import ConfigError, WeightsError
+from src.layers.pair import conv_pair, max_pool
 from src.layers.slim import SlimConv2d
 from src.models.weights import read_arrays
 
@@ -37,14 +38,22 @@ NORMALISATIONS = {
 }
 
 
-def _runs(names: Sequence[str], start: int, stop: int) -> tuple[tuple[int, ...], ...]:
-    """Return layers ``start`` to ``stop`` as runs that the pooling layers part."""
-    runs = [[]]
-    for i in range(start, stop):
-        if i > 0 and names[i].endswith("_1"):
-            runs.append([])
-        runs[-1].append(i)
-    return tuple(tuple(run) for run in runs)
+def _steps(names: Sequence[str], start: int, stop: int) -> tuple[tuple[tuple[int, ...], bool], ...]:
+    """Return layers ``start`` to ``stop`` as pairs, each with whether a pooling layer lies in it.
+
+    The last may be alone. A pooling layer that lies in no pair is a step without layers.
+    """
+
+    def follows_pooling(i: int) -> bool:
+        return i > 0 and names[i].endswith("_1")
+
+    steps = []
+    for i in range(start, stop, 2):
+        if follows_pooling(i):
+            steps.append(((), True))
+        layers = tuple(range(i, min(i + 2, stop)))
+        steps.append((layers, len(layers) == 2 and follows_pooling(i + 1)))
+    return tuple(steps)
 
 
 class Vgg19(nn.Cell):
@@ -89,26 +98,23 @@ class Vgg19(nn.Cell):
             weight = rng.standard_normal(shape) * np.sqrt(2 / (9 * shape[1]))
             bias = rng.standard_normal(shape[0]) * 0.05
             conv.set_slice(weight.astype(np.float32), bias.astype(np.float32))
-        for parameter in self.get_parameters():
-            parameter.requires_grad = False
-        # Not ops.max_pool2d: on a CPU its gradient takes 250 times as long.
-        self.pool = nn.MaxPool2d(2, 2)
+            conv.freeze()
 
     def _set_taps(self, taps: Sequence[str]) -> None:
         self.taps = tuple(taps)
         ends = [0, *(self.names.index(tap) + 1 for tap in self.taps)]
-        # Of each tap: the runs of layers, with a pooling layer between two runs, that lead to it.
-        self.runs = tuple(_runs(self.names, *between) for between in itertools.pairwise(ends))
+        # Of each tap: what leads to it from the one before.
+        self.steps = tuple(_steps(self.names, *between) for between in itertools.pairwise(ends))
 
     @property
     def smallest(self) -> int:
         """The smallest side of a picture that reaches the deepest tap: 16 for `CSD_TAPS`."""
-        return 2 ** sum(len(runs) - 1 for runs in self.runs)
+        return 2 ** sum(pools for steps in self.steps for _, pools in steps)
 
     def construct(self, x: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Map (N, 3, H, W), RGB in [0, 255], to the tuple of taps; H and W at least `smallest`."""
         found = ()
-        for tap in range(len(self.runs)):
+        for tap in range(len(self.steps)):
             x = self.to_tap(tap, x)
             found = (*found, x)
         return found
@@ -117,15 +123,13 @@ class Vgg19(nn.Cell):
         """Return the tap of this index from the one before, or the first from the pictures."""
         if self.normalise and tap == 0:
             x = (x - self.mean) / self.std
-        first, *others = self.runs[tap]
-        x = self._run(first, x)
-        for run in others:
-            x = self._run(run, self.pool(x))
-        return x
-
-    def _run(self, layers: tuple[int, ...], x: ms.Tensor) -> ms.Tensor:
-        for i in layers:
-            x = self.convs[i](x, relu=True)
+        for layers, pools in self.steps[tap]:
+            if layers == ():
+                x = max_pool(x)
+            elif len(layers) == 1:
+                x = self.convs[layers[0]](x, relu=True)
+            else:
+                x = conv_pair(x, self.convs[layers[0]], self.convs[layers[1]], 1.0, pools, True)
         return x
 
     def load(self, path: str | Path) -> tuple[str, ...]:

@@ -1,59 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // 2-D convolution and its gradients for float32 on CPUs, as custom operators of MindSpore.
 
-#include <algorithm>
-#include <map>
-#include <memory>
-#include <mutex>
-
+#include "corner.h"
 #include "operator.h"
 #include "pool.h"
 #include "problem.h"
+#include "relu.h"
+#include "workspace.h"
 
 namespace {
 
+using slimsr::Corner;
 using slimsr::Dims;
 using slimsr::Kind;
-using slimsr::Plan;
+using slimsr::PlanOf;
 using slimsr::Pool;
 using slimsr::Problem;
+using slimsr::ReluGradient;
+using slimsr::Shape;
+using slimsr::Size;
+using slimsr::Workspace;
 
-constexpr size_t kMostPlans = 512;
-
-// Returns the plan of a problem; of many, the least recently used are forgotten.
-std::shared_ptr<const Plan> PlanOf(const Problem &problem) {
-  struct Entry {
-    std::shared_ptr<const Plan> plan;
-    int64_t used;
-  };
-  static auto *mutex = new std::mutex;
-  static auto *plans = new std::map<std::vector<int64_t>, Entry>;
-  static int64_t clock = 0;
-  const auto key = problem.Key();
-  {
-    std::lock_guard<std::mutex> lock(*mutex);
-    const auto found = plans->find(key);
-    if (found != plans->end()) {
-      found->second.used = ++clock;
-      return found->second.plan;
-    }
-  }
-  // Takes milliseconds; two threads may both do it.
-  std::shared_ptr<const Plan> plan = slimsr::MakeBest(problem);
-  std::lock_guard<std::mutex> lock(*mutex);
-  if (plans->size() >= kMostPlans) {
-    plans->erase(std::min_element(plans->begin(), plans->end(),
-                                  [](const auto &a, const auto &b) { return a.second.used < b.second.used; }));
-  }
-  (*plans)[key] = {plan, ++clock};
-  return plan;
-}
-
-Dims Shape(int ndim, const int64_t *shape) { return Dims(shape, shape + ndim); }
-
-// `geometry`: stride of rows and columns, rows above and columns at the left, groups, ReLU.
+// `geometry`: stride of rows and columns, rows above and columns at the left, groups, ReLU, and of the
+// weights the outputs and inputs in use.
 Problem Describe(Kind kind, const void *geometry, Dims x, Dims w, Dims y, bool bias) {
   const auto *g = static_cast<const int64_t *>(geometry);
+  w[0] = g[6], w[1] = g[7];
   return {kind, std::move(x), std::move(w), std::move(y), g[0], g[1], g[2], g[3], g[4], bias, g[5] != 0};
 }
 
@@ -68,16 +40,27 @@ SLIMSR_OPERATOR(SlimConv)(int count, void **data, int *ndims, int64_t **shapes, 
     const auto problem = Describe(Kind::kForward, data[last - 1], Shape(ndims[0], shapes[0]),
                                   Shape(ndims[1], shapes[1]), Shape(ndims[last], shapes[last]), bias);
     auto **arrays = reinterpret_cast<float **>(data);
-    PlanOf(problem)->Run(arrays[0], arrays[last], arrays[1], bias ? arrays[2] : nullptr);
+    Corner weights(shapes[1], problem.w);
+    PlanOf(problem)->Run(arrays[0], arrays[last], weights.Read(arrays[1]), bias ? arrays[2] : nullptr);
   });
 }
 
-SLIMSR_OPERATOR(SlimConvInputGradient)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
-  return slimsr::Guarded([&] {  // dy, w, geometry; dx
-    const auto problem = Describe(Kind::kInputGradient, data[2], Shape(ndims[3], shapes[3]),
-                                  Shape(ndims[1], shapes[1]), Shape(ndims[0], shapes[0]), false);
+SLIMSR_OPERATOR(SlimConvInputGradient)(int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
+  return slimsr::Guarded([&] {  // dy, w, [result of the ReLU], geometry; dx
+    const int last = count - 1;
+    auto problem = Describe(Kind::kInputGradient, data[last - 1], Shape(ndims[last], shapes[last]),
+                            Shape(ndims[1], shapes[1]), Shape(ndims[0], shapes[0]), false);
     auto **arrays = reinterpret_cast<float **>(data);
-    PlanOf(problem)->Run(arrays[3], arrays[0], arrays[1], nullptr);
+    Corner weights(shapes[1], problem.w);
+    float *dy = arrays[0];
+    const int64_t size = problem.relu ? Size(problem.y) : 0;
+    Workspace space(size * sizeof(float));
+    if (problem.relu) {
+      dy = reinterpret_cast<float *>(space.Next(size * sizeof(float)));
+      ReluGradient(arrays[0], arrays[2], size, dy);
+      problem.relu = false;
+    }
+    PlanOf(problem)->Run(arrays[last], dy, weights.Read(arrays[1]), nullptr);
   });
 }
 
@@ -86,6 +69,10 @@ SLIMSR_OPERATOR(SlimConvWeightGradient)(int count, void **data, int *ndims, int6
     const auto problem = Describe(Kind::kWeightGradient, data[2], Shape(ndims[0], shapes[0]),
                                   Shape(ndims[3], shapes[3]), Shape(ndims[1], shapes[1]), count == 5);
     auto **arrays = reinterpret_cast<float **>(data);
-    PlanOf(problem)->Run(arrays[0], arrays[1], arrays[3], count == 5 ? arrays[4] : nullptr);
+    float *bias = count == 5 ? arrays[4] : nullptr;
+    Corner weights(shapes[3], problem.w);
+    PlanOf(problem)->Run(arrays[0], arrays[1], weights.Data(arrays[3]), bias);
+    weights.Write(arrays[3], bias);
   });
 }
+

@@ -15,46 +15,55 @@ import numpy as np
 from mindspore import ops
 from mindspore.ops.auto_generate import ReluGrad
 
-from src.native.operators import custom
+from src.native.custom import NOTHING, custom
 
 Shape = tuple[int, ...]
-Pair = tuple[int, int]
+IntPair = tuple[int, int]
 
 _relu_grad = ReluGrad()
 
 
 class Problem(NamedTuple):
-    """A convolution of known shapes: x (N, I, H, W) by weight (O, I / groups, kh, kw) to y."""
+    """A convolution of known shapes: x (N, I, H, W) by weight (O, I / groups, kh, kw) to y.
+
+    In a slimmed layer ``weight``, and the bias, are the leading corner of larger arrays, ``whole``.
+    """
 
     x: Shape
     weight: Shape
+    whole: Shape
     y: Shape
-    stride: Pair
-    padding: Pair  # rows above, columns at the left; the shapes tell the other sides
+    stride: IntPair
+    padding: IntPair  # rows above, columns at the left; the shapes tell the other sides
     groups: int
     bias: bool
     relu: bool
+    frozen: bool  # nobody asks for the gradient of weight and bias
 
 
 @ops.constexpr(check=False, reuse_result=False)
 def conv_problem(
-    x: Shape, weight: Shape, stride: Pair, padding: Pair, groups: int, bias: bool, relu: bool
-) -> tuple:
-    """Return the `Problem` of a convolution with the same padding on both sides."""
-    size = tuple((x[2 + i] + 2 * padding[i] - weight[2 + i]) // stride[i] + 1 for i in (0, 1))
+    x: Shape, whole: Shape, corner: IntPair | None, stride: int | IntPair, padding: int,
+    groups: int, bias: bool, relu: bool, frozen: bool,
+) -> tuple:  # fmt: skip
+    """Return the `Problem` of a convolution with the same padding on all sides."""
+    weight = whole if corner is None else (*corner, *whole[2:])
+    stride = (stride, stride) if isinstance(stride, int) else stride
+    size = tuple((x[2 + i] + 2 * padding - weight[2 + i]) // stride[i] + 1 for i in (0, 1))
     if min(size) < 1 or x[1] != weight[1] * groups:
         raise ValueError(f"cannot convolve {x} by {weight}, padding {padding}, groups {groups}")
-    return x, weight, (x[0], weight[0], *size), stride, padding, groups, bias, relu
+    y = (x[0], weight[0], *size)
+    return x, weight, whole, y, stride, (padding, padding), groups, bias, relu, frozen
 
 
 @ops.constexpr(check=False, reuse_result=False)
-def transposed_problem(x: Shape, weight: Shape, stride: int, cut: Pair) -> tuple:
+def transposed_problem(x: Shape, weight: Shape, stride: int, cut: IntPair) -> tuple:
     """Return the `Problem` whose input gradient is the transposed convolution of ``x``."""
     if x[1] != weight[0]:
         raise ValueError(f"cannot convolve {x} transposed by {weight}")
     size = tuple((x[2 + i] - 1) * stride + weight[2 + i] - sum(cut) for i in (0, 1))
     y = (x[0], weight[1], *size)
-    return y, weight, x, (stride, stride), (cut[0], cut[0]), 1, False, False
+    return y, weight, weight, x, (stride, stride), (cut[0], cut[0]), 1, False, False, False
 
 
 # The operators below are made once for each problem; a graph holds them as constants. Each one's
@@ -63,29 +72,41 @@ def transposed_problem(x: Shape, weight: Shape, stride: int, cut: Pair) -> tuple
 
 @functools.lru_cache(maxsize=4096)
 def _geometry(problem: Problem) -> ms.Tensor:
-    numbers = [*problem.stride, *problem.padding, problem.groups, problem.relu]
+    corner = problem.weight[:2]
+    numbers = [*problem.stride, *problem.padding, problem.groups, problem.relu, *corner]
     return ms.Tensor(np.array(numbers, np.int64))
+
+
+def _same(dy: ms.Tensor, y: ms.Tensor) -> ms.Tensor:
+    return dy
 
 
 @functools.lru_cache(maxsize=4096)
 def _forward(problem: Problem) -> ops.Custom:
+    # What is constant is decided here: the functions below become part of a graph.
     plain = problem._replace(relu=False)
-    relu = problem.relu
+    before_relu = _relu_grad if problem.relu else _same
 
     def with_bias(x, weight, bias, geometry, y, dy):
-        if relu:
-            dy = _relu_grad(dy, y)
-        dx = input_gradient(dy, weight, plain)
+        dy = before_relu(dy, y)
         dweight, dbias = weight_gradient(x, dy, plain)
-        return dx, dweight, dbias, ops.zeros_like(geometry)
+        return input_gradient(dy, weight, plain), dweight, dbias, NOTHING
 
     def without_bias(x, weight, geometry, y, dy):
-        if relu:
-            dy = _relu_grad(dy, y)
-        dx = input_gradient(dy, weight, plain)
-        return dx, weight_gradient(x, dy, plain), ops.zeros_like(geometry)
+        dy = before_relu(dy, y)
+        return input_gradient(dy, weight, plain), weight_gradient(x, dy, plain), NOTHING
 
-    bprop = with_bias if problem.bias else without_bias
+    def frozen_with_bias(x, weight, bias, geometry, y, dy):
+        return frozen_gradient(dy, weight, y, problem), NOTHING, NOTHING, NOTHING
+
+    def frozen_without_bias(x, weight, geometry, y, dy):
+        return frozen_gradient(dy, weight, y, problem), NOTHING, NOTHING
+
+    frozen_gradient = _frozen_relu_gradient if problem.relu else _frozen_gradient
+    if problem.frozen:
+        bprop = frozen_with_bias if problem.bias else frozen_without_bias
+    else:
+        bprop = with_bias if problem.bias else without_bias
     return custom("SlimConv", tuple(problem), problem.y, bprop)
 
 
@@ -95,8 +116,10 @@ def _input_gradient(problem: Problem) -> ops.Custom:
 
     def bprop(dy, weight, geometry, dx, again):
         dweight = weight_gradient(again, dy, plain)
-        return forward(again, weight, None, plain), dweight, ops.zeros_like(geometry)
+        return forward(again, weight, None, plain), dweight, NOTHING
 
+    # With a ReLU's result there is one more input, and no gradient.
+    bprop = None if problem.relu else bprop
     return custom("SlimConvInputGradient", tuple(problem), problem.x, bprop)
 
 
@@ -108,11 +131,11 @@ def _weight_gradient(problem: Problem) -> ops.Custom:
     def bprop(x, dy, geometry, gradients, again):
         if bias:
             ddy = forward(x, again[0], again[1], problem)
-            return input_gradient(dy, again[0], plain), ddy, ops.zeros_like(geometry)
+            return input_gradient(dy, again[0], plain), ddy, NOTHING
         ddy = forward(x, again, None, plain)
-        return input_gradient(dy, again, plain), ddy, ops.zeros_like(geometry)
+        return input_gradient(dy, again, plain), ddy, NOTHING
 
-    shape = (problem.weight, problem.weight[:1]) if problem.bias else problem.weight
+    shape = (problem.whole, problem.whole[:1]) if problem.bias else problem.whole
     return custom("SlimConvWeightGradient", tuple(problem), shape, bprop)
 
 
@@ -129,17 +152,30 @@ def _constants(problem: tuple) -> ms.Tensor:
     return _geometry(Problem(*problem))
 
 
+@ops.constexpr(check=False, reuse_result=False)
+def _count(problem: tuple) -> int:
+    return 3 if Problem(*problem).bias else 2
+
+
 def forward(x: ms.Tensor, weight: ms.Tensor, bias: ms.Tensor | None, problem: tuple) -> ms.Tensor:
     """Convolve; add ``bias`` and take the ReLU where ``problem`` says so."""
-    operator, geometry = _operator("forward", problem), _constants(problem)
-    if bias is None:
-        return operator(x, weight, geometry)
-    return operator(x, weight, bias, geometry)
+    arrays = (x, weight, bias)[: _count(problem)]
+    return _operator("forward", problem)(*arrays, _constants(problem))
 
 
 def input_gradient(dy: ms.Tensor, weight: ms.Tensor, problem: tuple) -> ms.Tensor:
     """Return the gradient with respect to x: the transposed convolution of ``dy``."""
     return _operator("input", problem)(dy, weight, _constants(problem))
+
+
+def _frozen_gradient(dy: ms.Tensor, weight: ms.Tensor, y: ms.Tensor, problem: tuple) -> ms.Tensor:
+    return input_gradient(dy, weight, problem)
+
+
+def _frozen_relu_gradient(
+    dy: ms.Tensor, weight: ms.Tensor, y: ms.Tensor, problem: tuple
+) -> ms.Tensor:
+    return _operator("input", problem)(dy, weight, y, _constants(problem))
 
 
 def weight_gradient(x: ms.Tensor, dy: ms.Tensor, problem: tuple) -> Any:

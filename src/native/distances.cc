@@ -87,17 +87,19 @@ SLIMSR_OPERATOR(SlimDistances)(int, void **data, int *ndims, int64_t **shapes, c
   });
 }
 
-// x, positives, negatives, choice, gradients of the two results; gradient of x
+// x, positives, negatives, choice, what x's gradient is already, gradients of the two results; gradient of x
 SLIMSR_OPERATOR(SlimDistancesGradient)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
   return slimsr::Guarded([&] {
     const Maps maps(data, ndims, shapes);
-    const auto near = static_cast<float>(*static_cast<const float *>(data[4]) / maps.Size());
-    const auto far = static_cast<float>(*static_cast<const float *>(data[5]) / maps.Size());
-    auto *gradient = static_cast<float *>(data[6]);
+    const auto *later = static_cast<const float *>(data[4]);
+    const auto near = static_cast<float>(*static_cast<const float *>(data[5]) / maps.Size());
+    const auto far = static_cast<float>(*static_cast<const float *>(data[6]) / maps.Size());
+    auto *gradient = static_cast<float *>(data[7]);
     maps.ForEachPiece([&](int, int64_t begin, int64_t count, const auto &negatives_of) {
       std::fill_n(gradient + begin, count, 0.f);
       AddSigns(maps.x + begin, maps.positives + begin, near, count, gradient + begin);
       for (int64_t k = 0; k < maps.rounds; ++k) AddSigns(maps.x + begin, negatives_of(k), far, count, gradient + begin);
+      for (int64_t i = begin; i < begin + count; ++i) gradient[i] += later[i];
     });
   });
 }

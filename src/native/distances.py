@@ -11,7 +11,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import ops
 
-from src.native.operators import custom
+from src.native.custom import custom
 
 Shape = tuple[int, ...]
 
@@ -40,8 +40,8 @@ def distances(
 
 def distances_gradient(
     x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor,
-    near: ms.Tensor, far: ms.Tensor,
+    later: ms.Tensor, near: ms.Tensor, far: ms.Tensor,
 ) -> ms.Tensor:  # fmt: skip
-    """Return the gradient with respect to x, from those of the two results, scalars."""
+    """Return the gradient with respect to x, from those of x itself and the two scalars."""
     operator = _made(True, x.shape, negatives.shape, choice.shape)
-    return operator(x, positives, negatives, choice, near, far)
+    return operator(x, positives, negatives, choice, later, near, far)

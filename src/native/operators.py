@@ -1,4 +1,4 @@
-"""The native library as MindSpore's custom operators: whether there is one, and how one is made."""
+"""Whether native operators are used: whether there are any, and who has switched them off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import mindspore as ms
@@ -18,6 +18,8 @@ from src.native.build import NativeError, load
 logger = logging.getLogger(__name__)
 
 _off = threading.local()
+_apart = threading.local()
+_one_by_one = False
 
 
 @functools.cache
@@ -41,6 +43,25 @@ def available() -> bool:
     return compiled() is not None
 
 
+def run_one_by_one() -> None:
+    """Let PyNative mode run one operator after another, for the rest of the process.
+
+    Without this MindSpore's threads wait spinning beside those that compute. It is for processes
+    that compile nothing: graphs run at half the speed. Later than the first operator it is in vain.
+    """
+    global _one_by_one
+    if not _one_by_one:
+        ms.runtime.launch_blocking()
+        ms.runtime.dispatch_threads_num(2)  # with one there is another thread, which spins
+        _one_by_one = True
+
+
+@ops.constexpr(check=False, reuse_result=False)
+def one_by_one() -> bool:
+    """Tell whether `run_one_by_one` was called."""
+    return _one_by_one
+
+
 @contextlib.contextmanager
 def switched_off() -> Iterator[None]:
     """Make what this thread compiles or runs use MindSpore's own operators: for exporting."""
@@ -52,30 +73,32 @@ def switched_off() -> Iterator[None]:
         _off.value = before
 
 
+@contextlib.contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """Make what this thread runs call each layer on its own: for who looks at layers by hooks."""
+    before = getattr(_apart, "value", False)
+    _apart.value = True
+    try:
+        yield
+    finally:
+        _apart.value = before
+
+
 @ops.constexpr(check=False, reuse_result=False)
-def ready(x: Any, y: Any) -> bool:
-    """Tell whether data of these two types are a case for native operators, now."""
+def ready(x: Any, y: Any, known: bool = True, several: bool = False) -> bool:
+    """Tell whether there is a native operator for data of these two types, now.
+
+    Args:
+        x, y: types of MindSpore.
+        known: whether the shapes are.
+        several: whether the operator would do the work of several layers.
+    """
     return (
-        x == ms.float32
+        known
+        and x == ms.float32
         and y == ms.float32
         and not getattr(_off, "value", False)
+        and not (several and getattr(_apart, "value", False))
         and ms.get_context("device_target") == "CPU"
         and available()
     )
-
-
-def custom(name: str, key: Any, shape: Any, bprop: Callable | None = None) -> ops.Custom:
-    """Return the operator ``name`` of the library.
-
-    Args:
-        name: of the function in C++.
-        key: what tells this operator from others of that name; written as text.
-        shape: of the result, or a tuple of shapes; all are float32.
-        bprop: gradient, as `ops.Custom` takes it.
-    """
-    several = bool(shape) and isinstance(shape[0], tuple)
-    dtype = (ms.float32,) * len(shape) if several else ms.float32
-    made = ops.Custom(f"{compiled()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", bprop)
-    # MindSpore takes operators of equal attributes and inputs for the same, whatever they return.
-    made.add_prim_attr("problem", str(key))
-    return made

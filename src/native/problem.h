@@ -13,6 +13,10 @@ namespace slimsr {
 
 using Dims = std::vector<int64_t>;
 
+inline Dims Shape(int ndim, const int64_t *shape) { return Dims(shape, shape + ndim); }
+
+inline int64_t Size(const Dims &dims) { return dims[0] * dims[1] * dims[2] * dims[3]; }
+
 inline int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum class Kind : int64_t { kForward, kInputGradient, kWeightGradient };
@@ -55,6 +59,9 @@ std::unique_ptr<const Plan> MakeWinograd(const Problem &problem);
 
 // By the one of these that is faster and accurate enough.
 std::unique_ptr<const Plan> MakeBest(const Problem &problem);
+
+// The best plan of a problem, made at the first call.
+std::shared_ptr<const Plan> PlanOf(const Problem &problem);
 
 }  // namespace slimsr
 

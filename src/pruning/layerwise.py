@@ -11,6 +11,7 @@ import numpy as np
 from mindspore import nn
 
 from src.models import SlimmableNet
+from src.native.operators import layer_by_layer
 
 
 class Masks(nn.Cell):
@@ -113,6 +114,7 @@ def watch(cell: nn.Cell) -> Iterator[dict[str, ms.Tensor]]:
 
     handle = cell.register_forward_hook(note)
     try:
-        yield seen
+        with layer_by_layer():
+            yield seen
     finally:
         handle.remove()

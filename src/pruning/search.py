@@ -7,9 +7,11 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import amp, nn, ops
+from mindspore import nn, ops
 
 from src.models import SlimmableNet
+from src.native.finite import all_finite
+from src.native.operators import one_by_one
 from src.optim.adam import Adam
 from src.pruning.widths import alpha_gradient, bounded_counts, kept_share, ranks_of, soft_mask
 
@@ -74,7 +76,7 @@ class _Gradient(nn.Cell):
         (_, terms), grads = self.gradient(lr.astype(ms.float32), hr.astype(ms.float32))
         if self.ranks > 1:
             grads = self.reducer(grads)
-        return terms, grads, amp.all_finite(grads)
+        return terms, grads, all_finite(grads)
 
 
 class _Update(nn.Cell):
@@ -150,8 +152,9 @@ class SearchStep:
         }
         self.update = _Update(adam, options.clip_norm)
         self.gradient.set_train()
-        self.gradient.construct = ms.jit(self.gradient.construct)
-        self.update.construct = ms.jit(self.update.construct)
+        if not one_by_one():
+            self.gradient.construct = ms.jit(self.gradient.construct)
+            self.update.construct = ms.jit(self.update.construct)
         self.put_masks()
 
     def __call__(self, rate: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor) -> tuple:

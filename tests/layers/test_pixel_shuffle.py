@@ -8,6 +8,7 @@ import pytest
 from mindspore import ops
 
 from src.layers.pixel_shuffle import PixelShuffle
+from src.native import operators
 
 CASES = [(2, (2, 8, 3, 5)), (3, (1, 18, 4, 2)), (2, (1, 4, 1, 1)), (4, (3, 16, 2, 3))]
 
@@ -30,6 +31,17 @@ def unshuffled(y: np.ndarray, r: int) -> np.ndarray:
     return out
 
 
+@pytest.fixture(params=["native", "MindSpore's own"])
+def kernels(request):
+    """Which operators compute: the native one, or those that it replaces."""
+    if request.param == "native":
+        yield
+    else:
+        with operators.switched_off():
+            yield
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize(("r", "shape"), CASES)
@@ -45,6 +57,7 @@ def test_values_equal_the_definition_and_mindspore(r, shape, graph, training):
     np.testing.assert_array_equal(found, ops.pixel_shuffle(ms.Tensor(x), r).asnumpy())
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])

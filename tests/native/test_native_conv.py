@@ -94,9 +94,10 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
     def function(x, weight, bias=None):
         return conv2d(x, weight, bias, padding, stride, groups, relu)
 
-    strides = (stride, stride) if isinstance(stride, int) else stride
-    y = native.conv_problem(x_shape, w_shape, strides, (padding,) * 2, groups, biased, False)[2]
-    check(function, arrays, y, seed, graph)
+    problem = native.conv_problem(
+        x_shape, w_shape, None, stride, padding, groups, biased, False, False
+    )
+    check(function, arrays, native.Problem(*problem).y, seed, graph)
 
 
 @pytest.mark.parametrize("graph", [False, True])
