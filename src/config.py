@@ -79,7 +79,14 @@ class RunConfig:
     dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
     device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"
     device_id: int = Field(0, ge=0)
-    mode: Literal["graph", "pynative"] = "graph"  # pynative: slower, for debugging
+    # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with; graph
+    # elsewhere.
+    mode: Literal["auto", "graph", "pynative"] = "auto"
+
+    @property
+    def compiles(self) -> bool:
+        """Whether training steps are compiled: graph mode."""
+        return self.mode == "graph" or (self.mode == "auto" and self.device_target != "CPU")
 
 
 @dataclass(config=STRICT)

@@ -61,7 +61,9 @@ class MindSporeRuntime(Runtime):
         import mindspore as ms
         from mindspore import nn
 
-        self.cell, self.fixed = cell, fixed
+        from src.native.operators import one_by_one
+
+        self.cell, self.fixed, self.compiles = cell, fixed, not one_by_one()
         self.compiled = cell if isinstance(cell, nn.GraphCell) else ms.jit(cell.construct)
         self.seen: Counter[tuple[int, ...]] = Counter()
 
@@ -70,7 +72,7 @@ class MindSporeRuntime(Runtime):
         import mindspore as ms
 
         self.seen[batch.shape] += 1
-        often = self.seen[batch.shape] >= WORTH_COMPILING
+        often = self.compiles and self.seen[batch.shape] >= WORTH_COMPILING
         try:
             return (self.compiled if often else self.cell)(ms.Tensor(batch)).asnumpy()
         except RuntimeError as error:

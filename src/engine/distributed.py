@@ -16,6 +16,7 @@ from mindspore.mint.distributed import TCPStore
 from src.engine.msrun import under_msrun
 from src.engine.quiet import mindspore_muted
 from src.errors import DeviceError
+from src.native.operators import run_one_by_one
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class World:
         return ops.AllReduce()(ms.Tensor(values, ms.float32)).asnumpy()
 
 
-def start_device(target: str, device_id: int = 0) -> World:
+def start_device(target: str, device_id: int = 0, compiles: bool = True) -> World:
     """Choose the device and, under `msrun`, join the other processes.
 
     Under `msrun` one more process, the scheduler, runs the same program: it stays in here until the
@@ -98,6 +99,7 @@ def start_device(target: str, device_id: int = 0) -> World:
     Args:
         target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which one; under `msrun` each process gets its own instead.
+        compiles: whether what takes long is compiled: graph mode.
 
     Raises:
         DeviceError: this MindSpore or this machine has no such device, or the other processes of
@@ -107,6 +109,8 @@ def start_device(target: str, device_id: int = 0) -> World:
         with mindspore_muted():
             if under_msrun() or target == "CPU":
                 ms.set_device(target)
+                if target == "CPU" and not compiles:
+                    run_one_by_one()
             else:
                 ms.set_device(target, device_id)
     except (RuntimeError, ValueError) as error:

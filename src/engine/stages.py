@@ -40,7 +40,8 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     """
     run = RunFolder(config.run.dir)
     run.check(resume)
-    world = start_device(config.run.device_target, config.run.device_id)
+    options = config.run
+    world = start_device(options.device_target, options.device_id, options.compiles)
     method = make_method(config, world)
     folders = [*(run.path / name for name in method.stages[:-1]), run.path]
     first = _first_to_do(folders) if resume else 0

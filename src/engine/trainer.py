@@ -109,7 +109,7 @@ class Trainer:
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
-        if self.config.run.mode == "graph":
+        if self.config.run.compiles:
             step.construct = ms.jit(step.construct)
         return step
 

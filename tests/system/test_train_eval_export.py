@@ -111,15 +111,15 @@ def test_export_writes_a_small_file_for_each_width_and_a_manifest(trained):
     assert models[1.0] - models[0.25] > 0.8 * saved
 
 
-def test_pynative_mode_gives_the_numbers_of_graph_mode(trained, monkeypatch):
+def test_graph_mode_gives_the_numbers_of_pynative_mode(trained, monkeypatch):
     monkeypatch.chdir(trained)
-    assert train_script.main([*_TRAIN, "run.mode=pynative", "--run_dir", "pynative"]) == 0
-    ours = read_arrays(trained / "pynative" / "last.ckpt")
+    assert train_script.main([*_TRAIN, "run.mode=graph", "--run_dir", "graph"]) == 0
+    ours = read_arrays(trained / "graph" / "last.ckpt")
     theirs = read_arrays(trained / "run" / "last.ckpt")
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
-    for row, other in zip(log_rows(trained / "pynative"), log_rows(trained / "run"), strict=True):
+    for row, other in zip(log_rows(trained / "graph"), log_rows(trained / "run"), strict=True):
         if row["kind"] == "train":
             assert row["total"] == pytest.approx(other["total"], rel=1e-5)
 
