@@ -65,10 +65,13 @@ def vgg_arrays(vgg: Vgg19) -> dict[str, np.ndarray]:
 
 def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], dict[str, Worker]]:
     """Let the programs take turns; return them and those that tell the machine's rate."""
-    commands = {"SlimSR": [sys.executable, HERE / "train_step_worker.py", HERE.parent, folder]}
+    own = sys.executable, HERE / "train_step_worker.py"
+    commands = {
+        "SlimSR": [*own, HERE.parent, folder, "pynative"],  # what a CPU's default is
+        "SlimSR, graph mode": [*own, HERE.parent, folder, "graph"],
+    }
     if args.before:
-        root = Path(args.before).resolve()
-        commands["SlimSR before"] = [sys.executable, HERE / "train_step_worker.py", root, folder]
+        commands["SlimSR before"] = [*own, Path(args.before).resolve(), folder, "graph"]
     if args.torch:
         for form in ("released", "lean"):
             command = [args.torch, HERE / "train_step_torch.py", form, folder]

@@ -1,8 +1,9 @@
-"""Our side of benchmarks/train_step.py: the product's own step in graph mode.
+"""Our side of benchmarks/train_step.py: the product's own step.
 
-    python train_step_worker.py ROOT FOLDER
+    python train_step_worker.py ROOT FOLDER MODE
 
-ROOT is the checkout of this project whose code runs; FOLDER was filled by train_step.py.
+ROOT is the checkout of this project whose code runs; FOLDER was filled by train_step.py. MODE is
+graph or pynative.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ import numpy as np
 from workers import serve
 
 from src.config import TrainConfig
+from src.engine.distributed import start_device
 from src.engine.step import TrainOneStep
 from src.methods import Batch, create_method
 from src.methods.base import Group
 
 
 def main() -> None:
-    folder = Path(sys.argv[2])
+    folder, mode = Path(sys.argv[2]), sys.argv[3]
+    if mode == "pynative":
+        start_device("CPU", compiles=False)
     with np.load(folder / "task.npz") as file:
         task = {name: file[name] for name in file.files}
     lr, hr = task["lr"], task["hr"]
@@ -38,7 +42,8 @@ def main() -> None:
     method = create_method(options, model, Batch(lr.shape[1], patch=hr.shape[-1]))
     step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
     step.set_train()
-    step.construct = ms.jit(step.construct)
+    if mode == "graph":
+        step.construct = ms.jit(step.construct)
     batches = itertools.cycle(range(len(lr)))
 
     def run() -> list[float]:
@@ -48,7 +53,7 @@ def main() -> None:
 
     losses = [run() for _ in range(len(lr))]
     threads = ms.context.get_context("runtime_num_threads")
-    about = f"MindSpore {ms.__version__}, graph mode, at most {threads} runtime threads"
+    about = f"MindSpore {ms.__version__}, {mode} mode, at most {threads} runtime threads"
     serve({"step": run}, {"losses": losses, "about": about})
 
 
