@@ -79,8 +79,8 @@ class RunConfig:
     dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
     device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"
     device_id: int = Field(0, ge=0)
-    # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with; graph
-    # elsewhere.
+    # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with;
+    # graph elsewhere.
     mode: Literal["auto", "graph", "pynative"] = "auto"
 
     @property
