@@ -63,8 +63,9 @@ class MindSporeRuntime(Runtime):
 
         from src.native.operators import one_by_one
 
-        self.cell, self.fixed, self.compiles = cell, fixed, not one_by_one()
-        self.compiled = cell if isinstance(cell, nn.GraphCell) else ms.jit(cell.construct)
+        self.cell, self.fixed = cell, fixed
+        as_it_is = isinstance(cell, nn.GraphCell) or one_by_one()
+        self.compiled = cell if as_it_is else ms.jit(cell.construct)
         self.seen: Counter[tuple[int, ...]] = Counter()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -72,7 +73,7 @@ class MindSporeRuntime(Runtime):
         import mindspore as ms
 
         self.seen[batch.shape] += 1
-        often = self.compiles and self.seen[batch.shape] >= WORTH_COMPILING
+        often = self.seen[batch.shape] >= WORTH_COMPILING
         try:
             return (self.compiled if often else self.cell)(ms.Tensor(batch)).asnumpy()
         except RuntimeError as error:

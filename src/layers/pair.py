@@ -25,15 +25,16 @@ def conv_pair(
     """Return ``second`` of the ReLU of ``first`` of (N, I*width, H, W), in ``compute_dtype``.
 
     Args:
-        first, second: layers of stride 1, one group and biases; both frozen or neither.
+        first, second: layers of stride 1, one group and biases; both frozen or neither, and of one
+            ``compute_dtype``.
         width: of both.
         pools: halve height and width between them: of 2 x 2 pixels the maximum.
         relu: return the result's ReLU.
         adds: return the result plus ``x``; not together with ``relu``.
     """
-    weight1, bias1, corner1 = first.in_use(width)
-    weight2, bias2, corner2 = second.in_use(width)
-    if ready(x.dtype, weight1.dtype, ops.isconstant(x.shape), True):
+    if ready(x.dtype, first.compute_dtype, ops.isconstant(x.shape), True):
+        weight1, bias1, corner1 = first.in_use(width)
+        weight2, bias2, corner2 = second.in_use(width)
         problem = native.pair_problem(
             x.shape, (weight1.shape, weight2.shape), (corner1, corner2),
             (first.padding, second.padding), pools, relu, adds, first.frozen,

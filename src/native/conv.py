@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import ops
 from mindspore.ops.auto_generate import ReluGrad
 
-from src.native.custom import NOTHING, custom
+from src.native.custom import NOTHING, Operator
 
 Shape = tuple[int, ...]
 IntPair = tuple[int, int]
@@ -82,7 +82,7 @@ def _same(dy: ms.Tensor, y: ms.Tensor) -> ms.Tensor:
 
 
 @functools.lru_cache(maxsize=4096)
-def _forward(problem: Problem) -> ops.Custom:
+def _forward(problem: Problem) -> Operator:
     # What is constant is decided here: the functions below become part of a graph.
     plain = problem._replace(relu=False)
     before_relu = _relu_grad if problem.relu else _same
@@ -107,11 +107,11 @@ def _forward(problem: Problem) -> ops.Custom:
         bprop = frozen_with_bias if problem.bias else frozen_without_bias
     else:
         bprop = with_bias if problem.bias else without_bias
-    return custom("SlimConv", tuple(problem), problem.y, bprop)
+    return Operator("SlimConv", tuple(problem), problem.y, bprop)
 
 
 @functools.lru_cache(maxsize=4096)
-def _input_gradient(problem: Problem) -> ops.Custom:
+def _input_gradient(problem: Problem) -> Operator:
     plain = problem._replace(bias=False)
 
     def bprop(dy, weight, geometry, dx, again):
@@ -120,11 +120,11 @@ def _input_gradient(problem: Problem) -> ops.Custom:
 
     # With a ReLU's result there is one more input, and no gradient.
     bprop = None if problem.relu else bprop
-    return custom("SlimConvInputGradient", tuple(problem), problem.x, bprop)
+    return Operator("SlimConvInputGradient", tuple(problem), problem.x, bprop)
 
 
 @functools.lru_cache(maxsize=4096)
-def _weight_gradient(problem: Problem) -> ops.Custom:
+def _weight_gradient(problem: Problem) -> Operator:
     plain = problem._replace(bias=False)
     bias = problem.bias
 
@@ -136,14 +136,14 @@ def _weight_gradient(problem: Problem) -> ops.Custom:
         return input_gradient(dy, again, plain), ddy, NOTHING
 
     shape = (problem.whole, problem.whole[:1]) if problem.bias else problem.whole
-    return custom("SlimConvWeightGradient", tuple(problem), shape, bprop)
+    return Operator("SlimConvWeightGradient", tuple(problem), shape, bprop)
 
 
 _MAKERS = {"forward": _forward, "input": _input_gradient, "weight": _weight_gradient}
 
 
 @ops.constexpr(check=False, reuse_result=False)
-def _operator(kind: str, problem: tuple) -> ops.Custom:
+def _operator(kind: str, problem: tuple) -> Operator:
     return _MAKERS[kind](Problem(*problem))
 
 

@@ -54,13 +54,19 @@ class Operator(ops.Custom):
 
     Args:
         name: of the function in C++.
+        key: what tells this operator from others of that name; written as text.
         shape: of the result, or a tuple of shapes.
-        gradient: as `ops.Custom` takes it; results whose gradient is zero have None instead.
+        gradient: as `ops.Custom` takes its ``bprop``; it may hold `NOTHING`.
         dtypes: of several results; None: all are float32.
     """
 
     def __init__(
-        self, name: str, shape: Any, gradient: Callable | None, dtypes: tuple | None = None
+        self,
+        name: str,
+        key: Any,
+        shape: Any,
+        gradient: Callable | None = None,
+        dtypes: tuple | None = None,
     ):
         self.several = bool(shape) and isinstance(shape[0], tuple)
         shapes = shape if self.several else (shape,)
@@ -69,6 +75,8 @@ class Operator(ops.Custom):
         super().__init__(
             f"{compiled()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", gradient
         )
+        # MindSpore takes operators of equal attributes and inputs for the same.
+        self.add_prim_attr("problem", str(key))
         self.gradient, self.results = gradient, tuple(zip(shapes, dtypes, strict=True))
         self.function = getattr(ctypes.CDLL(compiled()), name)
         self.sizes = None
@@ -95,21 +103,3 @@ class Operator(ops.Custom):
         if self.function(count, data, *self.sizes[:2], None, None, None):
             raise RuntimeError(f"{self.func} failed")
         return tuple(results) if self.several else results[0]
-
-
-def custom(
-    name: str, key: Any, shape: Any, bprop: Callable | None = None, dtypes: tuple | None = None
-) -> ops.Custom:
-    """Return the operator ``name`` of the library.
-
-    Args:
-        name: of the function in C++.
-        key: what tells this operator from others of that name; written as text.
-        shape: of the result, or a tuple of shapes.
-        bprop: gradient, as `ops.Custom` takes it.
-        dtypes: of several results; None: all are float32.
-    """
-    made = Operator(name, shape, bprop, dtypes)
-    # MindSpore takes operators of equal attributes and inputs for the same, whatever they return.
-    made.add_prim_attr("problem", str(key))
-    return made

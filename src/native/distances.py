@@ -11,17 +11,17 @@ from typing import Any
 import mindspore as ms
 from mindspore import ops
 
-from src.native.custom import custom
+from src.native.custom import Operator
 
 Shape = tuple[int, ...]
 
 
 @functools.lru_cache(maxsize=256)
-def _operator(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> ops.Custom:
+def _operator(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> Operator:
     key = x, negatives, choice
     if gradient:
-        return custom("SlimDistancesGradient", key, x)
-    return custom("SlimDistances", key, ((1,), (1,)))
+        return Operator("SlimDistancesGradient", key, x)
+    return Operator("SlimDistances", key, ((1,), (1,)))
 
 
 @ops.constexpr(check=False, reuse_result=False)

@@ -7,19 +7,19 @@ import functools
 import mindspore as ms
 from mindspore import amp, ops
 
-from src.native.custom import custom
+from src.native.custom import Operator
 from src.native.operators import ready
 
 Shape = tuple[int, ...]
 
 
 @functools.lru_cache(maxsize=64)
-def _made(shapes: tuple[Shape, ...]) -> ops.Custom:
-    return custom("SlimAllFinite", shapes, (1,))
+def _made(shapes: tuple[Shape, ...]) -> Operator:
+    return Operator("SlimAllFinite", shapes, (1,))
 
 
 @ops.constexpr(check=False, reuse_result=False)
-def _operator(shapes: tuple[Shape, ...]) -> ops.Custom:
+def _operator(shapes: tuple[Shape, ...]) -> Operator:
     return _made(shapes)
 
 

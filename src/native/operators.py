@@ -17,8 +17,7 @@ from src.native.build import NativeError, load
 
 logger = logging.getLogger(__name__)
 
-_off = threading.local()
-_apart = threading.local()
+_here = threading.local()  # what this thread does without
 _one_by_one = False
 
 
@@ -63,25 +62,27 @@ def one_by_one() -> bool:
 
 
 @contextlib.contextmanager
-def switched_off() -> Iterator[None]:
+def _without(what: str) -> Iterator[None]:
+    before = _does_without(what)
+    setattr(_here, what, True)
+    try:
+        yield
+    finally:
+        setattr(_here, what, before)
+
+
+def _does_without(what: str) -> bool:
+    return getattr(_here, what, False)
+
+
+def switched_off() -> contextlib.AbstractContextManager[None]:
     """Make what this thread compiles or runs use MindSpore's own operators: for exporting."""
-    before = getattr(_off, "value", False)
-    _off.value = True
-    try:
-        yield
-    finally:
-        _off.value = before
+    return _without("native")
 
 
-@contextlib.contextmanager
-def layer_by_layer() -> Iterator[None]:
+def layer_by_layer() -> contextlib.AbstractContextManager[None]:
     """Make what this thread runs call each layer on its own: for who looks at layers by hooks."""
-    before = getattr(_apart, "value", False)
-    _apart.value = True
-    try:
-        yield
-    finally:
-        _apart.value = before
+    return _without("several")
 
 
 @ops.constexpr(check=False, reuse_result=False)
@@ -97,8 +98,8 @@ def ready(x: Any, y: Any, known: bool = True, several: bool = False) -> bool:
         known
         and x == ms.float32
         and y == ms.float32
-        and not getattr(_off, "value", False)
-        and not (several and getattr(_apart, "value", False))
+        and not _does_without("native")
+        and not (several and _does_without("several"))
         and ms.get_context("device_target") == "CPU"
         and available()
     )

@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import ops
 
 from src.native.conv import IntPair, Shape
-from src.native.custom import NOTHING, custom
+from src.native.custom import NOTHING, Operator
 
 
 class Problem(NamedTuple):
@@ -65,7 +65,7 @@ def _geometry(problem: Problem) -> ms.Tensor:
 
 
 @functools.lru_cache(maxsize=4096)
-def _forward(problem: Problem) -> ops.Custom:
+def _forward(problem: Problem) -> Operator:
     gradient = _gradient(problem)
 
     def bprop(x, weight1, bias1, weight2, bias2, geometry, out, dout):
@@ -82,20 +82,20 @@ def _forward(problem: Problem) -> ops.Custom:
         bprop = frozen_bprop
     places = problem.hidden if problem.pools else (1,)
     shapes = problem.y, problem.hidden, places
-    return custom("SlimPair", tuple(problem), shapes, bprop, (ms.float32, ms.float32, ms.uint8))
+    return Operator("SlimPair", tuple(problem), shapes, bprop, (ms.float32, ms.float32, ms.uint8))
 
 
 @functools.lru_cache(maxsize=4096)
-def _gradient(problem: Problem) -> ops.Custom:
+def _gradient(problem: Problem) -> Operator:
     shape = problem.x
     if not problem.frozen:
         first, second = problem.wholes
         shape = problem.x, first, first[:1], second, second[:1]
-    return custom("SlimPairGradient", tuple(problem), shape)
+    return Operator("SlimPairGradient", tuple(problem), shape)
 
 
 @ops.constexpr(check=False, reuse_result=False)
-def _operator(problem: tuple) -> ops.Custom:
+def _operator(problem: tuple) -> Operator:
     return _forward(Problem(*problem))
 
 

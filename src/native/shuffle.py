@@ -10,13 +10,13 @@ import functools
 import mindspore as ms
 from mindspore import ops
 
-from src.native.custom import NOTHING, custom
+from src.native.custom import NOTHING, Operator
 
 Shape = tuple[int, ...]
 
 
 @functools.lru_cache(maxsize=256)
-def _made(x: Shape, factor: int) -> tuple[ops.Custom, ms.Tensor]:
+def _made(x: Shape, factor: int) -> tuple[Operator, ms.Tensor]:
     n, channels, h, w = x
     r = abs(factor)
     if factor > 0:
@@ -27,11 +27,11 @@ def _made(x: Shape, factor: int) -> tuple[ops.Custom, ms.Tensor]:
     def bprop(x, constant, y, dy):
         return shuffle(dy, -factor), NOTHING
 
-    return custom("SlimShuffle", (x, factor), y, bprop), ms.Tensor(factor, ms.int64)
+    return Operator("SlimShuffle", (x, factor), y, bprop), ms.Tensor(factor, ms.int64)
 
 
 @ops.constexpr(check=False, reuse_result=False)
-def _operator(x: Shape, factor: int) -> ops.Custom:
+def _operator(x: Shape, factor: int) -> Operator:
     return _made(x, factor)[0]
 
 
