@@ -27,6 +27,7 @@ from mindspore import ops
 from src.deploy.latency import machine_name
 from src.losses import ContrastiveLoss
 from src.models.vgg import Vgg19
+from src.strict_json import to_json
 
 WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
@@ -79,7 +80,7 @@ def main() -> None:
     args = parser.parse_args()
     sizes = (args.batch, args.negatives, args.patch)
     if args.form:
-        print(json.dumps(measure(args.form, *sizes)))
+        print(to_json(measure(args.form, *sizes)))
         return
     results = {}
     for form in ("broadcast", "ours"):

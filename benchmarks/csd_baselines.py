@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from src.deploy.latency import machine_name  # noqa: E402
+from src.engine.evaluate import shown_psnr  # noqa: E402
 from src.engine.report import evaluate_sets  # noqa: E402
 from src.files import write_json, write_text  # noqa: E402
 
@@ -108,7 +109,10 @@ def main() -> None:
             results[label] = {
                 "minutes": seconds_of(output / name) / 60,
                 "cost": report["costs"][key],
-                "sets": {s: {k: score[k] for k in ("psnr", "ssim")} for s, score in sets.items()},
+                "sets": {
+                    s: {k: score[k] for k in ("psnr", "infinite", "ssim")}
+                    for s, score in sets.items()
+                },
             }
         results["bicubic"] = {
             "minutes": 0.0,
@@ -131,7 +135,7 @@ def table(results: dict[str, dict]) -> str:
     ]
     for label in labels:
         row = results[label]
-        scores = [f"{row['sets'][s]['psnr']:.2f} / {row['sets'][s]['ssim']:.4f}" for s in sets]
+        scores = [f"{shown_psnr(row['sets'][s])} / {row['sets'][s]['ssim']:.4f}" for s in sets]
         lines.append(
             f"| {label} | {row['cost']['parameters']:,} | {' | '.join(scores)} | "
             f"{row['minutes']:.1f} |"

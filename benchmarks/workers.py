@@ -95,7 +95,7 @@ class Worker:
 
 def serve(runs: Mapping[str, Callable[[], object]], ready: object) -> None:
     """Be a worker: time what the commands name as often as they say."""
-    print(json.dumps(ready), flush=True)
+    print(json.dumps(ready, allow_nan=False), flush=True)
     for line in sys.stdin:
         _, seconds, least, what = line.rstrip("\n").split(" ", 3)
         run = runs[what]
@@ -105,7 +105,7 @@ def serve(runs: Mapping[str, Callable[[], object]], ready: object) -> None:
             start, cpu_start = time.perf_counter(), time.process_time()
             run()
             times.append((time.perf_counter() - start, time.process_time() - cpu_start))
-        print(json.dumps(times), flush=True)
+        print(json.dumps(times, allow_nan=False), flush=True)
 
 
 def matrix_workers(torch_python: str | None) -> dict[str, Worker]:

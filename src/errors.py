@@ -39,6 +39,10 @@ class WeightsError(SlimSRError):
     """Weights or a checkpoint that cannot be read or do not fit the network."""
 
 
+class NotFiniteError(SlimSRError):
+    """A network whose results are no numbers."""
+
+
 class DeviceError(SlimSRError):
     """A device or a combination of options that this machine does not offer."""
 

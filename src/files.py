@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from src.errors import OutputError
+from src.strict_json import to_json
 
 _PREFIX = f".slimsr-{os.getpid()}-"
 # The umask can only be read by setting it, which is not safe once threads run.
@@ -113,8 +113,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write indented JSON whole or not at all; OutputError as `replacing`."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write indented JSON (see `to_json`) whole or not at all; OutputError as `replacing`."""
+    write_text(path, to_json(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from src.deploy.compare import save_comparison
 from src.deploy.jobs import Job, is_done
 from src.deploy.upscaler import Upscaler
-from src.errors import ImageError, SlimSRError
+from src.errors import ImageError, NotFiniteError, SlimSRError
 from src.files import make_folder
 from src.imaging import check_can_save, open_picture, save_strips
 
@@ -82,6 +82,8 @@ def upscale_jobs(
                 if compare:
                     save_comparison(job, upscaler.scale)
                 result.done += 1
+            except NotFiniteError as error:
+                result.failed[job.source] = f"{job.source}: {error}"
             except SlimSRError as error:
                 result.failed[job.source] = str(error)
             # Whatever the bar counted of a picture that failed or was begun again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class TrainingState:
         network: name and options of the network that the weights belong to.
         config: effective configuration of the run.
         step: steps done.
-        best: best validation PSNR so far in dB; None before the first validation.
+        best: best validation PSNR so far in dB, of the pictures that can decide; None where there
+            is none.
         widths: at which the network was trained, and so gives good pictures; widest first.
         unlogged: values of the steps since the last line of the log, of which it writes the mean.
     """
@@ -38,6 +40,12 @@ class TrainingState:
     best: float | None = None
     widths: list[float] = field(default_factory=lambda: [1.0])
     unlogged: list[list[float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take back what JSON has no number for; older files have an infinite ``best``."""
+        if self.best is not None and not math.isfinite(self.best):
+            self.best = None
+        self.unlogged = [[math.nan if v is None else v for v in row] for row in self.unlogged]
 
 
 def read_state(path: str | Path) -> TrainingState:

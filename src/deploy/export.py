@@ -29,7 +29,7 @@ from src.deploy.onnx_graph import to_onnx
 from src.deploy.widths import extract
 from src.engine.distributed import start_device
 from src.engine.evaluate import network_cost
-from src.errors import ConfigError, DeviceError, OutputError
+from src.errors import ConfigError, DeviceError, NotFiniteError, OutputError
 from src.files import filling, make_folder
 from src.models import SlimmableNet
 
@@ -157,6 +157,7 @@ def _export(
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
+    _check_weights(narrow, width)
     path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
     graph = to_onnx(narrow)
     difference = None
@@ -196,12 +197,33 @@ def _compare(
     run: Callable[[np.ndarray], np.ndarray],
     sizes: Sequence[tuple[int, ...]],
 ) -> float:
-    """Return the largest difference from the checkpoint on random pictures, relative."""
+    """Return the largest difference from the checkpoint on random pictures, relative.
+
+    NaN where the file's network gives no numbers.
+
+    Raises:
+        NotFiniteError: the checkpoint's network gives no numbers.
+    """
     rng = np.random.default_rng(0)
-    largest = 0.0
+    differences = []
     for size in sizes:
         picture = rng.uniform(0, 255, size).astype(np.float32)
         expected = net(ms.Tensor(picture), width).asnumpy()
-        difference = np.abs(run(picture) - expected).max() / np.abs(expected).max()
-        largest = max(largest, float(difference))
-    return largest
+        if not np.isfinite(expected).all():
+            raise NotFiniteError(
+                f"the network gives values that are not finite at width {width:g}: nothing was "
+                "written; give another checkpoint of its run, or train again"
+            )
+        largest = np.abs(expected).max() or 1  # black is compared as it is
+        differences.append(np.abs(run(picture) - expected).max() / largest)
+    return float(np.max(differences))
+
+
+def _check_weights(net: SlimmableNet, width: float) -> None:
+    """Refuse weights that are no numbers; a ReLU may hide them from the comparison."""
+    for name, parameter in net.parameters_and_names():
+        if not np.isfinite(parameter.asnumpy()).all():
+            raise NotFiniteError(
+                f"the weights {name} are not finite at width {width:g}: nothing was written; give "
+                "another checkpoint of its run, or train again"
+            )

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from src.errors import ConfigError
+from src.errors import ConfigError, NotFiniteError
 from src.imaging import imresize, mean_of_eight, plan_axis, run_strips, run_tiled
+from src.imaging.transparency import fill_transparent, filled_rows
 
 LARGEST_TILE = 512  # side in LR pixels; larger ones hardly save overlap
 # Context around the kept part of a tile. Networks see further than that in theory, but what they
@@ -25,7 +26,8 @@ class Upscaler:
 
     Grey is given to the network as three equal channels and the mean of the result is kept; 16-bit
     values are divided by 257 for the network and not rounded in between; alpha is enlarged by the
-    bicubic kernel.
+    bicubic kernel, and transparent pixels get the colours of their neighbours before the network
+    sees them.
 
     Args:
         run: maps (N, 3, H, W), float32, RGB in [0, 255], to the enlarged pictures.
@@ -74,7 +76,13 @@ class Upscaler:
             )
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """Enlarge a picture in memory: (H, W, bands), uint8 or uint16, to the same kind."""
+        """Enlarge a picture in memory: (H, W, bands), uint8 or uint16, to the same kind.
+
+        Raises:
+            NotFiniteError: the network gives values that are no numbers.
+        """
+        if picture.shape[2] in (2, 4):
+            picture = fill_transparent(picture)
         result = run_tiled(
             picture, self.scale, self.tile, self.overlap, self._tile_of(picture.dtype), self.blend
         )
@@ -100,10 +108,11 @@ class Upscaler:
 
         Raises:
             MemoryError: the tiles are too large for this machine.
+            NotFiniteError: the network gives values that are no numbers.
         """
         strips = run_strips(
-            read, height, width, self.scale, self.tile, self.overlap, self._tile_of(dtype),
-            self.blend, progress,
+            filled_rows(read, height), height, width, self.scale, self.tile, self.overlap,
+            self._tile_of(dtype), self.blend, progress,
         )  # fmt: skip
         for strip in strips:
             yield _rounded(strip, dtype)
@@ -146,7 +155,14 @@ class Upscaler:
     def _run_colour(self, tile: np.ndarray) -> np.ndarray:
         """Run the network on one tile (h, w, 3) in [0, 255]."""
         batch = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], np.float32)
-        return self.run(batch)[0].transpose(1, 2, 0)
+        result = self.run(batch)
+        # The smallest and the largest are NaN where any is.
+        if not (np.isfinite(result.min()) and np.isfinite(result.max())):
+            raise NotFiniteError(
+                "the network gave values that are not finite, expected 0 to 255: try --precision "
+                "f32, or another checkpoint"
+            )
+        return result[0].transpose(1, 2, 0)
 
 
 def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

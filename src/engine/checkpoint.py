@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from src.files import replacing
 from src.methods.base import Step, Trained
 from src.models import SlimmableNet
 from src.models.weights import STATE_PREFIX, read_arrays, shorten
+from src.strict_json import to_json
 
 _HELPERS = STATE_PREFIX + "helper."
 
@@ -62,7 +62,7 @@ def save_checkpoint(
     ]
     with replacing(path) as temporary, mindspore_muted():
         ms.save_checkpoint(
-            entries, str(temporary), append_dict={META: json.dumps(dataclasses.asdict(state))}
+            entries, str(temporary), append_dict={META: to_json(dataclasses.asdict(state))}
         )
 
 

@@ -27,6 +27,7 @@ from src.errors import ConfigError, SlimSRError, did_you_mean
 from src.files import make_folder, write_json, write_text
 from src.methods import METHODS
 from src.options import STRICT, build_options
+from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     run = RunFolder(config.run.dir)
     path = run.path / "result.json"
     asked = {"config": config.to_dict(), "test": [str(folder) for folder in test]}
-    asked = json.loads(json.dumps(asked))  # as it is read back: tuples are lists
+    asked = json.loads(to_json(asked))  # as it is read back: tuples are lists
     if path.exists():
         saved = json.loads(path.read_text(encoding="utf-8"))
         if saved["asked"] == asked:
@@ -182,8 +183,8 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def _brief(score: Mapping[str, Any]) -> dict[str, float]:
-    return {"psnr": score["psnr"], "ssim": score["ssim"]}
+def _brief(score: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: score[key] for key in ("psnr", "infinite", "ssim")}
 
 
 def _train(config: Config) -> None:

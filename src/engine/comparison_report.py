@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from src.engine.evaluate import shown_psnr
 from src.files import replacing, write_json, write_text
 
 _MEASURES = ("psnr", "ssim")
@@ -38,16 +40,14 @@ def summarise(results: Results) -> dict[str, Any]:
         ``scale``, ``machine``, ``bicubic`` (set -> psnr, ssim), and ``runs``: name -> ``seeds``,
         ``parameters``, ``multiply_adds_720p`` (of a result of 1280x720), ``milliseconds`` (of
         128x128 pixels), ``minutes`` of training, ``runtime``, and ``sets``: set -> psnr and ssim,
-        each with ``mean`` and ``spread`` (standard deviation of the sample; None of one seed).
+        each with ``mean`` and ``spread`` (standard deviation of the sample; None of one seed), and
+        ``infinite``, how many pictures equal HR and so are left out of PSNR, over all seeds.
     """
     first = next(iter(results.values()))[0]
     runs = {}
     for name, found in results.items():
         sets = {
-            label: {
-                measure: _spread([result["sets"][label]["network"][measure] for result in found])
-                for measure in _MEASURES
-            }
+            label: _summary([result["sets"][label]["network"] for result in found])
             for label in first["sets"]
         }
         costs = {cost: statistics.mean(result[cost] for result in found) for cost in _COSTS}
@@ -66,11 +66,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         "run", "parameters", "GMACs 720p", "ms 128x128", *(f"{name}, dB / SSIM" for name in sets),
         "training, min", "seeds",
     ]  # fmt: skip
-    bicubic = [f"{score['psnr']:.2f} / {score['ssim']:.4f}" for score in report["bicubic"].values()]
+    bicubic = [f"{shown_psnr(score)} / {score['ssim']:.4f}" for score in report["bicubic"].values()]
     rows = [["bicubic", "0", "0", "", *bicubic, "", ""]]
     for name, run in report["runs"].items():
         scores = [
-            f"{_shown(score['psnr'], 2)} / {_shown(score['ssim'], 4)}"
+            f"{_shown(score['psnr'], 2)}{_left_out(score)} / {_shown(score['ssim'], 4)}"
             for score in run["sets"].values()
         ]
         rows.append(
@@ -100,10 +100,10 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     for i, (label, run) in enumerate(report["runs"].items()):
         score = run["sets"][name]["psnr"]
         axes.errorbar(
-            run["multiply_adds_720p"] / 1e9, score["mean"], yerr=score["spread"] or 0,
+            run["multiply_adds_720p"] / 1e9, _drawn(score["mean"]), yerr=score["spread"] or 0,
             fmt=_MARKERS[i // _COLOURS % len(_MARKERS)], capsize=3, label=label,
         )  # fmt: skip
-    axes.axhline(bicubic["psnr"], color="grey", linestyle=":", label="bicubic")
+    axes.axhline(_drawn(bicubic["psnr"]), color="grey", linestyle=":", label="bicubic")
     axes.set_xscale("log")
     axes.set_xlabel("multiply-adds for a result of 1280x720, 10⁹")
     axes.set_ylabel(f"PSNR on {name}, dB")
@@ -112,11 +112,28 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    return {"mean": statistics.mean(values), "spread": spread}
+def _summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    infinite = sum(score.get("infinite", 0) for score in scores)
+    spreads = {measure: _spread([score[measure] for score in scores]) for measure in _MEASURES}
+    return {**spreads, "infinite": infinite}
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    values = [value for value in values if value is not None]
+    mean = statistics.mean(values) if values else None
+    return {"mean": mean, "spread": statistics.stdev(values) if len(values) > 1 else None}
+
+
+def _left_out(score: Mapping[str, Any]) -> str:
+    return f" +{score['infinite']} inf" if score["infinite"] else ""
+
+
+def _drawn(value: float | None) -> float:
+    return math.nan if value is None else value  # matplotlib leaves it out
 
 
 def _shown(score: Mapping[str, float | None], digits: int) -> str:
+    if score["mean"] is None:
+        return "-"
     mean = f"{score['mean']:.{digits}f}"
     return mean if score["spread"] is None else f"{mean} ± {score['spread']:.{digits}f}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 
 from src.data import Pair, check_pairs, load_pair
 from src.deploy.upscaler import LARGEST_TILE, Upscaler, smallest_tile
-from src.errors import DataError
+from src.errors import DataError, NotFiniteError
 from src.imaging import IMAGE_SUFFIXES, imread, imresize
 from src.layers.slim import SlimConv
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
@@ -31,15 +33,18 @@ class Score:
 
     Attributes:
         name: the picture.
-        psnr: dB on Y, shaved by the scale.
+        psnr: dB on Y, shaved by the scale; infinite for a picture that equals HR.
         ssim: on Y, shaved by the scale.
         seconds: wall time of the enlargement, without reading; None where it is not known.
+        detail: whether HR has more than one colour inside the shave. Where it has not, PSNR says
+            nothing of a network: it is infinite, or a single grey level decides it.
     """
 
     name: str
     psnr: float
     ssim: float
     seconds: float | None = None
+    detail: bool = True
 
 
 def bicubic_upscaler(scale: int) -> Enlarge:
@@ -113,14 +118,19 @@ def score_pictures(
         pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
         scale: also the shave.
         from_hr: whether ``upscale`` is given HR instead, as a teacher that may see it.
+
+    Raises:
+        NotFiniteError: the network gives no numbers, naming the picture.
     """
     scores = []
     for pair in pairs:
         lr, hr = load_pair(pair, scale)
         start = time.perf_counter()
-        sr = upscale(hr if from_hr else lr)
-        seconds = time.perf_counter() - start
-        scores.append(Score(pair.name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale), seconds))
+        try:
+            sr = upscale(hr if from_hr else lr)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{pair.name}: {error}") from error
+        scores.append(_score(pair.name, sr, hr, scale, time.perf_counter() - start))
     return scores
 
 
@@ -156,18 +166,41 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list
                 f"{paths[0]} is {sr.shape[1]}x{sr.shape[0]}, but HR is {hr.shape[1]}x{hr.shape[0]}:"
                 f" enlarge by {scale}"
             )
-        scores.append(Score(pair.name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale)))
+        scores.append(_score(pair.name, sr, hr, scale))
     return scores
 
 
-def mean_score(scores: Sequence[Score]) -> dict[str, float | None]:
-    """Return mean PSNR and SSIM, and the median time in seconds (None where it is not known)."""
+def _score(
+    name: str, sr: np.ndarray, hr: np.ndarray, scale: int, seconds: float | None = None
+) -> Score:
+    inside = hr[scale:-scale, scale:-scale]
+    detail = bool((inside != inside[0, 0]).any())
+    return Score(name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale), seconds, detail)
+
+
+def mean_score(scores: Sequence[Score]) -> dict[str, Any]:
+    """Return what the scores of several pictures come to.
+
+    Returns:
+        ``psnr``, the mean of the finite ones (None where there is none); ``infinite``, the number
+        of the others; ``ssim``, the mean (None of no scores); ``seconds``, the median (None where
+        it is not known).
+    """
+    finite = [score.psnr for score in scores if math.isfinite(score.psnr)]
     times = [score.seconds for score in scores if score.seconds is not None]
     return {
-        "psnr": float(np.mean([score.psnr for score in scores])),
-        "ssim": float(np.mean([score.ssim for score in scores])),
+        "psnr": float(np.mean(finite)) if finite else None,
+        "infinite": len(scores) - len(finite),
+        "ssim": float(np.mean([score.ssim for score in scores])) if scores else None,
         "seconds": float(np.median(times)) if times else None,
     }
+
+
+def shown_psnr(mean: Mapping[str, Any], digits: int = 2) -> str:
+    """Return the PSNR of a mean: ``33.66``, or ``33.66 +1 inf`` where one picture is left out."""
+    text = "-" if mean["psnr"] is None else f"{mean['psnr']:.{digits}f}"
+    count = mean.get("infinite", 0)
+    return f"{text} +{count} inf" if count else text
 
 
 def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:

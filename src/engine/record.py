@@ -15,6 +15,7 @@ from tqdm import tqdm
 from src.config import Config
 from src.errors import ConfigError, OutputError
 from src.files import make_folder, remove_leftovers, write_text
+from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class RunFolder:
         """Add a line to the log; OutputError where it cannot be written."""
         try:
             with open(self.log, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(to_json(row) + "\n")
         except OSError as error:
             raise OutputError(
                 f"cannot write {self.log}: {error.strerror}; make room or give another --run_dir"
@@ -91,7 +92,7 @@ class RunFolder:
 
     def truncate_log(self, step: int) -> None:
         """Drop what was logged after ``step``: it will be done again."""
-        kept = [json.dumps(row) for row in self.rows() if row["step"] <= step]
+        kept = [to_json(row) for row in self.rows() if row["step"] <= step]
         write_text(self.log, "".join(line + "\n" for line in kept))
 
 
@@ -117,7 +118,7 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
     for section in ("model", "method", "data", "train"):
         for key in sorted(saved[section].keys() | now[section].keys()):
             before, after = saved[section].get(key), now[section].get(key)
-            same = json.dumps(before) == json.dumps(after)
+            same = to_json(before) == to_json(after)
             if not same and f"{section}.{key}" not in free:
                 differences.append(f"{section}.{key} was {before}, now {after}")
     if differences:

@@ -17,6 +17,7 @@ from src.engine.evaluate import (
     mean_score,
     score_pictures,
     score_results,
+    shown_psnr,
 )
 from src.errors import ConfigError, DataError
 
@@ -121,7 +122,10 @@ def evaluate_sets(
 
 
 def format_table(report: dict[str, Any]) -> str:
-    """Return the report as a table for people; time is the median per picture."""
+    """Return the report as a table for people; time is the median per picture.
+
+    PSNR is the mean of the finite ones; ``+1 inf`` counts a picture that equals HR.
+    """
     header = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
     rows = [header]
     for name, methods in report["sets"].items():
@@ -131,7 +135,7 @@ def format_table(report: dict[str, Any]) -> str:
                 (
                     name,
                     label,
-                    f"{score['psnr']:.2f}",
+                    shown_psnr(score),
                     f"{score['ssim']:.4f}",
                     f"{cost['parameters']:,}",
                     f"{cost['multiply_adds_720p'] / 1e9:.2f}",

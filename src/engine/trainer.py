@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mindspore as ms
@@ -20,11 +21,18 @@ from src.data.pipeline import training_batches, turns
 from src.deploy.checkpoint import TrainingState, read_state
 from src.engine.checkpoint import describe_network, restore, save_checkpoint
 from src.engine.distributed import World
-from src.engine.evaluate import check_pictures, mean_score, network_upscaler, score_pictures
+from src.engine.evaluate import (
+    Score,
+    check_pictures,
+    mean_score,
+    network_upscaler,
+    score_pictures,
+    shown_psnr,
+)
 from src.engine.record import RunFolder, check_same_run, progress
 from src.engine.schedule import lr_at
 from src.engine.step import TrainOneStep
-from src.errors import ConfigError
+from src.errors import ConfigError, NotFiniteError
 from src.methods.base import Stage, Step
 
 logger = logging.getLogger(__name__)
@@ -198,14 +206,13 @@ class Trainer:
             self._save_last()
 
     def _log(self) -> None:
-        values = np.array(self.pending)
+        values = self.world.mean(np.array(self.pending))
         seconds = (time.perf_counter() - self.clock) / self.timed
         self.pending, self.timed, self.clock = [], 0, time.perf_counter()
-        means = self.world.mean(values.mean(axis=0))
         updated = values[:, -1] > 0
         for good in updated:
             self.skipped = 0 if good else self.skipped + 1
-        if self.skipped >= _MOST_SKIPPED:
+        if self.skipped >= min(_MOST_SKIPPED, self.options.steps):
             raise ConfigError(
                 f"the gradient has not been finite for {self.skipped} steps up to step "
                 f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
@@ -213,7 +220,7 @@ class Trainer:
         row = {
             "kind": "train",
             "step": self.state.step,
-            **dict(zip(self.stage.terms, means[:-1].tolist(), strict=True)),
+            **dict(zip(self.stage.terms, _finite_means(values[:, :-1]), strict=True)),
             "lr": lr_at(self.state.step - 1, self.options),
             "skipped": int((~updated).sum()),
             "seconds_per_step": seconds,
@@ -223,34 +230,76 @@ class Trainer:
             self.folder.append(row)
             terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
             logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
+            if row["skipped"]:
+                logger.warning(
+                    "%d of the %d steps up to step %d changed nothing: their gradient was not "
+                    "finite", row["skipped"], len(updated), row["step"],
+                )  # fmt: skip
 
     def _validate(self) -> None:
         if self.world.is_main:
             row = {"kind": "valid", "step": self.state.step}
-            for label, width in self.stage.validate.items():
-                make = self.stage.from_hr
-                scores = score_pictures(
-                    make or network_upscaler(self.net, width),
-                    self.valid_pairs, self.net.scale, from_hr=make is not None,
-                )  # fmt: skip
-                row[label] = mean_score(scores)
-                logger.info(
-                    "step %d  valid %s: %.3f dB, SSIM %.4f",
-                    self.state.step, label, row[label]["psnr"], row[label]["ssim"],
-                )  # fmt: skip
-            self.folder.append(row)
-            score = row[next(iter(self.stage.validate))]["psnr"]
-            if self.state.best is None or score > self.state.best:
-                self.state.best = score
-                save_checkpoint(self.folder.best, self.net, self.state, helpers=self.stage.helpers)
+            scores = {label: self._scores(label) for label in self.stage.validate}
+            self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
+            self._keep_best(next(iter(scores.values())))
         self.clock = time.perf_counter()
+
+    def _scores(self, label: str) -> list[Score]:
+        """Score the validation pictures; return nothing where the network gives no numbers."""
+        make = self.stage.from_hr
+        try:
+            scores = score_pictures(
+                make or network_upscaler(self.net, self.stage.validate[label]),
+                self.valid_pairs, self.net.scale, from_hr=make is not None,
+            )  # fmt: skip
+        except NotFiniteError as error:
+            logger.warning("step %d  valid %s: %s", self.state.step, label, error)
+            return []
+        mean = mean_score(scores)
+        logger.info(
+            "step %d  valid %s: %s dB, SSIM %.4f",
+            self.state.step, label, shown_psnr(mean, 3), mean["ssim"],
+        )  # fmt: skip
+        return scores
+
+    def _keep_best(self, scores: Sequence[Score]) -> None:
+        """Save the network if it is the best one: on the pictures that tell networks apart."""
+        if not scores:
+            return
+        score = mean_score([score for score in scores if score.detail])["psnr"]
+        if score is None:
+            logger.warning(
+                "step %d: no validation picture has more than one colour and differs from the "
+                "network's result, so which network is the best cannot be told", self.state.step,
+            )  # fmt: skip
+        best = self.state.best
+        # Without a score the latest is kept, until there is one.
+        if best is None or (score is not None and score > best):
+            self.state.best = score
+            save_checkpoint(self.folder.best, self.net, self.state, helpers=self.stage.helpers)
 
     def _save_last(self) -> None:
         # All ranks go on from their mean, whose mean is the same.
         values = self.world.mean(np.array(self.pending)) if self.pending else np.empty((0, 0))
         state = dataclasses.replace(self.state, unlogged=values.tolist())
+        self._check_weights()
         if self.world.is_main:
             save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
+
+    def _check_weights(self) -> None:
+        """Refuse to save, over a good checkpoint, weights that an update has made infinite."""
+        for name, parameter in self.net.parameters_and_names():
+            if not np.isfinite(parameter.asnumpy()).all():
+                raise ConfigError(
+                    f"the weights {name} are no longer finite at step {self.state.step}: use a "
+                    "smaller train.lr or train.clip_norm; no checkpoint of them was written"
+                )
+
+
+def _finite_means(values: np.ndarray) -> list[float]:
+    """Return the mean of each column's finite values; NaN where there is none."""
+    finite = [column[np.isfinite(column)] for column in values.T]
+    return [float(column.mean()) if column.size else math.nan for column in finite]
 
 
 @contextlib.contextmanager

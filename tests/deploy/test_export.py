@@ -17,7 +17,14 @@ from src.deploy.checkpoint import TrainingState
 from src.deploy.export import export_widths, parse_size
 from src.deploy.manifest import read_manifest
 from src.engine.checkpoint import describe_network, save_checkpoint
-from src.errors import ConfigError, DeviceError, OutputError, WeightsError, WidthError
+from src.errors import (
+    ConfigError,
+    DeviceError,
+    NotFiniteError,
+    OutputError,
+    WeightsError,
+    WidthError,
+)
 from src.models import create_model
 
 CONFIG = {"model": {"name": "edsr"}, "train": {"lr": 1e-4}}
@@ -247,3 +254,40 @@ def test_sizes(text, size):
 def test_sizes_of_another_form(text):
     with pytest.raises(ConfigError, match=rf"--size {text} is not valid: expected HxW"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("file_format", ["ONNX", "MINDIR"])
+def test_a_network_with_a_weight_that_is_no_number(tiny, tmp_path, monkeypatch, value, file_format):
+    path, net = tiny
+    broken = create_model("edsr", scale=2, n_feats=4, n_blocks=1, res_scale=0.1)
+    ms.load_param_into_net(broken, net.parameters_dict())
+    weights = broken.body[0].conv1.weight.asnumpy().copy()
+    weights[3, 2, 1, 0] = value  # not in the first of four channels
+    broken.body[0].conv1.weight.set_data(ms.Tensor(weights))
+    state = TrainingState(describe_network("edsr", net), CONFIG)
+    # Past whatever reads checkpoints.
+    monkeypatch.setattr(export_module, "load_network", lambda _: (broken, state))
+    with pytest.raises(NotFiniteError, match=r"weights body\.0\.conv1\.weight .* at width 1: "):
+        export_widths(path, [0.25, 1.0], tmp_path / "out", file_format)
+    assert names(tmp_path / "out") == []
+    (file, _) = export_widths(path, [0.25], tmp_path / "out", file_format)
+    assert file.exists()
+
+
+@pytest.mark.parametrize("side", ["network", "file"])
+def test_results_that_are_no_numbers(tiny, side):
+    _, net = tiny
+    huge = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
+    for parameter in huge.get_parameters():
+        parameter.set_data(ms.Tensor(np.full(parameter.shape, 1e30, np.float32)))
+    sizes = [(1, 3, 4, 4), (1, 3, 5, 5)]
+
+    def sometimes(x):
+        return net(ms.Tensor(x)).asnumpy() * np.float32(np.nan if x.shape[2] == 4 else 1)
+
+    if side == "network":
+        with pytest.raises(NotFiniteError, match="values that are not finite at width 1: "):
+            export_module._compare(huge, 1.0, sometimes, sizes)
+    else:
+        assert np.isnan(export_module._compare(net, 1.0, sometimes, sizes))

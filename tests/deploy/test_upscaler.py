@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from src.deploy.upscaler import Upscaler, default_overlap, smallest_tile
-from src.errors import ConfigError
-from src.imaging import imresize
+from src.errors import ConfigError, NotFiniteError
+from src.imaging import imresize, open_picture
+from src.imaging.transparency import fill_transparent
 
 SCALE = 2
 
@@ -35,6 +36,8 @@ def picture(height, width, bands, dtype=np.uint8, seed=0):
 @pytest.mark.parametrize("bands", [1, 2, 3, 4])
 def test_every_kind_of_picture_keeps_its_kind(bands, dtype):
     lr = picture(5, 7, bands, dtype)
+    if bands in (2, 4):
+        lr[:, :, -1] = np.maximum(lr[:, :, -1], np.iinfo(dtype).max // 10)
     sr = Upscaler(nearest, SCALE, 0)(lr)
     assert sr.dtype == dtype and sr.shape == (10, 14, bands)
     colours = bands - (bands in (2, 4))
@@ -122,6 +125,73 @@ def test_a_network_of_one_size():
     # Only the lowest row sees what the border was extended by.
     whole = Upscaler(blurred, SCALE, 1, tile=200)(small)
     np.testing.assert_array_equal(found[:-2], whole[:-2])
+
+
+def strips_of(upscaler, lr):
+    """Enlarge in strips, as files are."""
+    height, width, _ = lr.shape
+    top = 0
+
+    def read(rows):
+        nonlocal top
+        top += rows
+        return lr[top - rows : top]
+
+    return np.concatenate(list(upscaler.strips(read, height, width, lr.dtype)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("bands", [2, 4])
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_colours_that_transparency_hides_are_not_drawn_in(bands, dtype, self_ensemble):
+    lr = picture(130, 61, bands, dtype)
+    rows, columns = np.mgrid[:130, :61]
+    lr[:, :, -1] = np.clip(9 * (20 - np.hypot(rows - 70, columns - 30)), 0, 100)
+    lr[:, :, -1] *= np.iinfo(dtype).max // 100
+    other = lr.copy()
+    other[lr[:, :, -1] == 0, :-1] = 0
+    whole = Upscaler(blurred, SCALE, 1, tile=200, self_ensemble=self_ensemble)(lr)
+    tiled = Upscaler(blurred, SCALE, 1, tile=40, overlap=4, self_ensemble=self_ensemble)
+    for hidden in (lr, other):
+        np.testing.assert_array_equal(tiled(hidden), whole)
+        np.testing.assert_array_equal(strips_of(tiled, hidden), whole)
+    # It is the network's result of what is filled, and opaque pictures are not filled.
+    opaque = fill_transparent(lr)
+    opaque[:, :, -1] = np.iinfo(dtype).max
+    np.testing.assert_array_equal(tiled(opaque)[:, :, :-1], whole[:, :, :-1])
+    lr[:, :, -1] = np.iinfo(dtype).max
+    plain = lr[:, :, :-1]
+    np.testing.assert_array_equal(tiled(lr)[:, :, :-1], tiled(plain))
+
+
+@pytest.mark.parametrize("name", ["sprite_black", "sprite_green"])
+def test_sprites_have_no_rim_over_any_ground(shared, name):
+    with open_picture(shared / "cases" / "pictures" / f"{name}.png") as opened:
+        lr = opened.read(opened.height)
+    right = lr.copy()
+    right[:, :, :3] = lr[lr[:, :, 3] == 255][0, :3]
+    for options in ({}, {"tile": 40, "overlap": 2}, {"self_ensemble": True}):
+        upscaler = Upscaler(blurred, SCALE, margin=1, **options)
+        found, expected = upscaler(lr).astype(float), upscaler(right).astype(float)
+        assert expected[:, :, 3].min() == 0 and expected[:, :, 3].max() == 255
+        for ground in ([0, 0, 0], [255, 255, 255], [0, 255, 0], [220, 30, 30]):
+            over = [
+                sr[:, :, :3] * (alpha := sr[:, :, 3:] / 255) + ground * (1 - alpha)
+                for sr in (found, expected)
+            ]
+            assert np.abs(over[0] - over[1]).max() <= 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_network_whose_result_is_no_number(value):
+    def broken(batch):
+        result = nearest(batch)
+        result[0, 1, 3, 5] = value
+        return result
+
+    for options in ({}, {"self_ensemble": True}, {"fixed": (1, 40, 40)}):
+        with pytest.raises(NotFiniteError, match="values that are not finite"):
+            Upscaler(broken, SCALE, 0, **options)(picture(9, 8, 1))
 
 
 def test_smaller_tiles():

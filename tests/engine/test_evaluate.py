@@ -6,16 +6,20 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.data import find_sets
+from src.data import Pair, find_sets
 from src.data.cache import load_pair
 from src.engine.evaluate import (
+    Score,
     bicubic_upscaler,
     mean_score,
     network_cost,
     network_upscaler,
     score_pictures,
+    shown_psnr,
 )
-from src.errors import WidthError
+from src.engine.report import evaluate_sets, format_table
+from src.errors import NotFiniteError, WidthError
+from src.imaging import imwrite
 from src.models import create_model
 
 
@@ -119,3 +123,35 @@ def test_a_teacher_may_be_scored_on_what_it_makes_of_hr(shared):
     # One grey level less is 219/255 of a step of Y; only black pixels stay.
     for score in scores:
         assert score.psnr == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=0.1)
+
+
+def test_the_mean_is_of_finite_values_and_the_others_are_counted():
+    scores = [Score("a", 30.0, 0.5), Score("b", np.inf, 1.0), Score("c", 20.0, 0.75, 3.0)]
+    mean = mean_score(scores)
+    assert mean == {"psnr": 25.0, "infinite": 1, "ssim": 0.75, "seconds": 3.0}
+    assert shown_psnr(mean) == "25.00 +1 inf"
+    assert shown_psnr(mean_score(scores[::2]), 3) == "25.000"
+    none = mean_score(scores[1:2])
+    assert none["psnr"] is None and none["infinite"] == 1
+    assert shown_psnr(none) == "- +1 inf"
+
+
+def test_a_picture_that_equals_its_hr_in_a_report(shared, tmp_path):
+    black = (shared / "cases" / "pictures" / "black64.png").read_bytes()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "black.png").write_bytes(black)
+    imwrite(tmp_path / "set" / "noise.png", picture(40, 40))
+    report = evaluate_sets([str(tmp_path / "set")], None, 2, [])
+    score = report["sets"]["set"]["bicubic"]
+    flat, noise = score["pictures"]
+    assert flat["psnr"] == np.inf and not flat["detail"] and noise["detail"]
+    assert score["psnr"] == noise["psnr"] and score["infinite"] == 1
+    assert f" {noise['psnr']:.2f} +1 inf " in format_table(report)
+
+
+def test_a_network_that_gives_no_numbers_is_named_with_the_picture(net, tmp_path):
+    imwrite(tmp_path / "a.png", picture(20, 20))
+    broken = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
+    broken.head.weight.set_data(ms.Tensor(np.full(broken.head.weight.shape, np.nan, np.float32)))
+    with pytest.raises(NotFiniteError, match="a: the network gave values that are not finite"):
+        score_pictures(network_upscaler(broken), [Pair("a", tmp_path / "a.png", None)], 2)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
+from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
 
@@ -16,6 +19,7 @@ from src.engine import trainer as trainer_module
 from src.engine.distributed import World
 from src.engine.evaluate import mean_score, network_upscaler, score_pictures
 from src.engine.stages import make_method, train
+from src.engine.step import TrainOneStep
 from src.engine.trainer import Stopped, Trainer
 from src.errors import ConfigError, OutputError, WeightsError
 from src.imaging import imwrite
@@ -270,11 +274,166 @@ def test_a_gradient_that_stays_infinite_ends_the_run(make, monkeypatch):
         train(config)
 
 
-def test_a_few_skipped_steps_are_counted(make):
-    config = make(steps=3, lr=1e38, warmup=0, log_every=3)
+class SometimesInfinite(TrainOneStep):
+    """Two of three steps give no numbers and so change nothing."""
+
+    steps = 0
+
+    def construct(self, rate, *pictures):
+        self.steps += 1
+        if self.steps % 3 == 2:
+            return super().construct(rate, *pictures)
+        nothing = ms.Tensor(np.nan, ms.float32)
+        return (nothing,) * (len(super().construct(ms.Tensor(0.0), *pictures)) - 1) + (
+            ms.Tensor(0.0),
+        )
+
+
+def test_skipped_steps_are_counted_said_and_left_out_of_the_mean(make, monkeypatch, caplog):
+    monkeypatch.setattr(trainer_module, "TrainOneStep", SometimesInfinite)
+    caplog.set_level("INFO")
+    whole = make("whole", steps=5, log_every=3)
+    train(whole)
+    text = Path(whole.run.dir, "log.jsonl").read_text()
+    first, second = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    assert (first["skipped"], second["skipped"]) == (2, 1)
+    assert first["total"] > 0 and second["total"] > 0
+    assert "2 of the 3 steps up to step 3 changed nothing" in caplog.text
+    # Also where a run is stopped between two lines of the log.
+    stop_after(monkeypatch, 1, interrupt)
+    parts = make("parts", steps=5, log_every=1)
+    with pytest.raises(Stopped):
+        train(parts)
+    (row,) = log(parts)
+    assert row["total"] is None and row["skipped"] == 1
+
+
+def test_values_that_are_no_numbers_are_carried_over_a_break(make, monkeypatch):
+    class OnceInfinite(TrainOneStep):
+        def construct(self, rate, *pictures):
+            terms = super().construct(rate, *pictures)
+            bad = float(rate) < 5e-4  # the first step, in the warm-up
+            return terms if not bad else (*(term + np.nan for term in terms[:-1]), terms[-1])
+
+    monkeypatch.setattr(trainer_module, "TrainOneStep", OnceInfinite)
+    settings = {"steps": 4, "log_every": 3, "warmup": 4}
+    whole = make("whole", **settings)
+    train(whole)
+    stop_after(monkeypatch, 2, interrupt)
+    parts = make("parts", **settings)
+    with pytest.raises(Stopped):
+        train(parts)
+    state = read_state(os.path.join(parts.run.dir, "last.ckpt"))
+    assert np.isnan(state.unlogged[0][0]) and np.isfinite(state.unlogged[1][0])
+    train(parts, resume=True)
+    assert log(parts) == log(whole) and log(whole)[0]["total"] > 0
+
+
+def test_a_short_run_without_any_finite_step_is_an_error(make, monkeypatch):
+    class NeverFinite(TrainOneStep):
+        def construct(self, rate, *pictures):
+            return (*super().construct(ms.Tensor(0.0), *pictures)[:-1], ms.Tensor(0.0))
+
+    monkeypatch.setattr(trainer_module, "TrainOneStep", NeverFinite)
+    with pytest.raises(ConfigError, match="not been finite for 4 steps up to step 4"):
+        train(make(steps=4))
+
+
+def test_weights_that_are_no_longer_finite_do_not_replace_good_ones(make, monkeypatch):
+    class SecondBreaks(TrainOneStep):
+        def construct(self, rate, *pictures):
+            return super().construct(rate * (np.inf if float(rate) > 8e-4 else 1), *pictures)
+
+    monkeypatch.setattr(trainer_module, "TrainOneStep", SecondBreaks)
+    config = make(steps=3, save_every=1)  # the rate is 5e-4 in the first step, then 1e-3
+    with pytest.raises(ConfigError, match=r"weights \S+ are no longer finite at step 2: use a sm"):
+        train(config)
+    assert read_state(os.path.join(config.run.dir, "last.ckpt")).step == 1
+    assert all(np.isfinite(value).all() for value in arrays(config).values())
+
+
+def flat_beside(make, shared, count=1):
+    """Return settings of a run whose validation pictures are `count` photographs and a flat one."""
+    config = make(valid=True, steps=4, valid_every=1)
+    folder = Path(config.data.valid).with_name("valid")
+    folder.mkdir()
+    for number, path in enumerate(sorted(Path(config.data.valid).iterdir())[:count]):
+        (folder / f"photo{number}.png").write_bytes(path.read_bytes())
+    black = shared / "cases" / "pictures" / "black64.png"
+    (folder / "black.png").write_bytes(black.read_bytes())
+    config.data.valid = str(folder)
+    return config
+
+
+def scoring(monkeypatch, flat, photo):
+    """Let validation find these PSNRs, one after the other."""
+    values = iter(zip(flat, photo, strict=True))
+
+    def score(upscale, pairs, scale, from_hr=False):
+        found = dict(zip(("black", "photo0"), next(values), strict=True))
+        real = score_pictures(upscale, pairs, scale, from_hr)
+        return [dataclasses.replace(s, psnr=found[s.name]) for s in real]
+
+    monkeypatch.setattr(trainer_module, "score_pictures", score)
+
+
+@pytest.mark.parametrize("flat", [[np.inf] * 4, [60.0, np.inf, 45.0, np.inf]])
+def test_a_flat_picture_does_not_decide_what_is_best(make, shared, monkeypatch, flat):
+    config = flat_beside(make, shared)
+    scoring(monkeypatch, flat, [20.0, 21.0, 23.0, 22.0])
+    state = train(config)
+    assert state.best == 23.0
+    assert read_state(os.path.join(config.run.dir, "best.ckpt")).step == 3
+    text = Path(config.run.dir, "log.jsonl").read_text()
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    valid = [row["network"] for row in rows if row["kind"] == "valid"]
+    assert [row["infinite"] for row in valid] == [int(np.isinf(value)) for value in flat]
+    for row, value, photo in zip(valid, flat, [20.0, 21.0, 23.0, 22.0], strict=True):
+        assert row["psnr"] == (photo if np.isinf(value) else (photo + value) / 2)
+
+
+def test_without_a_picture_that_can_decide_the_latest_is_kept_and_it_is_said(
+    make, shared, monkeypatch, caplog
+):
+    config = flat_beside(make, shared, count=0)
+    state = train(config)
+    assert state.best is None
+    assert read_state(os.path.join(config.run.dir, "best.ckpt")).step == 4
+    assert caplog.text.count("which network is the best cannot be told") == 4
+
+
+def test_a_run_whose_best_was_infinite_goes_on(make, shared, monkeypatch):
+    config = flat_beside(make, shared)
+    scoring(monkeypatch, [np.inf] * 4, [20.0, 21.0, 23.0, 22.0])
+    stop_after(monkeypatch, 2, interrupt)
+    with pytest.raises(Stopped):
+        train(config)
+    last = os.path.join(config.run.dir, "last.ckpt")
+    found = ms.load_checkpoint(last)
+    meta = json.loads(found.pop("slimsr"))
+    meta["best"] = float("inf")  # as it was written before
+    entries = [{"name": name, "data": value} for name, value in found.items()]
+    os.remove(last)
+    ms.save_checkpoint(entries, last, append_dict={"slimsr": json.dumps(meta)})
+    assert read_state(last).best is None
+    assert train(config, resume=True).best == 23.0
+    assert read_state(os.path.join(config.run.dir, "best.ckpt")).step == 3
+
+
+def test_validation_of_a_network_that_gives_no_numbers_is_said(make, monkeypatch, caplog):
+    config = make(steps=2, valid=True)
+    real = trainer_module.network_upscaler
+
+    def upscaler(net, width):
+        upscale = real(net, width)
+        upscale.run = lambda batch: np.full((1, 3, 40, 44), np.nan, np.float32)
+        return upscale
+
+    monkeypatch.setattr(trainer_module, "network_upscaler", upscaler)
     train(config)
-    (row,) = log(config)
-    assert row["skipped"] == 2
+    assert "valid network: a: the network gave values that are not finite" in caplog.text
+    assert not os.path.exists(os.path.join(config.run.dir, "best.ckpt"))
+    assert log(config)[-1]["network"]["psnr"] is None
 
 
 def test_settings_that_do_not_fit(make):
