@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ckpt, args.model, args.input, args.output, options, args.runtime, args.precision,
         args.device_target, args.device_id,
     )  # fmt: skip
-    sys.stdout.write(
+    cli.say(
         f"{args.output}: {result.done} done, {result.skipped} done before, "
         f"{len(result.failed)} failed\n"
     )

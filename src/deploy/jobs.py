@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import DataError, OutputError
-from src.files import make_folder, remove_leftovers, write_json
+from src.files import make_folder, write_json
 from src.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
+from src.leftovers import remove_leftovers
 
 LIST_SUFFIX = ".txt"
 RECORD = "upscale.json"
