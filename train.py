@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 from src import cli
@@ -66,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         train(config, args.resume)
     except Stopped as stopped:
-        sys.stderr.write(f"{stopped}\n")
+        cli.complain(str(stopped))
         return 1
     return 0
 

@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and how to get help."""
-        _complain(f"error: {message}; run {self.prog} --help for the arguments")
+        complain(f"error: {message}; run {self.prog} --help for the arguments")
         raise SystemExit(2)
 
 
@@ -119,10 +119,10 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         _check_current_folder()
         code = main(None)
     except SlimSRError as error:
-        _complain(f"error: {error}")
+        complain(f"error: {error}")
         code = 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         code = 1
     except _NobodyReads:
         code = 1
@@ -142,7 +142,7 @@ def _set_up() -> None:
         handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # names of files may be no text
-    threading.excepthook = lambda args: _complain(f"error: {faults.describe(args.exc_value)}")
+    threading.excepthook = lambda args: complain(f"error: {faults.describe(args.exc_value)}")
     # MindSpore turns Ctrl-C into this while a graph is in use. msrun ends its processes by it, and
     # one that waits in MindSpore would not hear of it.
     if threading.current_thread() is threading.main_thread() and "MS_ROLE" not in os.environ:
@@ -175,17 +175,17 @@ def _unexpected(error: Exception) -> int:
     reason = faults.first_line(error)
     if isinstance(error, MemoryError) or any(w in reason.lower() for w in _OUT_OF_MEMORY):
         advice = "give a smaller batch, patch, size or tile, or allow more memory"
-        _complain(f"error: not enough memory ({reason or 'no reason given'}); {advice}")
+        complain(f"error: not enough memory ({reason or 'no reason given'}); {advice}")
         return 2
     if isinstance(error, OSError) and error.errno in _MENDABLE:
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        _complain(f"error: {name}{error.strerror}; {faults.keep(error)}")
+        complain(f"error: {name}{error.strerror}; {faults.keep(error)}")
         return 2
-    _complain(f"error: {faults.describe(error)}")
+    complain(f"error: {faults.describe(error)}")
     return 1
 
 
-def _complain(line: str) -> None:
+def complain(line: str) -> None:
     """Write a line to standard error, if anybody listens."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{printable(line)}\n")
