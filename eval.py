@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from src import cli
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.device_target, args.device_id, args.model, args.runtime, args.sr,
         args.precision,
     )  # fmt: skip
-    sys.stdout.write(format_table(report))
+    cli.say(format_table(report))
     if args.json:
         write_json(args.json, report)
     return 0

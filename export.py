@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from src import cli
+from src.errors import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ckpt, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
         args.device_target, args.device_id,
     )  # fmt: skip
-    for file in files:
-        sys.stdout.write(f"{file}\n")
+    cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 from src import cli
-from src.config import load_config
 
 # Command-line flags in the zoo's manner -> keys of the configuration.
 FLAGS = {
@@ -42,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--list", action="store_true", help="print all networks and stop")
     args = parser.parse_args(argv)
+
+    from src.config import load_config
+
     if args.list:
         from src.engine.networks import network_table
 
-        sys.stdout.write(network_table())
+        cli.say(network_table())
         return 0
     keys = {flag: key for flag, (key, _) in FLAGS.items()}
     keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     config = load_config(args.config, args.set + flags)
     if args.show_config:
-        sys.stdout.write(config.to_yaml())
+        cli.say(config.to_yaml())
         return 0
     from src.engine.stages import train
     from src.engine.trainer import Stopped
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         train(config, args.resume)
     except Stopped as stopped:
-        sys.stderr.write(f"{stopped}\n")
+        cli.complain(str(stopped))
         return 1
     return 0
 

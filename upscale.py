@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 
 from src import cli
+from src.errors import printable
 
 
 def _positive(kind: type) -> object:
@@ -67,12 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ckpt, args.model, args.input, args.output, options, args.runtime, args.precision,
         args.device_target, args.device_id,
     )  # fmt: skip
-    sys.stdout.write(
-        f"{args.output}: {result.done} done, {result.skipped} done before, "
-        f"{len(result.failed)} failed\n"
+    cli.say(
+        f"{printable(args.output)}: {result.done} done, {result.skipped} done before, "
+        f"{len(result.failed)} failed"
+        + (f", {result.left} not begun" if result.left else "")
+        + "\n"
     )
     for message in result.failed.values():
-        sys.stderr.write(f"error: {message}\n")
+        cli.complain(f"error: {message}")
     return 2 if result.failed else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from src import cli
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = {key: getattr(args, flag) for flag, (key, _) in FLAGS.items()}
     comparison = read_comparison(args.config, given, args.test_path, args.seeds, args.only)
     report = compare(comparison, args.output)
-    sys.stdout.write(markdown(report))
+    cli.say(markdown(report))
     return 0
 
 

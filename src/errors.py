@@ -8,6 +8,7 @@ exception is a fault of ours and exits with code 1.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -49,6 +50,19 @@ class DeviceError(SlimSRError):
 
 class OutputError(SlimSRError):
     """A result that cannot be written: no permission, full disk, something in the way."""
+
+
+class DiskFullError(OutputError):
+    """There is no room for a result, nor for any other."""
+
+
+# Control characters, and those that turn the direction of text around.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return a message with what a terminal would obey escaped: names of files may hold it."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from src.errors import OutputError
+from src.errors import DiskFullError, OutputError
+from src.leftovers import own_prefix, temporary_folder
 from src.strict_json import to_json
 
-_PREFIX = f".slimsr-{os.getpid()}-"
-# The umask can only be read by setting it, which is not safe once threads run.
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-# Where this process has made temporary folders.
-_parents: set[Path] = set()
-
-
-def _temporary_folder(parent: Path) -> tempfile.TemporaryDirectory[str]:
-    _parents.add(parent.resolve())
-    return tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
-
-
-@atexit.register
-def _remove_own_leftovers() -> None:
-    """Remove what a Ctrl-C while a temporary folder was made or removed has left."""
-    for parent in _parents:
-        for leftover in parent.glob(f"{_PREFIX}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ADVICE = {
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "give a folder that exists"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "give a place that can be written"),
+    **dict.fromkeys(_FULL, "make room, or give another place"),
+    errno.EISDIR: "a folder has this name, give another one",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "a link leads to itself, give another place",
+}
+# What a mount answers that cannot rename from one folder to another, or at all.
+_NO_RENAME = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -47,55 +41,91 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        with _temporary_folder(path.parent) as folder:
+        with temporary_folder(path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
-            # MindSpore makes its files readable by their owner alone; others must run them.
-            os.chmod(temporary, 0o666 & ~_UMASK)
-            os.replace(temporary, path)
+            put(temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or " ".join(str(error).split())
-    return OutputError(
-        f"cannot write {path}: {reason}; give a folder that exists, is writable and has room"
-    )
+def put(temporary: Path, path: Path) -> None:
+    """Give a finished file its place, with the permissions that new files have there.
 
-
-@contextlib.contextmanager
-def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary folder; move its files to ``folder`` when all went well.
+    A file that is replaced is gone for good, so its successor is on the disk first. Where nothing
+    is replaced, a crash of the whole machine may leave an empty file.
 
     Raises:
-        OutputError: no permission, no space, or a folder in the way of one of the files, which is
-            found before the first one is moved.
+        OSError: it cannot be moved there; what was there stays.
     """
-    folder = Path(folder)
+    _open_to_others(temporary)
+    if os.path.lexists(path):
+        _flush(temporary)
     try:
-        with _temporary_folder(folder) as temporary:
-            yield Path(temporary)
-            files = sorted(Path(temporary).iterdir())
-            for file in files:
-                if (folder / file.name).is_dir():
-                    raise _cannot_write(folder / file.name, IsADirectoryError(21, "Is a directory"))
-            for file in files:
-                os.chmod(file, 0o666 & ~_UMASK)
-                os.replace(file, folder / file.name)
+        os.replace(temporary, path)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        if error.errno not in _NO_RENAME:
+            raise
+        _copy(temporary, path)
+
+
+def _open_to_others(file: Path) -> None:
+    """Undo that MindSpore makes its files readable by their owner alone; others must run them."""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o066:
+        return
+    new = file.with_name(".new")
+    new.touch()
+    usual = stat.S_IMODE(new.stat().st_mode)
+    if mode != usual:
+        with contextlib.suppress(OSError):  # mounts without permissions refuse to change them
+            os.chmod(file, usual)
+
+
+def _flush(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in (*_FULL, errno.EIO):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _copy(temporary: Path, path: Path) -> None:
+    """Do without a rename between folders and, if need be, without any."""
+    beside = Path(tempfile.mktemp(prefix=own_prefix(), dir=path.parent))
+    try:
+        shutil.copyfile(temporary, beside)
+        os.replace(beside, path)
+    except OSError as error:
+        if error.errno not in _NO_RENAME:
+            raise
+        shutil.copyfile(temporary, path)  # the one thing left; a kill may leave a part
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Return the error to raise where the system has refused to write ``path``."""
+    reason = error.strerror or " ".join(str(error).split())
+    # libvips and MindSpore say it in words alone.
+    full = error.errno in _FULL or any(os.strerror(number) in reason for number in _FULL)
+    advice = _ADVICE[errno.ENOSPC] if full else _ADVICE.get(error.errno, "give another place")
+    return (DiskFullError if full else OutputError)(f"cannot write {path}: {reason}; {advice}")
 
 
 def check_can_write(path: str | os.PathLike[str]) -> None:
     """Raise OutputError where `path` cannot be written: to know it before hours of work."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"cannot write {path}: it is a folder; give the path of a file")
     try:
-        _temporary_folder(path.parent).cleanup()
+        with temporary_folder(path.parent) as folder:
+            (Path(folder) / path.name).touch()
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 @contextlib.contextmanager
@@ -131,11 +161,3 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             f"cannot make the folder {path}: {error.strerror}; give a path that can be written"
         ) from error
     return path
-
-
-def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes of this machine have left half-written in ``folder``."""
-    for leftover in Path(folder).glob(".slimsr-*"):
-        process = leftover.name.split("-")[1]
-        if not (process.isdecimal() and Path(f"/proc/{process}").exists()):
-            shutil.rmtree(leftover, ignore_errors=True)

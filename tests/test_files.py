@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from src.errors import OutputError
-from src.files import make_folder, remove_leftovers, replacing, write_json, write_text, writing
+from src.errors import DiskFullError, OutputError
+from src.files import check_can_write, make_folder, replacing, write_json, write_text, writing
 
 
 def names(folder):
@@ -140,23 +140,71 @@ def test_make_folder(tmp_path):
         make_folder(tmp_path / "file" / "b")
 
 
-def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
-    (tmp_path / ".other").mkdir()
-    (tmp_path / "last.ckpt").write_text("x")
-    code = (
-        "import os; from src.files import replacing\n"
-        f"with replacing({str(tmp_path / 'last.ckpt')!r}) as temporary:\n"
-        "    temporary.write_text('half')\n"
-        "    os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code])
-    with replacing(tmp_path / "last.ckpt") as temporary:  # this process is alive
-        temporary.write_text("y")
-        assert len(names(tmp_path)) == 4
-        remove_leftovers(tmp_path)
-        assert len(names(tmp_path)) == 3
-    assert names(tmp_path) == [".other", "last.ckpt"]
-    assert (tmp_path / "last.ckpt").read_text() == "y"
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_mounts_that_refuse_permissions(tmp_path, monkeypatch, number):
+    def refused(*_args, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chmod", refused)
+    with replacing(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"new")
+        os.fchmod(os.open(temporary, os.O_RDONLY), 0o400)
+    assert (tmp_path / "a.bin").read_bytes() == b"new" and names(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSYS])
+def test_mounts_that_rename_within_a_folder_or_not_at_all(tmp_path, monkeypatch, number):
+    replace = os.replace
+
+    def refused(source, target):
+        if number == errno.ENOSYS or os.path.dirname(source) != os.path.dirname(target):
+            raise OSError(number, os.strerror(number))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    for text in ("old", "new"):
+        write_text(tmp_path / "a.txt", text)
+        assert (tmp_path / "a.txt").read_text() == text and names(tmp_path) == ["a.txt"]
+
+
+def test_what_replaces_a_file_is_on_the_disk_first(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append("flush"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("rename"), replace(*paths)))
+    write_text(tmp_path / "a.txt", "1")
+    write_text(tmp_path / "a.txt", "2")
+    assert done == ["rename", "flush", "rename"]
+
+
+def test_names_of_255_bytes_and_longer_ones(tmp_path):
+    longest = "é" * 126 + ".md"  # 255 bytes
+    write_text(tmp_path / longest, "x")
+    assert names(tmp_path) == [longest]
+    for write in (lambda path: write_text(path, "x"), check_can_write):
+        with pytest.raises(OutputError, match="give a shorter name"):
+            write(tmp_path / f"a{longest}")
+    assert names(tmp_path) == [longest]
+
+
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for write in (lambda path: write_text(path, "x"), check_can_write):
+        with pytest.raises(OutputError, match="a link leads to itself"):
+            write(tmp_path / "loop" / "a.txt")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        make_folder(tmp_path / "loop")
+    write_text(tmp_path / "loop", "x")  # the link is replaced, as any file
+    assert (tmp_path / "loop").read_text() == "x"
+
+
+def test_a_full_disk_is_told_from_other_errors(tmp_path):
+    for error in (OSError(errno.ENOSPC, "no"), OSError("write error; No space left on device")):
+        with pytest.raises(DiskFullError, match="make room"), writing(tmp_path / "a"):
+            raise error
+    with pytest.raises(OutputError) as caught, writing(tmp_path / "a"):
+        raise OSError(errno.EIO, "broken")
+    assert not isinstance(caught.value, DiskFullError)
 
 
 def test_ctrl_c_while_a_temporary_folder_is_removed_leaves_nothing(repo, tmp_path):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from src import faults
 from src.deploy.compare import save_comparison
-from src.deploy.jobs import Job, is_done
+from src.deploy.done import Content, Record, check_unchanged
+from src.deploy.jobs import Job
 from src.deploy.upscaler import Upscaler
-from src.errors import ImageError, NotFiniteError, SlimSRError
+from src.errors import DiskFullError, SlimSRError
 from src.files import make_folder
 from src.imaging import check_can_save, open_picture, save_strips
 
@@ -29,11 +33,13 @@ class Result:
     Attributes:
         done: pictures that were enlarged.
         skipped: pictures that had been enlarged before.
+        left: pictures that were not begun, since the disk is full.
         failed: picture -> what is wrong with it.
     """
 
     done: int = 0
     skipped: int = 0
+    left: int = 0
     failed: dict[Path, str] = field(default_factory=dict)
 
 
@@ -41,35 +47,34 @@ def sizes_of(jobs: Sequence[Job]) -> dict[Job, tuple[int, int]]:
     """Return (height, width) of each picture from its header; (0, 0) where it cannot be read."""
     sizes = {}
     for job in jobs:
-        try:
-            with open_picture(job.source) as picture:
-                sizes[job] = picture.height, picture.width
-        except ImageError:
-            sizes[job] = 0, 0
+        sizes[job] = 0, 0
+        # Whatever goes wrong, its turn to be reported comes.
+        with contextlib.suppress(Exception), open_picture(job.source) as picture:
+            sizes[job] = picture.height, picture.width
     return sizes
 
 
 def upscale_jobs(
     jobs: Sequence[Job],
     sizes: Mapping[Job, tuple[int, int]],
-    output: str,
+    record: Record | None,
     upscaler: Upscaler,
     compare: bool = False,
 ) -> Result:
     """Enlarge pictures one after the other.
 
-    A picture that cannot be read or written is reported and the next one follows. Where memory
-    runs out the picture is done again in smaller tiles.
+    Whatever one picture leads to is reported and the next one follows; only a full disk ends the
+    work. Where memory runs out the picture is done again in smaller tiles.
 
     Args:
         jobs: what to read and to write.
         sizes: from `sizes_of`, for the progress bar.
-        output: as given to `find_jobs`; what is done there already is skipped.
+        record: of the output folder, see `claimed`; what is done already is skipped. None: nothing.
         upscaler: the network.
         compare: also write a picture of bicubic and network side by side.
     """
     result = Result()
-    todo = [job for job in jobs if not is_done(job, output, compare)]
+    todo = [job for job in jobs if record is None or not record.is_done(job, compare)]
     result.skipped = len(jobs) - len(todo)
     total = sum(math.prod(sizes[job]) for job in todo)
     bar = tqdm(total=total, unit="px", unit_scale=True, disable=not sys.stderr.isatty())
@@ -78,23 +83,42 @@ def upscale_jobs(
         for number, job in enumerate(todo, 1):
             bar.set_description(f"{number}/{len(todo)} {job.source.name}", refresh=False)
             try:
-                upscaler = _upscale(job, upscaler, bar)
-                if compare:
-                    save_comparison(job, upscaler.scale)
+                upscaler = _upscale(job, upscaler, bar, record, compare)
                 result.done += 1
-            except NotFiniteError as error:
-                result.failed[job.source] = f"{job.source}: {error}"
-            except SlimSRError as error:
-                result.failed[job.source] = str(error)
+            except Exception as error:
+                result.failed[job.source] = _report(job, error)
+                if isinstance(error, DiskFullError):
+                    result.left = len(todo) - number
+                    break
             # Whatever the bar counted of a picture that failed or was begun again.
             finished += math.prod(sizes[job])
             bar.update(finished - bar.n)
     return result
 
 
-def _upscale(job: Job, upscaler: Upscaler, bar: tqdm) -> Upscaler:
+def _report(job: Job, error: Exception) -> str:
+    """Return one line about what went wrong with a picture, which names it."""
+    if isinstance(error, MemoryError):
+        reason = str(error) or "no reason given"
+        return f"{job.source}: not enough memory ({reason}); give a smaller --tile or --memory"
+    if not isinstance(error, SlimSRError):
+        return f"{job.source}: {faults.describe(error)}"
+    known = any(str(path) in str(error) for path in (job.source, *job.targets(compare=True)))
+    return str(error) if known else f"{job.source}: {error}"
+
+
+def _upscale(
+    job: Job, upscaler: Upscaler, bar: tqdm, record: Record | None, compare: bool
+) -> Upscaler:
     """Enlarge one picture; return the upscaler for the next one, with smaller tiles if need be."""
     make_folder(job.target.parent)
+    source = Content.of(job.source)
+
+    def noted(target: Path) -> contextlib.AbstractContextManager[None]:
+        if record is None or source is None:
+            return contextlib.nullcontext()
+        return record.making(target, job.source, source)
+
     while True:
         try:
             with open_picture(job.source) as picture:
@@ -103,11 +127,12 @@ def _upscale(job: Job, upscaler: Upscaler, bar: tqdm) -> Upscaler:
                 strips = upscaler.strips(
                     picture.read, picture.height, picture.width, picture.dtype, bar.update
                 )
-                save_strips(
-                    job.target, height, width, picture.bands, picture.dtype, strips,
-                    picture.metadata,
-                )  # fmt: skip
-            return upscaler
+                with noted(job.target):
+                    save_strips(
+                        job.target, height, width, picture.bands, picture.dtype,
+                        _unchanged(strips, source, job.source), picture.metadata,
+                    )  # fmt: skip
+            break
         except MemoryError:
             before, upscaler = upscaler, upscaler.with_smaller_tiles()
             if upscaler.tile == before.tile:
@@ -116,3 +141,15 @@ def _upscale(job: Job, upscaler: Upscaler, bar: tqdm) -> Upscaler:
                 "not enough memory for tiles of %d pixels: going on with %d",
                 before.tile[0], upscaler.tile[0],
             )  # fmt: skip
+    if compare:
+        with noted(job.comparison):
+            save_comparison(job, upscaler.scale, lambda: check_unchanged(source, job.source))
+    return upscaler
+
+
+def _unchanged(
+    strips: Iterator[np.ndarray], source: Content | None, path: Path
+) -> Iterator[np.ndarray]:
+    """Pass strips on; at the end, before the result gets its place, look at the source again."""
+    yield from strips
+    check_unchanged(source, path)

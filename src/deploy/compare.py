@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,8 +15,13 @@ _ROWS = 64  # of the LR picture, enlarged by bicubic at a time
 _REACH = 3  # pixels that the cubic kernel sees
 
 
-def save_comparison(job: Job, scale: int) -> None:
+def save_comparison(job: Job, scale: int, check: Callable[[], None] = lambda: None) -> None:
     """Write bicubic | network, 8-bit RGB, in strips like the pictures themselves.
+
+    Args:
+        job: that is done.
+        scale: of the network.
+        check: called before the comparison gets its place.
 
     Raises:
         SlimSRError: a picture cannot be read again, or the comparison cannot be written.
@@ -39,6 +44,7 @@ def save_comparison(job: Job, scale: int) -> None:
             ):
                 gap = np.full((len(left), GAP, 3), 255, np.uint8)
                 yield np.concatenate([left, gap, _plain(large.read(len(left)))], axis=1)
+            check()
 
         save_strips(path, height, width, 3, np.uint8, strips())
 

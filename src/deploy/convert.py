@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -102,10 +101,10 @@ def _is_vgg(arrays: Mapping[str, np.ndarray]) -> bool:
 
 def _copy_vgg(arrays: Mapping[str, np.ndarray], target: Path | None) -> int:
     if target is None:
-        sys.stdout.write(f"recognised: VGG, {len(arrays)} tensors\n")
+        cli.say(f"recognised: VGG, {len(arrays)} tensors\n")
         return 0
     write_arrays(target, arrays)
-    sys.stdout.write(f"{target}: {len(arrays)} tensors\n")
+    cli.say(f"{target}: {len(arrays)} tensors\n")
     return 0
 
 
@@ -154,7 +153,7 @@ def _convert(
         out = to_release(net, find_release(net, args.names))
         write_arrays(target, out)
         written = f"{target}: {len(out)} tensors\n"
-    sys.stdout.write(f"recognised: {found.release.title}, {said}\n{written}")
+    cli.say(f"recognised: {found.release.title}, {said}\n{written}")
     return 0
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from src.errors import DataError, OutputError
-from src.files import make_folder, remove_leftovers, write_json
 from src.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
 
 LIST_SUFFIX = ".txt"
@@ -28,6 +26,10 @@ class Job:
     def comparison(self) -> Path:
         """Where a picture of bicubic and network side by side goes: a.png -> a_compare.png."""
         return self.target.with_name(f"{self.target.stem}_compare.png")
+
+    def targets(self, compare: bool = False) -> list[Path]:
+        """Return the files that are written."""
+        return [self.target, self.comparison] if compare else [self.target]
 
 
 def find_jobs(
@@ -123,15 +125,18 @@ def _renamed(name: Path, suffix: str | None) -> Path:
 
 def _checked(jobs: list[Job], compare: bool) -> list[Job]:
     """Refuse what would lose a picture."""
-    sources = {job.source.resolve() for job in jobs}
-    targets: dict[Path, Path] = {}
+    sources = {os.path.realpath(job.source) for job in jobs}
+    # One file may have several names: links, and upper case where that counts for nothing.
+    files = {file for job in jobs if (file := _identity(job.source))}
+    targets: dict[str, Path] = {}
     for job in jobs:
-        for target in (job.target, job.comparison) if compare else (job.target,):
-            if target.resolve() in sources:
+        for target in job.targets(compare):
+            path = os.path.realpath(target)
+            if path in sources or _identity(target) in files:
                 raise OutputError(
                     f"{target} is one of the pictures that are read: give another --output"
                 )
-            other = targets.setdefault(target.resolve(), job.source)
+            other = targets.setdefault(path, job.source)
             if other != job.source:
                 raise OutputError(
                     f"{other} and {job.source} would both become {target}: give them in runs of "
@@ -140,66 +145,10 @@ def _checked(jobs: list[Job], compare: bool) -> list[Job]:
     return jobs
 
 
-def claim_folder(
-    output: str, jobs: Sequence[Job], settings: Mapping[str, Any], overwrite: bool = False
-) -> None:
-    """Record in the output folder what its pictures are made with, and tidy it.
-
-    The record is written anew when the settings change; pictures older than it are not done.
-
-    Args:
-        output: as in `find_jobs`; for a file there is no record.
-        jobs: from `find_jobs`.
-        settings: everything that changes the pictures.
-        overwrite: replace pictures that were made otherwise, or by somebody else.
-
-    Raises:
-        OutputError: there are such pictures and ``overwrite`` is not set.
-    """
-    if _single(output, jobs):
-        return
-    record = Path(output) / RECORD
-    before = _read_record(record)
-    if overwrite or before != settings:
-        theirs = [job.target for job in jobs if job.target.exists()]
-        if theirs and not overwrite:
-            changes = [
-                f"{key} was {before.get(key)}, now {value}"
-                for key, value in settings.items()
-                if before.get(key) != value and key != "networks"
-            ]
-            how = "; ".join(changes) if before else "not by upscale.py"
-            raise OutputError(
-                f"{theirs[0]} was made otherwise ({how or 'with another network'}): give another "
-                "--output, or --overwrite to replace it"
-            )
-        write_json(make_folder(record.parent) / RECORD, settings)
-    for folder in {job.target.parent for job in jobs}:
-        remove_leftovers(folder)
-
-
-def is_done(job: Job, output: str, compare: bool = False) -> bool:
-    """Tell whether a picture was enlarged since it and the record of the folder were written.
-
-    A single picture with a file name for its output is always done again.
-    """
-    if _single(output, [job]):
-        return False
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what all names of a file have in common; None where there is none."""
     try:
-        made = job.target.stat().st_mtime_ns
-        since = [path.stat().st_mtime_ns for path in (job.source, Path(output) / RECORD)]
+        found = os.stat(path)
     except OSError:
-        return False
-    return made >= max(since) and (not compare or job.comparison.exists())
-
-
-def _single(output: str, jobs: Sequence[Job]) -> bool:
-    return len(jobs) == 1 and jobs[0].target == Path(output)
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found.st_dev, found.st_ino

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mindspore import nn
 from mindspore.train import mind_ir_pb2
 
 from src.errors import WeightsError
+from src.leftovers import scratch_folder
 from src.models import SlimmableNet
 from src.native.operators import switched_off
 
@@ -36,7 +36,7 @@ def write_mindir(
     # In MindSpore's own operators, which every device has.
     # Not at `path` itself: MindSpore refuses a name with a space or a letter like "é", here and
     # when it reads the file.
-    with switched_off(), tempfile.TemporaryDirectory() as folder:
+    with switched_off(), scratch_folder() as folder:
         exported = Path(folder) / path.name
         ms.export(net, inputs, file_name=str(exported), file_format=file_format)
         shutil.copyfile(exported, path)
@@ -51,7 +51,7 @@ def load_mindir(path: Path) -> nn.GraphCell:
     try:
         # First by hand: MindSpore writes lines of its own about a damaged file.
         mind_ir_pb2.ModelProto().ParseFromString(path.read_bytes())
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             copy = shutil.copyfile(path, Path(folder) / "model.mindir")
             return nn.GraphCell(ms.load(str(copy)))
     except (DecodeError, RuntimeError, ValueError) as error:

@@ -7,7 +7,6 @@ manifest lists, so the entry of the exported model is pointed at the converted o
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="the exported MINDIR")
     parser.add_argument("--converted", required=True, help="what the converter made of it")
     args = parser.parse_args(argv)
-    sys.stdout.write(f"{register(args.model, args.converted)}: lists {args.converted}\n")
+    cli.say(f"{register(args.model, args.converted)}: lists {args.converted}\n")
     return 0
 
 

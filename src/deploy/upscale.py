@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -12,7 +13,8 @@ import numpy as np
 
 from src.deploy.batch import Result, sizes_of, upscale_jobs
 from src.deploy.budget import tile_for
-from src.deploy.jobs import Job, claim_folder, find_jobs
+from src.deploy.done import claimed, open_record
+from src.deploy.jobs import Job, find_jobs
 from src.deploy.latency import milliseconds
 from src.deploy.runtime import Runtime
 from src.deploy.source import Source, open_source, start_where_needed
@@ -106,13 +108,15 @@ def upscale(
         "overlap": upscaler.overlap,
         "self_ensemble": options.self_ensemble,
     }
-    if rank == 0:
-        claim_folder(output, jobs, settings, options.overwrite)
-    if world is not None:
-        world.barrier()  # the record of the folder decides what is done
-    result = upscale_jobs(jobs[rank::size], sizes, output, upscaler, options.compare)
-    if world is not None:
-        world.barrier()  # msrun kills the others as soon as one has ended
+    with contextlib.ExitStack() as claim:
+        if rank == 0:
+            claim.enter_context(claimed(output, jobs, settings, options.overwrite, options.compare))
+        if world is not None:
+            world.barrier()  # the record of the folder decides what is done
+        record = open_record(output, jobs, settings)
+        result = upscale_jobs(jobs[rank::size], sizes, record, upscaler, options.compare)
+        if world is not None:
+            world.barrier()  # msrun kills the others as soon as one has ended
     return result
 
 

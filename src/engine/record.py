@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from src.config import Config
 from src.errors import ConfigError, OutputError
-from src.files import make_folder, remove_leftovers, write_text
+from src.files import make_folder, write_text
+from src.leftovers import remove_leftovers
 from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from src.deploy import batch as batch_module
 from src.deploy import upscale as upscale_module
 from src.deploy.batch import sizes_of, upscale_jobs
-from src.deploy.jobs import claim_folder, find_jobs
+from src.deploy.done import claimed, open_record
+from src.deploy.jobs import find_jobs
 from src.deploy.runtime import Runtime
 from src.deploy.source import Source
 from src.deploy.upscale import Options, upscale
 from src.deploy.upscaler import Upscaler
-from src.errors import ConfigError
+from src.errors import ConfigError, DiskFullError
 from src.imaging import imread, imresize, imwrite
 
 SCALE = 2
@@ -34,9 +39,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def enlarge(upscaler, **options):
+    settings = {"width": 1.0}
     jobs = find_jobs(["in"], "out", **options)
-    claim_folder("out", jobs, {"width": 1.0})
-    return upscale_jobs(jobs, sizes_of(jobs), "out", upscaler, **options)
+    with claimed("out", jobs, settings, **options):
+        record = open_record("out", jobs, settings)
+        return upscale_jobs(jobs, sizes_of(jobs), record, upscaler, **options)
 
 
 def test_smaller_tiles_where_memory_runs_out(folder, caplog):
@@ -64,9 +71,59 @@ def test_memory_that_is_too_little_for_anything(folder):
     def run(batch):
         raise MemoryError("too large")
 
-    with pytest.raises(MemoryError, match="too large"):
-        enlarge(Upscaler(run, SCALE, 2))
+    result = enlarge(Upscaler(run, SCALE, 2))
+    assert [*result.failed] == [Path("in/a.png"), Path("in/b.png")]
+    for source, message in result.failed.items():
+        assert message.startswith(f"{source}: not enough memory (too large); give")
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["upscale.json"]
+
+
+@pytest.mark.parametrize("fault", [ValueError("a\nb"), RuntimeError(), OSError(5, "broken")])
+def test_whatever_one_picture_leads_to_the_next_one_is_done(folder, monkeypatch, fault):
+    def run(batch):
+        if batch.shape[2] == 90:
+            raise fault
+        return nearest(batch)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    result = enlarge(Upscaler(run, SCALE, 2))
+    assert result.done == 1 and (folder / "out" / "b.png").exists()
+    (message,) = result.failed.values()
+    assert message.startswith("in/a.png: unexpected ") and "\n" not in message
+    log = Path(message.split("its trace is in ")[1].split(":")[0])
+    assert "in run\n    raise fault" in log.read_text()
+    assert not (folder / "out" / "a.png").exists()
+
+
+def test_whatever_a_header_leads_to(folder, monkeypatch):
+    def fault(path):
+        raise UnicodeDecodeError("utf-8", b"\x94", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr(batch_module, "open_picture", fault)
+    assert [*sizes_of(find_jobs(["in"], "out")).values()] == [(0, 0), (0, 0)]
+
+
+def test_a_full_disk_ends_the_work(folder, monkeypatch):
+    def full(path, *_):
+        raise DiskFullError(f"cannot write {path}: No space left on device; make room")
+
+    monkeypatch.setattr(batch_module, "save_strips", full)
+    result = enlarge(Upscaler(nearest, SCALE, 2))
+    assert (result.done, len(result.failed), result.left) == (0, 1, 1)
+
+
+def test_a_picture_that_changes_while_it_is_read(folder):
+    def run(batch):
+        if batch.shape[2] == 90:
+            with open("in/a.png", "ab") as file:
+                file.write(b"more")
+        return nearest(batch)
+
+    result = enlarge(Upscaler(run, SCALE, 2))
+    (message,) = result.failed.values()
+    assert message == "in/a.png was changed while it was read: run again"
+    assert not (folder / "out" / "a.png").exists()
+    assert enlarge(Upscaler(nearest, SCALE, 2)).done == 1
 
 
 def test_comparisons(folder):

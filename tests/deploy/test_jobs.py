@@ -1,4 +1,4 @@
-"""Which pictures become which files, and what of them is done."""
+"""Which pictures become which files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.deploy.jobs import claim_folder, find_jobs, is_done
+from src.deploy.jobs import find_jobs
 from src.errors import DataError, OutputError
 
 
@@ -124,57 +124,19 @@ def test_comparisons_may_not_hit_other_files(tree):
         find_jobs(["in"], "out", compare=True)
 
 
-def made(job, seconds):
-    """Let a target appear, some seconds after the epoch."""
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    job.target.write_bytes(b"x")
-    os.utime(job.target, (seconds, seconds))
+def test_a_picture_by_another_name_is_not_replaced(tree):
+    """Links, and names in upper case where that counts for nothing, are other names of a file."""
+    (tree / "out").mkdir()
+    os.link("in/a.png", "out/a.png")
+    with pytest.raises(OutputError, match=r"out/a\.png is one of the pictures that are read"):
+        find_jobs(["in"], "out")
+    (tree / "linked").symlink_to("in")
+    with pytest.raises(OutputError, match="is one of the pictures that are read"):
+        find_jobs(["in"], "linked")
 
 
-def test_what_is_done(tree):
-    jobs = find_jobs(["in"], "out")
-    claim_folder("out", jobs, {"width": 1.0})
-    now = (tree / "out" / "upscale.json").stat().st_mtime
-    job = jobs[0]
-    assert not is_done(job, "out")
-    made(job, now + 10)
-    assert is_done(job, "out")
-    assert not is_done(job, "out", compare=True)
-    job.comparison.write_bytes(b"")
-    assert is_done(job, "out", compare=True)
-    os.utime(job.source, (now + 20, now + 20))  # the picture has changed since
-    assert not is_done(job, "out")
-
-
-def test_other_settings_are_refused_unless_everything_is_replaced(tree):
-    jobs = find_jobs(["in"], "out")
-    record = tree / "out" / "upscale.json"
-    claim_folder("out", jobs, {"networks": "a", "width": 1.0})
-    claim_folder("out", jobs, {"networks": "a", "width": 0.5})  # nothing has been made yet
-    made(jobs[0], record.stat().st_mtime + 10)
-    claim_folder("out", jobs, {"networks": "a", "width": 0.5})
-    assert is_done(jobs[0], "out")
-    with pytest.raises(OutputError, match=r"width was 0\.5, now 1\.0.*--overwrite"):
-        claim_folder("out", jobs, {"networks": "a", "width": 1.0})
-    with pytest.raises(OutputError, match="with another network"):
-        claim_folder("out", jobs, {"networks": "b", "width": 0.5})
-    assert is_done(jobs[0], "out")
-    os.utime(jobs[0].target)
-    claim_folder("out", jobs, {"networks": "b", "width": 0.5}, overwrite=True)
-    assert not is_done(jobs[0], "out")
-
-
-def test_pictures_of_somebody_else_are_not_taken_for_ours(tree):
-    jobs = find_jobs(["in"], "out")
-    made(jobs[0], 10)
-    with pytest.raises(OutputError, match=r"out/a\.png was made otherwise \(not by upscale\.py\)"):
-        claim_folder("out", jobs, {"width": 1.0})
-    assert not (tree / "out" / "upscale.json").exists()
-
-
-def test_a_single_file_is_always_made_again(tree):
-    (job,) = find_jobs(["in/a.png"], "new.png")
-    claim_folder("new.png", [job], {"width": 1.0})
-    made(job, 4e9)
-    assert not is_done(job, "new.png")
-    assert sorted(path.name for path in tree.iterdir()) == ["f.gif", "in", "new.png"]
+def test_links_to_themselves(tree):
+    (tree / "loop").symlink_to("loop")
+    assert plan(["in/a.png"], "loop") == {"in/a.png": "loop/a.png"}
+    with pytest.raises(DataError, match="loop does not exist"):
+        find_jobs(["loop"], "out")
