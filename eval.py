@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from src import cli
+from src.data.layouts import LAYOUTS
+from src.errors import SlimSRError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +18,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data", "--data_path", nargs="+", required=True,
         help="folders of pictures: single sets, or folders that hold several",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layout", default="auto", choices=["auto", *LAYOUTS], help="of the folders (see README)"
+    )
+    parser.add_argument(
+        "--degradation", default="auto",
+        help="which LR where folders have several: bicubic, unknown, ... (default: bicubic)",
     )  # fmt: skip
     parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
@@ -34,15 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.json:
         check_can_write(args.json)
+    problems: dict[str, SlimSRError] = {}
     report = evaluate_sets(
         args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
         args.device_target, args.device_id, args.model, args.runtime, args.sr,
-        args.precision,
+        args.precision, args.layout, args.degradation, problems,
     )  # fmt: skip
     cli.say(format_table(report))
     if args.json:
         write_json(args.json, report)
-    return 0
+    for name, error in problems.items():
+        sys.stderr.write(f"error: {name} is not scored: {error}\n")
+    return 2 if problems else 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main() -> int:
     """Print one table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_path", required=True, help="folder of training pictures")
-    parser.add_argument("--layout", default="auto", help="auto, div2k, benchmark, paired or hr")
+    parser.add_argument("--layout", default="auto", help="see find_pairs")
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patches", type=int, nargs="+", default=[96, 192], help="HR patch sizes")

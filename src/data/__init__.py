@@ -2,7 +2,7 @@
 
 from src.data.cache import PictureCache, load_pair
 from src.data.check import check_pairs
-from src.data.folders import Pair, find_lr_folder, find_pairs, find_sets
+from src.data.folders import Pair, find_lr_folder, find_pairs, find_pictures, find_sets
 from src.data.patches import PatchDataset
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "check_pairs",
     "find_lr_folder",
     "find_pairs",
+    "find_pictures",
     "find_sets",
     "load_pair",
 ]

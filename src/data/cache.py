@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.folders import Pair, misfit
+from src.data.folders import Pair
+from src.data.sizes import misfit
 from src.errors import DataError, ImageError, OutputError
 from src.files import writing
 from src.imaging import imread, imresize

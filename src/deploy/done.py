@@ -20,9 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from src.deploy.jobs import RECORD, Job
+from src.deploy.jobs import Job
 from src.errors import ImageError, OutputError
 from src.files import cannot_write, make_folder, write_json
+from src.imaging.listing import RECORD
 from src.leftovers import remove_leftovers, temporary_folder
 from src.locks import locked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from src.errors import DataError, OutputError
 from src.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
+from src.imaging.listing import pictures_below
 
 LIST_SUFFIX = ".txt"
-RECORD = "upscale.json"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def find_jobs(
     pictures: list[tuple[Path, Path]] = []  # each with its name below the output folder
     for path in _expanded(inputs):
         if path.is_dir():
-            pictures += [(found, found.relative_to(path)) for found in _below(path, output)]
+            below = pictures_below(path, READABLE_SUFFIXES, besides=output)
+            pictures += [(found, found.relative_to(path)) for found in below]
         else:
             pictures.append((path, Path(path.name)))
     if not pictures:
@@ -87,34 +89,32 @@ def _expanded(inputs: Sequence[str]) -> list[Path]:
     paths = []
     for given in inputs:
         found, source = [given], ""
-        if Path(given).suffix.lower() == LIST_SUFFIX and Path(given).is_file():
-            try:
-                lines = Path(given).read_text(encoding="utf-8").splitlines()
-            except UnicodeDecodeError as error:
-                raise DataError(f"{given} is no text in UTF-8: give one path per line") from error
-            found, source = (
-                [line.strip() for line in lines if line.strip()],
-                f", listed in {given},",
-            )
+        if Path(given).suffix.lower() == LIST_SUFFIX and os.path.isfile(given):
+            found, source = _listed(given), f", listed in {given},"
         for name in found:
-            if not Path(name).exists():
+            # Names may begin or end with a space; "~" is not replaced by a shell in a list.
+            ways = (name, name.strip(), os.path.expanduser(name.strip()))
+            path = next((way for way in ways if os.path.exists(way)), None)
+            if path is None:
                 raise DataError(
-                    f"{name}{source} does not exist: give pictures, folders or lists of them"
+                    f"{name.strip()}{source} does not exist: give pictures, folders or lists of "
+                    "them"
                 )
-            paths.append(Path(name))
+            paths.append(Path(path))
     return paths
 
 
-def _below(folder: Path, output: Path) -> list[Path]:
-    """Return the pictures of a folder and its sub-folders, but not our own results."""
-    own = output.resolve()
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in READABLE_SUFFIXES
-        and path.is_file()
-        and (folder.resolve() == own or own not in path.resolve().parents)
-    )
+def _listed(file: str) -> list[str]:
+    """Return the lines of a list that are not blank; it may begin with a byte order mark."""
+    try:
+        lines = re.split(r"[\r\n]+", Path(file).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"cannot read the list {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is no text in UTF-8: give one path per line") from error
+    if any("\0" in line for line in lines):  # UTF-16 without a byte order mark
+        raise DataError(f"{file} is no text in UTF-8: give one path per line")
+    return [line for line in lines if line.strip()]
 
 
 def _renamed(name: Path, suffix: str | None) -> Path:

@@ -16,6 +16,7 @@ from src.data import Pair, check_pairs, load_pair
 from src.deploy.upscaler import LARGEST_TILE, Upscaler, smallest_tile
 from src.errors import DataError, NotFiniteError
 from src.imaging import IMAGE_SUFFIXES, imread, imresize
+from src.imaging.listing import pictures_below
 from src.layers.slim import SlimConv
 from src.metrics import ConvShape, multiply_adds_720p, psnr_y, ssim_y
 from src.models import SlimmableNet
@@ -147,9 +148,8 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list
         DataError: a picture is missing, stands twice, or has another size than HR.
     """
     found: dict[str, list[Path]] = {}
-    for path in sorted(Path(folder).rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            found.setdefault(path.stem, []).append(path)
+    for path in pictures_below(folder, IMAGE_SUFFIXES, with_results=True):
+        found.setdefault(path.stem, []).append(path)
     scores = []
     for pair in pairs:
         names = dict.fromkeys([pair.lr.stem if pair.lr else pair.hr.stem, pair.hr.stem])

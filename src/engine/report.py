@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from src.data import Pair, find_sets
@@ -38,6 +39,9 @@ def evaluate_sets(
     runtime: str = "auto",
     results: str | None = None,
     precision: str = "f32",
+    layout: str = "auto",
+    degradation: str = "auto",
+    problems: dict[str, DataError] | None = None,
 ) -> dict[str, Any]:
     """Score bicubic, a network at several widths and ready pictures on several sets.
 
@@ -54,10 +58,14 @@ def evaluate_sets(
         runtime: see `open_source`.
         results: folder of pictures that another program has enlarged; None for none.
         precision: see `open_source`.
+        layout: see `find_pairs`.
+        degradation: see `find_pairs`.
+        problems: gets the errors of sets that cannot be scored, by name; None to raise the first.
 
     Returns:
         ``scale``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by method;
-        ``sets`` -> method -> means and the scores of each ``pictures``.
+        ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` -> why, of the
+        sets in ``problems``.
 
     Raises:
         SlimSRError: folders, network, scale or widths that do not fit.
@@ -89,26 +97,25 @@ def evaluate_sets(
             loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
         )
         costs[label] = source.cost(width)
-    pairs_of: dict[str, list[Pair]] = {}
-    for folder in folders:
-        for name, pairs in find_sets(folder, scale).items():
-            if name in pairs_of:
-                raise DataError(f"two sets are named {name}: give each once, or rename one folder")
-            pairs_of[name] = pairs
-    check_pictures([pair for pairs in pairs_of.values() for pair in pairs], scale)
+    pairs_of = _find_sets(folders, scale, layout, degradation, problems)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
-        sets[name] = {}
-        scored = {
-            label: score_pictures(upscale, pairs, scale) for label, upscale in upscalers.items()
-        }
-        if results is not None:
-            scored[_RESULTS] = score_results(results, pairs, scale)
-        for label, scores in scored.items():
-            sets[name][label] = {
-                **mean_score(scores),
-                "pictures": [dataclasses.asdict(score) for score in scores],
+        scored = {}
+        with _noted(problems, name):
+            if results is not None:
+                scored[_RESULTS] = score_results(results, pairs, scale)
+            for label, upscale in upscalers.items():
+                scored[label] = score_pictures(upscale, pairs, scale)
+            sets[name] = {
+                label: {
+                    **mean_score(scored[label]),
+                    "pictures": [dataclasses.asdict(score) for score in scored[label]],
+                }
+                for label in (*upscalers, *([] if results is None else [_RESULTS]))
             }
+    if problems and not sets:
+        first, *others = problems.items()
+        raise DataError("; ".join([str(first[1]), *(f"{name}: {e}" for name, e in others)]))
     return {
         "scale": scale,
         "checkpoint": network,
@@ -118,7 +125,44 @@ def evaluate_sets(
         "machine": machine_name(device_target),
         "costs": costs,
         "sets": sets,
+        "left_out": {name: str(error) for name, error in (problems or {}).items()},
     }
+
+
+def _find_sets(
+    folders: Sequence[str],
+    scale: int,
+    layout: str,
+    degradation: str,
+    problems: dict[str, DataError] | None,
+) -> dict[str, list[Pair]]:
+    """Find all sets and decode their pictures once; see `evaluate_sets`."""
+    found: dict[str, list[Pair]] = {}
+    for folder in folders:
+        sets: dict[str, list[Pair]] = {}
+        with _noted(problems, folder):
+            sets = find_sets(folder, scale, layout, degradation, problems)
+        for name, pairs in sets.items():
+            if name in found:
+                raise DataError(f"two sets are named {name}: give each once, or rename one folder")
+            found[name] = pairs
+    good = {}
+    for name, pairs in found.items():
+        with _noted(problems, name):
+            check_pictures(pairs, scale)
+            good[name] = pairs
+    return good
+
+
+@contextlib.contextmanager
+def _noted(problems: dict[str, DataError] | None, name: str) -> Iterator[None]:
+    """Keep an error of a set, so that the others are scored; or let it pass."""
+    try:
+        yield
+    except DataError as error:
+        if problems is None:
+            raise
+        problems[name] = error
 
 
 def format_table(report: dict[str, Any]) -> str:

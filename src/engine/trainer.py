@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from src.config import Config
-from src.data import PatchDataset, find_pairs
+from src.data import PatchDataset, find_pairs, find_pictures
 from src.data.pipeline import training_batches, turns
 from src.deploy.checkpoint import TrainingState, read_state
 from src.engine.checkpoint import describe_network, restore, save_checkpoint
@@ -68,7 +68,9 @@ class Trainer:
         self.patches = self._patches()
         self.valid_pairs = []
         if config.data.valid and stage.validate:
-            pairs = find_pairs(config.data.valid, self.net.scale, "auto", "valid")
+            pairs = find_pairs(
+                config.data.valid, self.net.scale, "auto", "valid", config.data.degradation
+            )
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
                 check_pictures(self.valid_pairs, self.net.scale)
@@ -89,7 +91,7 @@ class Trainer:
             raise ConfigError(
                 "data.train is not set: give the folder of training pictures (--data_path)"
             )
-        pairs = find_pairs(data.train, scale, data.layout, "train")
+        pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation)
         count = self.stage.parts
         if len(pairs) < count:
             raise ConfigError(
@@ -106,7 +108,7 @@ class Trainer:
                     f"data.unpaired is set, but the method {self.config.method['name']} cannot "
                     "learn from pictures without HR: leave it out, or use a method that can"
                 )
-            lr = find_pairs(data.unpaired, 1, "hr")
+            lr = find_pictures(data.unpaired)
             size = data.patch // scale
             found.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
         return found

@@ -64,6 +64,46 @@ def test_lists(tree):
     }
 
 
+def test_lists_as_editors_of_all_systems_write_them(tree, shared, monkeypatch):
+    (tree / "in/b.png").write_bytes(b"")
+    (tree / "list.txt").write_bytes((shared / "cases/lists/with_bom.txt").read_bytes())
+    monkeypatch.chdir(tree / "in")
+    assert list(plan(["../list.txt"], "../out")) == ["a.png", "b.png"]
+    names = [" b .png", "\u2028.png", "\x0b.png", "\xe4.png"]  # str.splitlines() cuts two of them
+    for name in names:
+        (tree / "in" / name).write_bytes(b"")
+    (tree / "list.txt").write_text("\r\r\n".join(names), encoding="utf-8", newline="")
+    assert list(plan(["../list.txt"], "../out")) == names
+
+
+def test_a_list_has_what_no_shell_replaces(tree, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree / "in"))
+    (tree / "list.txt").write_text("~/a.png\n")
+    assert list(plan(["list.txt"], "out")) == [str(tree / "in/a.png")]
+    (tree / "~").mkdir()
+    (tree / "~/a.png").write_bytes(b"")
+    assert list(plan(["list.txt"], "out")) == ["~/a.png"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_lists_in_utf_16(tree, encoding):
+    (tree / "list.txt").write_text("in/a.png\n", encoding=encoding)
+    with pytest.raises(DataError, match=r"^list\.txt is no text in UTF-8: give one path per line$"):
+        find_jobs(["list.txt"], "out")
+
+
+def test_results_of_an_earlier_run_and_hidden_pictures_are_not_read(tree):
+    before = plan(["in"], "out")
+    for name in ("in/large/a.png", "in/._a.png", "in/@eaDir/a.png"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_bytes(b"")
+    (tree / "in/large/upscale.json").write_text("{}")
+    assert plan(["in"], "out") == before
+    assert plan(["in/large", "in/._a.png"], "out") == {
+        "in/large/a.png": "out/a.png", "in/._a.png": "out/._a.png",
+    }  # fmt: skip
+
+
 def test_names_that_differ_in_their_suffix_only(tree):
     for name in ("x.png", "x.jpg", "x.bmp"):
         (tree / "in" / "sub" / name).write_bytes(b"")

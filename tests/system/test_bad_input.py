@@ -186,6 +186,21 @@ def test_one_line_and_nothing_lost(world, monkeypatch, capfd, case):
     assert everything_below(world) == before
 
 
+def test_one_bad_set_of_several_is_named_and_the_others_are_scored(
+    world, monkeypatch, capfd, tmp_path
+):
+    monkeypatch.chdir(world)
+    scores = tmp_path / "scores.json"
+    code = call("eval", "--data", "text", "good", "nowhere", "--scale", "2", "--json", str(scores))
+    out, err = capfd.readouterr()
+    assert code == 2 and "good" in out
+    bad = err.splitlines()
+    assert len(bad) == 2 and all(line.startswith("error: ") for line in bad)
+    assert "nowhere is not scored: " in bad[0] and "text is not scored: " in bad[1]
+    report = json.loads(scores.read_text())
+    assert list(report["sets"]) == ["good"] and set(report["left_out"]) == {"text", "nowhere"}
+
+
 @pytest.mark.system
 @pytest.mark.parametrize(
     "script, argv, fragment",
