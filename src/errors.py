@@ -8,6 +8,7 @@ exception is a fault of ours and exits with code 1.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -45,6 +46,20 @@ class DeviceError(SlimSRError):
 
 class OutputError(SlimSRError):
     """A result that cannot be written: no permission, full disk, something in the way."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut to what fits in a message."""
+    return _SHORT.repr(value)
+
+
+def shown_name(name: str) -> str:
+    """Return a name that a file gives, as it is, or as `shown` where it would spoil a message."""
+    return name if name.isprintable() and len(name) <= 80 else shown(name)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
