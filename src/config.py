@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from src.errors import ConfigError, did_you_mean
+from src.errors import ConfigError, did_you_mean, shown, shown_name
 from src.methods import METHODS
 from src.models import MODELS, resolve
 from src.options import STRICT, build_options
+from src.reading import DEEPEST, LARGEST, read_bytes
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -128,10 +130,12 @@ def build_config(values: Mapping[str, Any]) -> Config:
     known = [*_DEFAULT_NAMES, *_SECTIONS]
     for section, options in values.items():
         if section not in known:
-            raise ConfigError(f"unknown section {section!r}: {did_you_mean(str(section), known)}")
+            raise ConfigError(
+                f"unknown section {shown(section)}: {did_you_mean(str(section), known)}"
+            )
         if not isinstance(options, Mapping):
             raise ConfigError(
-                f"{section} = {options!r} is not valid: give keys, as in {section}.KEY"
+                f"{section} = {shown(options)} is not valid: give keys, as in {section}.KEY"
             )
     sections = {
         name: build_options(cls, values.get(name, {}), name) for name, cls in _SECTIONS.items()
@@ -164,16 +168,21 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         keys, equals, text = override.partition("=")
         *sections, name = keys.strip().split(".")
         if not (equals and sections and name and all(sections)):
-            raise ConfigError(f"{override!r} is not an override: expected section.key=value")
+            raise ConfigError(f"{shown(override)} is not an override: expected section.key=value")
         options = values
         for depth, section in enumerate(sections, 1):
             options = options.setdefault(section, {})
             if not isinstance(options, dict):
                 above = ".".join(sections[:depth])
                 raise ConfigError(
-                    f"{above} = {options!r} is not valid: expected keys below {above}"
+                    f"{above} = {shown(options)} is not valid: expected keys below {above}"
                 )
-        options[name] = _parse_yaml(text, f"the value of {keys}")
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ConfigError(
+                f"{keys} = {shown(text)} holds bytes that are no {sys.getfilesystemencoding()}: "
+                "set PYTHONUTF8=1 where the locale is C, or give a name in UTF-8"
+            )
+        options[name] = _parse_yaml(text, f"the value of {shown_name(keys)}")
     return build_config(values)
 
 
@@ -181,7 +190,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file that holds keys and values; ConfigError where it does not."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"cannot read the configuration {path}: {error.strerror}; give the path of a YAML file"
@@ -200,9 +209,73 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-4 as a number (YAML 1.1 wants 1.0e-4) and refuses keys that stand twice."""
+    """Builds plain values only, and few of them.
+
+    Reads 1e-4 as a number (YAML 1.1 wants 1.0e-4); refuses dates, keys that stand twice, tags of
+    other types, and what would grow beyond all bounds.
+    """
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self.depth = 0
+        self.nodes = 0  # so far, those counted again that an alias stands for
+        self.sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        """Compose a node as YAML says, within the bounds."""
+        alias = self.check_event(yaml.AliasEvent)
+        mark = self.peek_event().start_mark
+        before = self.nodes
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=f"more than {DEEPEST} levels", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if alias and id(node) not in self.sizes:
+            raise yaml.MarkedYAMLError(problem="an alias of what contains it", problem_mark=mark)
+        self.nodes += self.sizes[id(node)] if alias else 1
+        if self.nodes > _MOST_NODES:
+            raise yaml.MarkedYAMLError(problem=f"more than {_MOST_NODES} values", problem_mark=mark)
+        self.sizes.setdefault(id(node), self.nodes - before)
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        """Construct a mapping, each key of which stands once."""
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        seen: set[tuple[str, str]] = set()
+        for key in [key for key, _ in pairs if isinstance(key, yaml.ScalarNode)]:
+            if (key.tag, key.value) in seen:
+                problem = f"key {key.value:.80} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep=True)
+
+    def refuse_date(self, node: yaml.Node) -> NoReturn:
+        """Say that a date is none of the values that there are."""
+        problem = "a date; write it in quotes where it is a name"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Construct a whole number of a size that something has."""
+        value = super().construct_yaml_int(node) if len(node.value) < 80 else LARGEST
+        if abs(value) >= LARGEST:
+            problem = f"the number {node.value:.40} is too large"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
 
+_TAG = "tag:yaml.org,2002:"
+_MOST_NODES = 5_000
+_MOST_BYTES = 200_000
+_Loader.yaml_constructors = {
+    None: yaml.SafeLoader.construct_undefined,
+    **{
+        _TAG + kind: yaml.SafeLoader.yaml_constructors[_TAG + kind]
+        for kind in ("null", "bool", "float", "str", "seq", "map")
+    },
+    _TAG + "int": _Loader.construct_yaml_int,
+    _TAG + "timestamp": _Loader.refuse_date,
+}
 _FLOAT = re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)$")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
@@ -214,23 +287,16 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
-def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = {key for key in keys if keys.count(key) > 1}
-    if twice:
-        raise yaml.YAMLError(f"key {twice.pop()!r} stands twice")
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
-
-
 def _parse_yaml(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # a SafeLoader: builds plain values only
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{source} is not valid YAML: {reason}") from error
+    except (ValueError, LookupError) as error:  # as of `!!int abc`
+        raise ConfigError(
+            f"{source} is not valid YAML: a value is not of the type of its tag ({error})"
+        ) from error
 
 
 def _plain(value: Any) -> Any:

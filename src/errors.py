@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable
 
 
@@ -63,6 +64,20 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 def printable(text: str) -> str:
     """Return a message with what a terminal would obey escaped: names of files may hold it."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut to what fits in a message."""
+    return _SHORT.repr(value)
+
+
+def shown_name(name: str) -> str:
+    """Return a name that a file gives, as it is, or as `shown` where it would spoil a message."""
+    return name if name.isprintable() and len(name) <= 80 else shown(name)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from src.errors import ConfigError, did_you_mean
+from src.errors import ConfigError, did_you_mean, shown, shown_name
 
 T = TypeVar("T")
 
@@ -30,10 +30,13 @@ def build_options(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     known = [field.name for field in dataclasses.fields(cls)]
     for key in values:
         if key not in known:
-            raise ConfigError(f"unknown key {section}.{key}: {did_you_mean(str(key), known)}")
+            given = shown_name(str(key))
+            raise ConfigError(f"unknown key {section}.{given}: {did_you_mean(given, known)}")
     try:
         return TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in (section, *first["loc"]))
-        raise ConfigError(f"{name} = {first['input']!r} is not valid: {first['msg']}") from error
+        raise ConfigError(
+            f"{shown_name(name)} = {shown(first['input'])} is not valid: {first['msg']}"
+        ) from error

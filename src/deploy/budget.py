@@ -6,19 +6,23 @@ import math
 import os
 import re
 
-from src.errors import ConfigError
+from src.errors import ConfigError, shown_name
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _USUAL = 10**9  # bytes
+_MOST = 10**18  # bytes, more than any machine has
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def parse_memory(text: str) -> int:
     """Return the bytes of ``2GB``, ``800 MB`` or ``1.5g``; ConfigError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
-    if not match or float(match[1]) <= 0:
-        raise ConfigError(f"--memory {text} is not valid: give a size such as 2GB or 800MB")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    found = float(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if not 1 <= found < _MOST:
+        raise ConfigError(
+            f"--memory {shown_name(text)} is not valid: give a size such as 2GB or 800MB"
+        )
+    return int(found)
 
 
 def tile_for(

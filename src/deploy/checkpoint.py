@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import mindspore as ms
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from src.deploy.weights import load_weights
-from src.errors import WeightsError
+from src.deploy.weights import load_reference_weights
+from src.errors import ConfigError, SlimSRError, WeightsError, shown
 from src.models import SlimmableNet, create_model
+from src.models.tensor_files import TensorFile
+from src.models.weights import STATE_PREFIX, read_file
+from src.options import STRICT, build_options
+from src.reading import parse_json
+from src.strict_json import to_json
 
 META = "slimsr"  # name of the text entry that holds the state that is no tensor
 
+# The best score is infinite, and values of a step are not finite, in runs that go wrong.
+_AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
+_Width = Annotated[float, Field(gt=0, le=1)]
 
-@dataclass
+
+@dataclass(config=STRICT)
 class TrainingState:
     """What a run needs beside weights and optimiser to go on with the same numbers.
 
@@ -36,10 +47,10 @@ class TrainingState:
 
     network: dict[str, Any]
     config: dict[str, Any]
-    step: int = 0
-    best: float | None = None
-    widths: list[float] = field(default_factory=lambda: [1.0])
-    unlogged: list[list[float]] = field(default_factory=list)
+    step: Annotated[int, Field(ge=0)] = 0
+    best: _AnyFloat | None = None
+    widths: Annotated[list[_Width], Field(min_length=1)] = field(default_factory=lambda: [1.0])
+    unlogged: list[list[_AnyFloat | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Take back what JSON has no number for; older files have an infinite ``best``."""
@@ -48,8 +59,59 @@ class TrainingState:
         self.unlogged = [[math.nan if v is None else v for v in row] for row in self.unlogged]
 
 
-def read_state(path: str | Path) -> TrainingState:
-    """Read the part of a checkpoint that is no tensor.
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """All that a checkpoint of ours holds, read at once.
+
+    Attributes:
+        path: where it was read.
+        state: what is no tensor.
+        weights: of the network, by name.
+        rest: the other tensors (optimiser, helpers), by their names after `STATE_PREFIX`.
+        sha256: of the file.
+    """
+
+    path: Path
+    state: TrainingState
+    weights: dict[str, np.ndarray]
+    rest: dict[str, np.ndarray]
+    sha256: str
+
+    def load_into(self, net: SlimmableNet) -> None:
+        """Set the weights of a network; WeightsError where they are those of another one."""
+        load_reference_weights(net, self.weights, str(self.path))
+
+    def network(self) -> SlimmableNet:
+        """Build the network that the checkpoint describes.
+
+        Raises:
+            WeightsError: it describes none, or one that its weights do not fit.
+        """
+        described = self.state.network
+        arrays = [*self.weights.values(), *self.rest.values()]
+        # No network has an option larger than all of these, and a damaged one must not fill memory.
+        most = max(1024, len(arrays), *(max(a.shape, default=0) for a in arrays))
+        large = [v for v in _numbers(described) if abs(v) > most]
+        try:
+            if not isinstance(described.get("name"), str) or large:
+                raise ConfigError(f"it describes {shown(described)}")
+            net = create_model(**described)
+        except SlimSRError as error:
+            raise WeightsError(
+                f"{self.path} holds no network that is known here ({error}): give a checkpoint of "
+                "this version's train.py"
+            ) from error
+        self.load_into(net)
+        return net.set_train(False)
+
+
+def _numbers(options: dict[str, Any]) -> list[float]:
+    values = [v for o in options.values() for v in (o if isinstance(o, list) else [o])]
+    return [value for value in values if isinstance(value, (int, float))]
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint of train.py.
 
     Raises:
         WeightsError: the file cannot be read, or is no checkpoint of this project.
@@ -57,14 +119,31 @@ def read_state(path: str | Path) -> TrainingState:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
-    try:
-        found = ms.load_checkpoint(str(path), choice_func=lambda name: name == META)
-        return TrainingState(**json.loads(found[META]))
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    found = read_file(path)
+    state = _state(found, path)
+    if state is None:
         raise WeightsError(
-            f"{path} is damaged or was not written by train.py (it holds no configuration): give "
-            "a checkpoint of a run"
-        ) from error
+            f"{path} was not written by train.py (it holds no configuration): give a checkpoint "
+            "of a run"
+        )
+    rest = {k: v for k, v in found.arrays.items() if k.startswith(STATE_PREFIX)}
+    weights = {k: v for k, v in found.arrays.items() if k not in rest}
+    rest = {name.removeprefix(STATE_PREFIX): value for name, value in rest.items()}
+    return Checkpoint(path, state, weights, rest, found.sha256)
+
+
+def read_state(path: str | Path) -> TrainingState:
+    """Read the part of a checkpoint that is no tensor; WeightsError as `read_checkpoint`."""
+    return read_checkpoint(path).state
+
+
+def find_state(path: str | Path) -> TrainingState | None:
+    """Return the state in a file of weights, None where it is of another program.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    return _state(read_file(path), Path(path))
 
 
 def load_network(path: str | Path) -> tuple[SlimmableNet, TrainingState]:
@@ -73,8 +152,24 @@ def load_network(path: str | Path) -> tuple[SlimmableNet, TrainingState]:
     Raises:
         WeightsError: the file cannot be read, or is no checkpoint of this project.
     """
-    state = read_state(path)
-    net = create_model(**state.network)
-    load_weights(net, path)
-    net.set_train(False)
-    return net, state
+    found = read_checkpoint(path)
+    return found.network(), found.state
+
+
+def pack_state(state: TrainingState) -> str:
+    """Return the state as strict JSON; `TrainingState` takes the nulls in it back."""
+    return to_json(dataclasses.asdict(state))
+
+
+def _state(found: TensorFile, path: Path) -> TrainingState | None:
+    if META not in found.texts and META not in found.arrays:
+        return None
+    try:
+        # Older versions have written NaN and Infinity.
+        values = parse_json(found.texts[META], constants=True)
+        return build_options(TrainingState, dict(values), META)
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise WeightsError(
+            f"{path} is damaged: its configuration cannot be read ({error}); give a whole copy, or "
+            "another checkpoint of the run"
+        ) from error

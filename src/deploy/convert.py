@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save as to_safetensors
 
 from src import cli
-from src.errors import ConfigError, WeightsError
+from src.errors import ConfigError
 from src.files import check_can_write, writing
 
 _ARRAYS = (".npz", ".safetensors")
@@ -29,6 +28,8 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         ConfigError: another suffix.
         OutputError: the file cannot be written.
     """
+    from src.models.tensor_files import pack_safetensors  # imports MindSpore
+
     path = Path(path)
     if path.suffix not in _ARRAYS:
         raise ConfigError(f"--to {path} is not valid: end it in .npz or .safetensors")
@@ -36,7 +37,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         if path.suffix == ".npz":
             np.savez(file, **arrays)
         else:
-            file.write(to_safetensors({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+            file.write(pack_safetensors(arrays))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,22 +116,19 @@ def _convert(
     given: dict[str, object],
     target: Path | None,
 ) -> int:
+    from src.deploy.checkpoint import find_state
     from src.deploy.conventions import to_own, to_release
     from src.deploy.recognise import recognise
     from src.deploy.releases import find_release, network_name
     from src.engine.checkpoint import (
         TrainingState,
         describe_network,
-        read_state,
         save_checkpoint,
     )
     from src.models.weights import assign
 
     source, model = args.source, args.model
-    try:
-        state = read_state(source) if source.endswith(".ckpt") else None
-    except WeightsError:  # a checkpoint of another program
-        state = None
+    state = find_state(source)
     if state is not None:
         described = dict(state.network)
         name = described.pop("name")

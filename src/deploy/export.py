@@ -11,9 +11,10 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from src.deploy.checkpoint import TrainingState, load_network
+from src.deploy.checkpoint import TrainingState, read_checkpoint
 from src.deploy.latency import measure_latency
 from src.deploy.manifest import (
+    LONGEST_SIDE,
     NAME,
     VERSION,
     Input,
@@ -29,7 +30,14 @@ from src.deploy.onnx_graph import to_onnx
 from src.deploy.widths import extract
 from src.engine.distributed import start_device
 from src.engine.evaluate import network_cost
-from src.errors import ConfigError, DeviceError, NotFiniteError, OutputError
+from src.errors import (
+    ConfigError,
+    DeviceError,
+    NotFiniteError,
+    OutputError,
+    shown,
+    shown_name,
+)
 from src.files import filling, make_folder
 from src.models import SlimmableNet
 
@@ -41,10 +49,14 @@ def parse_size(text: str) -> tuple[int, int] | None:
     """Return (height, width) of ``128x96``, or None for ``free``; ConfigError for anything else."""
     if text == "free":
         return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not match or min(int(n) for n in match.groups()) < 1:
-        raise ConfigError(f"--size {text} is not valid: expected HxW such as 128x128, or free")
-    return int(match[1]), int(match[2])
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
+    sides = [int(n) for n in match.groups()] if match else [0]
+    if not 1 <= min(sides) <= max(sides) <= LONGEST_SIDE:
+        raise ConfigError(
+            f"--size {shown_name(text)} is not valid: expected HxW such as 128x128, each at most "
+            f"{LONGEST_SIDE}, or free"
+        )
+    return sides[0], sides[1]
 
 
 def export_widths(
@@ -83,16 +95,17 @@ def export_widths(
             f"AIR cannot be exported on {device_target}: MindSpore writes it on Ascend only; use "
             "--file_format MINDIR, or run on an Ascend with --device_target Ascend"
         )
-    if batch < 1:
-        raise ConfigError(f"--batch {batch} is not valid: give 1 or more")
+    if not 1 <= batch <= LONGEST_SIDE:
+        raise ConfigError(f"--batch {shown(batch)} is not valid: give 1 to {LONGEST_SIDE}")
     start_device(device_target, device_id)
-    net, state = load_network(checkpoint)
+    found = read_checkpoint(checkpoint)
+    net, state = found.network(), found.state
     for width in widths:
         net.check_width(width)
     folder = make_folder(folder)
     source = {
         "checkpoint": str(checkpoint),
-        "sha256": digest(checkpoint),
+        "sha256": found.sha256,
         "step": state.step,
         "config": state.config,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from src.errors import WeightsError
-from src.models.weights import STATE_PREFIX, SUFFIXES, read_arrays, shorten, weights_file
+from src.models.tensor_files import SUFFIXES, read_tensors
+from src.models.weights import STATE_PREFIX, check_finite, weights_file
 
 Arrays = dict[str, np.ndarray]
 
@@ -51,25 +51,14 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
     if path.suffix in _TORCH or (path.suffix == ".ckpt" and _is_zip(path)):
         arrays, remarks = read_torch(path)
     else:
-        arrays, remarks = read_arrays(path), []
+        arrays, remarks = read_tensors(path).arrays, []
     arrays = {name: array for name, array in arrays.items() if not _OPTIMISER.match(name)}
     arrays, prefix = _strip(arrays)
     if prefix:
         remarks.append(f"prefix {prefix} taken off")
     if not arrays:
         raise WeightsError(f"{path} holds no weights: expected the tensors of a network")
-    strange = [name for name, array in arrays.items() if array.dtype.kind not in "fiub"]
-    if strange:
-        raise WeightsError(
-            f"{path} holds what is no real number ({shorten(strange)}): give the tensors of a "
-            "network alone"
-        )
-    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-    if broken:
-        raise WeightsError(
-            f"{path} holds numbers that are not finite ({shorten(broken)}): give weights of a "
-            "training that has not diverged"
-        )
+    check_finite(arrays, path)
     return arrays, remarks
 
 
@@ -103,7 +92,9 @@ def read_torch(path: str | Path) -> tuple[Arrays, list[str]]:
         ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever PyTorch makes of damaged bytes
         raise WeightsError(
             f"{path} is damaged or holds more than tensors ({_reason(error)}): give a state dict, "
             "as torch.save(model.state_dict(), FILE) writes it"

@@ -8,28 +8,59 @@ when it is used.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
-import json
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from src.errors import ConfigError, WeightsError, WidthError
+from src.errors import ConfigError, WeightsError, WidthError, shown
 from src.files import write_json
 from src.options import STRICT, build_options
+from src.reading import read_bytes, read_json
 
 NAME = "manifest.json"
 VERSION = 1
+LONGEST_SIDE = 8192  # pixels of a model's fixed input, and pictures in it; as in the C++ harness
+_LARGEST_INPUT = 2**26  # pixels in all
+
+
+def _beside(name: str) -> str:
+    """Refuse what leads out of the folder of the manifest, and what is no name."""
+    if Path(name).name != name or name in (".", "..") or not name.isprintable():
+        raise ValueError("expected the name of a file beside the manifest")
+    return name
+
+
+def _small_enough(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    if (shape[2] is None) != (shape[3] is None):
+        raise ValueError("expected height and width both fixed or both free")
+    if math.prod(side or 1 for side in (shape[0], *shape[2:])) > _LARGEST_INPUT:
+        raise ValueError(f"expected at most {_LARGEST_INPUT} pixels")
+    return shape
+
+
+def _is_255(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits != (0, 255):
+        raise ValueError("expected [0, 255]")
+    return limits
+
+
+_Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+_Amount = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Input:
     """The one input of a model."""
 
-    shape: tuple[int | None, int, int | None, int | None]
+    shape: Annotated[
+        tuple[_Side | None, Literal[3], _Side | None, _Side | None], AfterValidator(_small_enough)
+    ]
     """Number, channels, height and width; None is free."""
     name: str = "lr"
     layout: Literal["NCHW"] = "NCHW"
@@ -40,14 +71,14 @@ class Input:
 class ModelFile:
     """One exported width in one format."""
 
-    file: str
+    file: Annotated[str, AfterValidator(_beside)]
     format: Literal["MINDIR", "ONNX", "AIR"]
     width: Annotated[float, Field(gt=0, le=1)]
-    bytes: int
-    sha256: str
+    bytes: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     input: Input
-    parameters: int
-    multiply_adds_720p: int
+    parameters: _Amount
+    multiply_adds_720p: _Amount
     """For a result of 1280x720 pixels."""
     bytes_per_pixel: Annotated[int, Field(gt=0)]
     """Memory that the network's feature maps need at most, for each pixel of the input."""
@@ -89,11 +120,11 @@ class Manifest:
 
     slimsr_manifest: Literal[1]
     network: dict[str, Any]
-    scale: Annotated[int, Field(ge=1)]
-    margin: Annotated[int, Field(ge=0)]
+    scale: Annotated[int, Field(ge=1, le=16)]
+    margin: Annotated[int, Field(ge=0, le=100_000)]
     """Pixels around a tile that it needs to equal the whole picture."""
     colour: Literal["RGB"]
-    range: tuple[float, float]
+    range: Annotated[tuple[float, float], AfterValidator(_is_255)]
     source: dict[str, Any]
     """Checkpoint, its SHA-256, step and configuration."""
     models: tuple[ModelFile, ...]
@@ -125,7 +156,7 @@ def read_manifest(folder: str | Path) -> Manifest:
     path = Path(folder) / NAME
     advice = "give a folder that export.py has written, or export again"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except OSError as error:
         raise WeightsError(f"cannot read {path} ({error.strerror}): {advice}") from error
     except ValueError as error:
@@ -133,9 +164,9 @@ def read_manifest(folder: str | Path) -> Manifest:
     if not isinstance(values, dict):
         raise WeightsError(f"{path} holds no manifest: {advice}")
     if values.get("slimsr_manifest") != VERSION:
+        found = shown(values.get("slimsr_manifest"))
         raise WeightsError(
-            f"{path}: slimsr_manifest is {values.get('slimsr_manifest')!r}, expected {VERSION}: "
-            f"{advice} with this version"
+            f"{path}: slimsr_manifest is {found}, expected {VERSION}: {advice} with this version"
         )
     try:
         return build_options(Manifest, values, NAME)
@@ -144,22 +175,34 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def find_model(folder: Path, models: list[ModelFile], width: float) -> ModelFile:
-    """Return the model of a width after checking that its file is the one that was exported.
-
-    Raises:
-        WidthError: the width was not exported.
-        WeightsError: the file is missing, cut short or another one.
-    """
+    """Return the model of a width; WidthError where it was not exported."""
     for model in models:
         if abs(model.width - width) < 1e-6:
-            path = folder / model.file
-            if not path.is_file():
-                raise WeightsError(f"{path} is missing, but listed in {NAME}: export again")
-            if path.stat().st_size != model.bytes or digest(path) != model.sha256:
-                raise WeightsError(
-                    f"{path} is not the file that {folder / NAME} describes (cut short or "
-                    "replaced): export again or copy the whole folder"
-                )
             return model
     known = ", ".join(f"{model.width:g}" for model in models)
     raise WidthError(f"width {width:g} is not in {folder}: choose one of {known}")
+
+
+def read_model(folder: Path, model: ModelFile) -> bytes:
+    """Return the contents of a model's file, which are those that were exported.
+
+    Raises:
+        WeightsError: the file is missing, cut short or another one.
+    """
+    path = folder / model.file
+    try:
+        data = read_bytes(path, model.bytes)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} is missing, but listed in {NAME}: export again") from error
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise WeightsError(
+                f"cannot read {path} ({error.strerror}): give a folder that export.py has written"
+            ) from error
+        data = b""
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise WeightsError(
+            f"{path} is not the file that {folder / NAME} describes (cut short or replaced): "
+            "export again or copy the whole folder"
+        )
+    return data

@@ -42,17 +42,24 @@ def write_mindir(
         shutil.copyfile(exported, path)
 
 
-def load_mindir(path: Path) -> nn.GraphCell:
+def load_mindir(path: Path, data: bytes | None = None) -> nn.GraphCell:
     """Read a MINDIR as a cell that maps (N, 3, H, W) to the enlarged pictures.
+
+    Args:
+        path: of the file.
+        data: its contents, where they have been read; MindSpore gets a copy of its own, which
+            nobody changes while it reads.
 
     Raises:
         WeightsError: it is damaged.
     """
+    data = path.read_bytes() if data is None else data
     try:
         # First by hand: MindSpore writes lines of its own about a damaged file.
-        mind_ir_pb2.ModelProto().ParseFromString(path.read_bytes())
+        mind_ir_pb2.ModelProto().ParseFromString(data)
         with scratch_folder() as folder:
-            copy = shutil.copyfile(path, Path(folder) / "model.mindir")
+            copy = Path(folder) / "model.mindir"
+            copy.write_bytes(data)
             return nn.GraphCell(ms.load(str(copy)))
     except (DecodeError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as MINDIR: export it again") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.deploy.manifest import NAME, Manifest, ModelFile, digest, find_model, read_manifest
+from src.deploy.manifest import NAME, Manifest, ModelFile, find_model, read_manifest, read_model
 from src.deploy.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
 from src.engine.msrun import under_msrun
 from src.errors import ConfigError, WeightsError
@@ -66,13 +66,13 @@ class CheckpointSource(Source):
     """
 
     def __init__(self, path: str | Path, runtime: str, precision: str = "f32", threads: int = 0):
-        from src.deploy.checkpoint import load_network
+        from src.deploy.checkpoint import read_checkpoint
 
-        self.net, state = load_network(path)
+        found = read_checkpoint(path)
+        self.net, self.widths = found.network(), found.state.widths
         self.runtime, self.precision, self.threads = runtime, precision, threads
         self.scale, self.margin = self.net.scale, self.net.margin
-        self.widths = state.widths
-        self.identity = digest(path)
+        self.identity = found.sha256
 
     def load(self, width: float) -> Runtime:
         """See `Source`."""
@@ -168,32 +168,49 @@ def load_model(
     path = folder / model.file
     number, _, height, width = model.input.shape
     fixed = None if None in (number, height, width) else (number, height, width)
+    data = read_model(folder, model)
     if model.format == "ONNX":
-        _check_onnx(path)
-        runtime = OpenVinoRuntime(path, precision, fixed, threads)
+        _check_onnx(data, path)
+        runtime = OpenVinoRuntime(data, precision, fixed, threads)
     else:
         from src.deploy.mindir import load_mindir
 
-        runtime = MindSporeRuntime(load_mindir(path), fixed)
-    number, height, width = fixed or (1, 8, 8)
-    found = runtime.run(np.zeros((number, 3, height, width), np.float32)).shape[2] / height
-    if found != scale:
-        raise WeightsError(
-            f"{path} is listed as a network for x{scale} that enlarges by {found:g}: its "
-            f"{NAME} is of another one; export again"
-        )
+        runtime = MindSporeRuntime(load_mindir(path, data), fixed)
+    _check_enlarges(runtime, scale, fixed or (1, 8, 9), path)
     return runtime
 
 
-def _check_onnx(path: Path) -> None:
+def _check_onnx(data: bytes, path: Path) -> None:
     """Refuse what is no ONNX: OpenVINO would try its other formats and write about each.
 
     Not by the package onnx: MindSpore crashes when it is imported after it.
     """
-    with open(path, "rb") as file:
-        start = file.read(1)
-    if start != b"\x08":  # field 1 of the model, its version, a number
+    if not data.startswith(b"\x08"):  # field 1 of the model, its version, a number
         raise WeightsError(f"{path} cannot be read as ONNX: export it again")
+
+
+def _check_enlarges(runtime: Runtime, scale: int, size: tuple[int, int, int], path: Path) -> None:
+    """Refuse a model that does not map (N, 3, H, W) to (N, 3, H*scale, W*scale) in float32."""
+    number, height, width = size
+    expected = (number, 3, height * scale, width * scale)
+    try:
+        found = runtime.run(np.zeros((number, 3, height, width), np.float32))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise WeightsError(
+            f"{path} does not take a float32 input (N, 3, H, W) as {NAME} says ({reason}): export "
+            "it again"
+        ) from error
+    if found.ndim == 4 and found.shape[2] != expected[2]:
+        raise WeightsError(
+            f"{path} is listed as a network for x{scale} that enlarges by "
+            f"{found.shape[2] / height:g}: its {NAME} is of another one; export again"
+        )
+    if found.shape != expected or found.dtype != np.float32:
+        raise WeightsError(
+            f"{path} makes {found.dtype} {found.shape} of a picture where float32 {expected} is "
+            f"expected: its {NAME} is of another one; export again"
+        )
 
 
 def start_where_needed(runtime: str, device_target: str, device_id: int = 0) -> World | None:

@@ -9,17 +9,16 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn
 
-from src.deploy.checkpoint import META, TrainingState, read_state
-from src.deploy.weights import load_weights
+from src.deploy.checkpoint import META, TrainingState, pack_state, read_checkpoint
 from src.engine.quiet import mindspore_muted
 from src.errors import WeightsError
 from src.files import replacing
 from src.methods.base import Step, Trained
 from src.models import SlimmableNet
-from src.models.weights import STATE_PREFIX, read_arrays, shorten
-from src.strict_json import to_json
+from src.models.tensor_files import CHECKED
+from src.models.weights import STATE_PREFIX, shorten
 
-_HELPERS = STATE_PREFIX + "helper."
+_HELPERS = "helper."
 
 
 def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
@@ -60,10 +59,9 @@ def save_checkpoint(
     entries += [
         {"name": STATE_PREFIX + name, "data": p} for name, p in {**own, **_named(helpers)}.items()
     ]
+    texts = {CHECKED: "crc32", META: pack_state(state)}
     with replacing(path) as temporary, mindspore_muted():
-        ms.save_checkpoint(
-            entries, str(temporary), append_dict={META: to_json(dataclasses.asdict(state))}
-        )
+        ms.save_checkpoint(entries, str(temporary), append_dict=texts, crc_check=True)
 
 
 def restore(
@@ -74,33 +72,38 @@ def restore(
     Raises:
         WeightsError: the file cannot be read or belongs to another network.
     """
-    state = read_state(path)
-    arrays = read_arrays(path)
+    found = read_checkpoint(path)
     own = step.state()
-    if own and not any(STATE_PREFIX + name in arrays for name in own):
+    if own and not any(name in found.rest for name in own):
         raise WeightsError(f"{path} holds weights only: resume from last.ckpt of the run")
-    load_weights(net, path)  # says so where the checkpoint is of another network
     parameters = {**own, **_named(helpers)}
-    missing = [name for name in parameters if STATE_PREFIX + name not in arrays]
-    if missing:
+    lacking = [name for name in parameters if name not in found.rest]
+    found.load_into(net)  # says so where the checkpoint is of another network
+    if lacking:
         raise WeightsError(
-            f"{path} lacks {shorten(missing)}: resume with the train.amp that it was made with"
+            f"{path} lacks {shorten(lacking)}: resume with the train.amp that it was made with"
+        )
+    other = [name for name, p in parameters.items() if found.rest[name].size != p.size]
+    if other:
+        raise WeightsError(
+            f"{path} holds {shorten(other)} in another shape: resume with the settings that it was "
+            "made with"
         )
     for name, parameter in parameters.items():
-        value = arrays[STATE_PREFIX + name].reshape(parameter.shape)
+        value = found.rest[name].reshape(parameter.shape)
         parameter.set_data(ms.Tensor(value, parameter.dtype))
-    return state
+    return found.state
 
 
 def read_trained(path: str | Path) -> Trained:
     """Read what a finished stage has left for the next ones; WeightsError as `restore`."""
-    arrays = read_arrays(path)
+    found = read_checkpoint(path)
     return Trained(
-        network=read_state(path).network,
-        weights={k: v for k, v in arrays.items() if not k.startswith(STATE_PREFIX)},
+        network=found.state.network,
+        weights=found.weights,
         helpers={
             name.removeprefix(_HELPERS): value
-            for name, value in arrays.items()
+            for name, value in found.rest.items()
             if name.startswith(_HELPERS)
         },
     )
@@ -110,5 +113,4 @@ def _named(helpers: nn.Cell | None) -> dict[str, ms.Parameter]:
     """Return the helpers' parameters by the names that a checkpoint has after STATE_PREFIX."""
     if helpers is None:
         return {}
-    prefix = _HELPERS.removeprefix(STATE_PREFIX)
-    return {prefix + name: p for name, p in helpers.parameters_and_names()}
+    return {_HELPERS + name: p for name, p in helpers.parameters_and_names()}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 from mindspore import nn
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
-from src.errors import WeightsError
+from src.errors import WeightsError, shown_name
+from src.models.tensor_files import SUFFIXES, TensorFile, read_tensors
 
-SUFFIXES = (".ckpt", ".npz", ".safetensors")
 # In a checkpoint, names of tensors that are not the network's (the optimiser's) start with this.
 STATE_PREFIX = "state."
 
@@ -32,14 +28,14 @@ def weights_file(path: str | Path) -> Path:
     return path
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Read all tensors of a file by name; floating ones become float32.
+def read_file(path: str | Path) -> TensorFile:
+    """Read a file of weights, every number of which is finite.
 
     Args:
         path: a ``.npz``, ``.safetensors`` or MindSpore ``.ckpt`` file.
 
     Raises:
-        WeightsError: no such file, another format, or a damaged file.
+        WeightsError: no such file, another format, a damaged file, or numbers that are not finite.
     """
     path = weights_file(path)
     if path.suffix in (".pth", ".pt"):
@@ -49,50 +45,31 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         )
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(SUFFIXES)}")
-    try:
-        if path.suffix == ".npz":
-            arrays = _read_npz(path)
-        elif path.suffix == ".safetensors":
-            arrays = load_file(path)
-        else:
-            arrays = {
-                name: value.asnumpy()
-                for name, value in ms.load_checkpoint(str(path)).items()
-                if isinstance(value, ms.Tensor)
-            }
-    except (
-        OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, SafetensorError
-    ) as error:  # fmt: skip
+    found = read_tensors(path)
+    check_finite(found.arrays, path)
+    return found
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Return the tensors of `read_file` by name; floating ones are float32."""
+    return read_file(path).arrays
+
+
+def check_finite(arrays: Mapping[str, np.ndarray], source: str | Path) -> None:
+    """Raise WeightsError where numbers are NaN or infinite: they would make black pictures."""
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
         raise WeightsError(
-            f"{path} is damaged or not a {path.suffix} file: make or copy it again"
-        ) from error
-    return {
-        name: array.astype(np.float32) if _is_floating(array.dtype) else array
-        for name, array in arrays.items()
-    }
-
-
-def _is_floating(dtype: np.dtype) -> bool:
-    # NumPy itself does not know bfloat16, which safetensors files may hold.
-    return np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16"
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    file = np.load(path)
-    if isinstance(file, np.ndarray):
-        raise ValueError("a .npy file under another name")
-    with file:
-        arrays = {name: file[name] for name in file.files}
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise ValueError("a zip file of something else than arrays")
-    return arrays
+            f"{source} holds numbers that are not finite ({shorten(broken)}): give weights of a "
+            "training that has not diverged, such as an earlier best.ckpt"
+        )
 
 
 def shorten(names: Iterable[str], most: int = 4) -> str:
     """Return the first few names, and how many more there are."""
     names = sorted(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(shown_name, names[:most])) + more
 
 
 def check_fits(

@@ -7,7 +7,14 @@ import json
 
 import pytest
 
-from src.deploy.manifest import Latency, LatencyRow, find_model, read_manifest, write_manifest
+from src.deploy.manifest import (
+    Latency,
+    LatencyRow,
+    find_model,
+    read_manifest,
+    read_model,
+    write_manifest,
+)
 from src.errors import WeightsError, WidthError
 from tests.deploy.manifests import manifest_of, model_file
 
@@ -77,7 +84,7 @@ def test_a_file_that_is_not_the_exported_one(tmp_path, manifest, content):
     path = tmp_path / "a.onnx"
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(WeightsError, match="missing" if content is None else "cut short or"):
-        find_model(tmp_path, manifest.of_format("ONNX"), 0.25)
+        read_model(tmp_path, find_model(tmp_path, manifest.of_format("ONNX"), 0.25))
 
 
 def test_times_of_two_exports_are_merged():

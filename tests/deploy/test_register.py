@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.deploy.manifest import Input, find_model, read_manifest, write_manifest
+from src.deploy.manifest import Input, find_model, read_manifest, read_model, write_manifest
 from src.deploy.register import main
 from src.errors import WeightsError
 from tests.deploy.manifests import manifest_of, model_file
@@ -31,6 +31,7 @@ def test_the_converted_file_is_what_is_run(folder, capsys):
     assert after.models[0] == before.models[0]
     found = find_model(folder, after.of_format("MINDIR"), 0.5)
     assert (found.file, found.bytes) == ("b_ascend.mindir", 11)
+    assert read_model(folder, found) == b"other bytes"
     assert found.input == before.models[1].input
     assert found.largest_relative_difference is None  # it was not compared
     assert [row.file for row in after.latency.models] == ["a.mindir"]  # nor timed
