@@ -8,7 +8,7 @@ import numpy as np
 
 from src.deploy.jobs import Job
 from src.imaging import check_can_save, imresize, open_picture, run_strips, save_strips
-from src.imaging.depth import on_white, to_eight_bits
+from src.imaging.depth import to_rgb
 from src.imaging.strip import GAP, captions
 
 _ROWS = 64  # of the LR picture, enlarged by bicubic at a time
@@ -34,7 +34,7 @@ def save_comparison(job: Job, scale: int, check: Callable[[], None] = lambda: No
         check_can_save(path, height, width)
 
         def enlarge(tile: np.ndarray) -> np.ndarray:
-            return imresize(_plain(tile), scale)
+            return imresize(to_rgb(tile), scale)
 
         def strips() -> Iterator[np.ndarray]:
             yield header
@@ -43,16 +43,7 @@ def save_comparison(job: Job, scale: int, check: Callable[[], None] = lambda: No
                 small.read, small.height, small.width, scale, rows, _REACH, enlarge
             ):
                 gap = np.full((len(left), GAP, 3), 255, np.uint8)
-                yield np.concatenate([left, gap, _plain(large.read(len(left)))], axis=1)
+                yield np.concatenate([left, gap, to_rgb(large.read(len(left)))], axis=1)
             check()
 
         save_strips(path, height, width, 3, np.uint8, strips())
-
-
-def _plain(pixels: np.ndarray) -> np.ndarray:
-    """Return (H, W, 3) uint8 RGB of any kind of rows, transparency over white."""
-    if pixels.shape[2] in (2, 4):
-        pixels = on_white(pixels)
-    if pixels.dtype == np.uint16:
-        pixels = to_eight_bits(pixels)
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))

@@ -23,3 +23,16 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
     colour, alpha = pixels[:, :, :-1].astype(np.uint32), pixels[:, :, -1:].astype(np.uint32)
     # At most 65535**2 + 65535 // 2, which 32 bits just hold.
     return ((colour * alpha + white * (white - alpha) + white // 2) // white).astype(pixels.dtype)
+
+
+def to_rgb(pixels: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) uint8 RGB of rows of any kind that `Picture` has, transparency over white.
+
+    Args:
+        pixels: (H, W, bands), 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha; uint8 or uint16.
+    """
+    if pixels.shape[2] in (2, 4):
+        pixels = on_white(pixels)
+    if pixels.dtype == np.uint16:
+        pixels = to_eight_bits(pixels)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))

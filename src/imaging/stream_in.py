@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import os
-import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyvips
 
-from src.imaging.io import IMAGE_SUFFIXES, cannot_read, imread
-from src.imaging.metadata import Metadata
-from src.imaging.vips import reason
-
-READABLE_SUFFIXES = IMAGE_SUFFIXES | {
-    *(".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
-}
-"""Lower-case suffixes of files that `open_picture` is worth trying on."""
-
-_LOADERS = ("pngload", "jpegload", "tiffload", "webpload", "gifload", "heifload")
-_WHOLE = ("webpload", "gifload", "heifload")  # these decoders hold the whole picture
-_LARGEST_WHOLE = 2**30  # bytes; no WebP is larger
-_LARGEST_WIDTH = 1_000_000  # libpng's limit; a forged header must not claim the memory of its rows
-_CHANNELS = {"b-w": (1, 2), "grey16": (1, 2), "srgb": (3, 4), "rgb": (3, 4), "rgb16": (3, 4)}
-_DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
-_SIDEWAYS = range(3, 9)  # EXIF orientations whose first row is not the first row of the file
+from src.errors import ImageError
+from src.imaging.decode import DTYPES, decoded
+from src.imaging.messages import cannot_read, note
+from src.imaging.source import PictureFile
+from src.imaging.vips import NO_CODEC, lacks_codec, reason
 
 
 class Picture:
@@ -39,117 +27,110 @@ class Picture:
         metadata: what `save_strips` takes to write a picture that says the same of itself.
     """
 
-    def __init__(self, path: str | os.PathLike[str], image: pyvips.Image) -> None:
-        self._path, self._region, self._next = path, pyvips.Region.new(image), 0
-        self.height, self.width, self.bands = image.height, image.width, image.bands
-        self.dtype = _DTYPES[image.format]
-        self.metadata = Metadata.of(image)
+    def __init__(self, file: PictureFile) -> None:
+        self._file, self._next, self._lenient = file, 0, False
+        self._open()
+
+    def _open(self) -> None:
+        self._image, self.metadata = decoded(self._file, self._lenient)
+        if isinstance(self._image, np.ndarray):
+            self.height, self.width, self.bands = self._image.shape
+            self.dtype = self._image.dtype.type
+        else:
+            image = self._image
+            self.height, self.width, self.bands = image.height, image.width, image.bands
+            self.dtype = DTYPES[image.format]
+            self._region = pyvips.Region.new(image)
 
     def __enter__(self) -> Picture:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._region = None  # libvips closes the file with the last reference
+        # In this order: a region reads from the image, and the image from the file's memory.
+        self._region = None
+        self._image = None
+        self._file.close()
 
     def read(self, rows: int) -> np.ndarray:
         """Return the next `rows` rows, (rows, width, bands).
 
+        A JPEG that its decoder complains about is read on, with a warning.
+
         Raises:
-            ImageError: the file is cut short or damaged here.
+            ImageError: the file is cut short or damaged here, or was written meanwhile.
             ValueError: `rows` is not positive or reaches below the picture.
         """
         if not 0 < rows <= self.height - self._next:
             raise ValueError(f"read wants 1 to {self.height - self._next} rows, got {rows}")
+        if isinstance(self._image, np.ndarray):
+            pixels = self._image[self._next : self._next + rows].copy()
+        else:
+            with _told(self._file.path, f"cut short or damaged after row {self._next}"):
+                pixels = self._fetch(rows)
+            if not self._file.data:
+                self._file.check_unchanged()
+        self._next += rows
+        return pixels
+
+    def _fetch(self, rows: int) -> np.ndarray:
         try:
             data = self._region.fetch(0, self._next, self.width, rows)
         except pyvips.Error as error:
-            what = f"cut short or damaged after row {self._next} ({reason(error)})"
-            raise cannot_read(self._path, what) from error
-        self._next += rows
+            if self._file.format != "jpeg" or self._lenient:
+                raise
+            self._lenient = True
+            self._open()
+            data = self._region.fetch(0, self._next, self.width, rows)
+            said = reason(error).replace("VipsJpeg: ", "")
+            note(self._file.path, f"damaged, but used as far as it can be read ({said})")
         return np.frombuffer(data, self.dtype).reshape(rows, self.width, self.bands)
 
 
-def open_picture(path: str | os.PathLike[str]) -> Picture:
+def open_picture(path: str | os.PathLike[str], header: bool = False) -> Picture:
     """Open a picture for reading in strips.
 
-    RGB and grey keep their values, 8 or 16 bits, and their ICC profile travels along in the
-    metadata. A palette becomes RGB, 1-bit becomes grey; CMYK (through its own profile or a common
-    one), Lab and the like become sRGB. Of an animation or several pages the first is taken.
+    What is read, whatever the file's name says: PNG, JPEG, TIFF, WebP, GIF, HEIF and AVIF through
+    libvips; BMP, TGA and TIFF in 8-bit Lab, uncompressed YCbCr or tiled planes through Pillow; PBM,
+    PGM, PPM. Nothing else is tried.
 
-    Memory is that of a few rows for PNG, JPEG and TIFF. WebP, GIF, HEIF, AVIF and interlaced
-    pictures are decoded whole, up to 1 GiB. Pictures that are stored sideways or upside down are
-    decoded into memory or, above 100 MB, into a temporary file before the first row comes out.
-    Formats that only Pillow knows (BMP, PPM, TGA) come whole, as `imread` reads them.
+    RGB and grey keep their values, 8 or 16 bits, and their ICC profile travels along in the
+    metadata. A palette becomes RGB (in BMP and TGA grey, if it is), 1-bit becomes grey; CMYK
+    (through its own profile or a common one), Lab and the like become sRGB. Premultiplied alpha is
+    divided out. A fourth band of a TIFF that is not declared as alpha is left out. Of an animation
+    or several pages the first is taken; a warning tells of either. PNG's gAMA is not applied.
+
+    Memory is that of a few rows for PNG, JPEG and TIFF, for JPEG the file in addition. WebP, GIF,
+    HEIF, AVIF, BMP, TGA, PNM and interlaced pictures are decoded whole, up to 1 GiB. Pictures that
+    are stored sideways or upside down are decoded into memory or, above 100 MB, into a temporary
+    file before the first row comes out.
+
+    Args:
+        path: of the file.
+        header: only the size and the kind of pixels are wanted, `read` is not called.
 
     Raises:
-        ImageError: no such file, not a picture, too large, or of an unsupported kind (floating
-            point, 32-bit integers, five channels). One line that names the file.
+        ImageError: no such file, not a picture, too large, cut short, or of an unsupported kind
+            (floating point, 32-bit integers, five channels). One line that names the file.
     """
     pyvips.vips_lib.vips_error_clear()  # what it complained of in other pictures and got over
+    file = PictureFile(path, header)
     try:
-        image = _open(path, "sequential")
-        if image is None:
-            with warnings.catch_warnings():  # the error, if there is one, says it all
-                warnings.simplefilter("ignore")
-                pixels = imread(path)
-            height, width, bands = pixels.shape
-            image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "uchar")
-            return Picture(path, image)
-        _check_size(path, image)
-        if _field(image, "orientation", 1) in _SIDEWAYS:
-            image = _open(path, "random")
-        return Picture(path, _as_grey_or_rgb(path, image.autorot()))
-    except pyvips.Error as error:
-        raise cannot_read(path, reason(error)) from error
+        with _told(path):
+            return Picture(file)
+    except BaseException:
+        file.close()
+        raise
 
 
-def _open(path: str | os.PathLike[str], access: str) -> pyvips.Image | None:
-    """Open with libvips; None for what is not one of the picture formats that it streams."""
-    if not os.path.isfile(path):  # opening a pipe would wait for its other end
-        return None
+@contextmanager
+def _told(path: str | os.PathLike[str], where: str = "") -> Iterator[None]:
+    """Turn whatever a decoder raises into one line."""
     try:
-        # A source, since in a file name [brackets] at the end would be taken for options.
-        source = pyvips.Source.new_from_file(os.fsencode(path))
-        image = pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
-    except pyvips.Error:
-        return None  # Pillow may know the format, and otherwise says what is wrong
-    return image if _loader(image) in _LOADERS else None
-
-
-def _field(image: pyvips.Image, name: str, default: Any) -> Any:
-    return image.get(name) if image.get_typeof(name) else default
-
-
-def _loader(image: pyvips.Image) -> str:
-    return _field(image, "vips-loader", "").removesuffix("_source")
-
-
-def _check_size(path: str | os.PathLike[str], image: pyvips.Image) -> None:
-    if image.width > _LARGEST_WIDTH:
-        raise cannot_read(
-            path, f"{image.width} pixels wide, more than {_LARGEST_WIDTH}", "cut it into parts"
-        )
-    size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
-    if (_field(image, "interlaced", 0) or _loader(image) in _WHOLE) and size > _LARGEST_WHOLE:
-        raise cannot_read(
-            path,
-            f"{image.width}x{image.height} cannot be read in strips and takes more than 1 GiB",
-            "save it as TIFF, or as PNG or JPEG without interlacing",
-        )
-
-
-def _as_grey_or_rgb(path: str | os.PathLike[str], image: pyvips.Image) -> pyvips.Image:
-    if image.format not in _DTYPES and image.interpretation != "labs":  # 16-bit Lab is signed
-        raise cannot_read(
-            path, f"values of the type {image.format}", "save it as 8-bit or 16-bit unsigned"
-        )
-    deep = image.format != "uchar"
-    if image.interpretation == "cmyk":
-        image = image.icc_transform(
-            "srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8
-        )
-    elif image.interpretation not in _CHANNELS:
-        image = image.colourspace("rgb16" if deep else "srgb")
-    if image.bands not in _CHANNELS[image.interpretation]:
-        raise cannot_read(path, f"{image.bands} channels", "save it as grey or RGB")
-    return image
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        why = reason(error)
+        if lacks_codec(why):
+            raise cannot_read(path, f"{NO_CODEC} ({why})", "save it as PNG") from error
+        raise cannot_read(path, f"{where} ({why})" if where else why) from error

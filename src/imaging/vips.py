@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pyvips
 
@@ -13,8 +14,24 @@ pyvips.concurrency_set(1)
 # Its warnings (an unknown TIFF tag, an odd profile) would come between a program's own lines.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
+_CODEC = re.compile(
+    r"not configured|not implemented|unsupported (marker type|jpeg process|jpeg data precision|"
+    r"codec|feature|bmp compression|bmp pixel depth)|decoding plugin|sof type|"
+    r"decoder \S+ not available|arithmetic",
+    re.IGNORECASE,
+)
 
-def reason(error: pyvips.Error) -> str:
-    """Return what libvips has to say, in one line."""
-    lines = dict.fromkeys(line.strip() for line in error.detail.splitlines())
-    return "; ".join(filter(None, lines)) or error.message
+NO_CODEC = "compressed by a codec that is not supported"
+
+
+def reason(error: Exception) -> str:
+    """Return what libvips or Pillow has to say, in one line."""
+    detail = error.detail if isinstance(error, pyvips.Error) else str(error)
+    lines = dict.fromkeys(" ".join(line.split()) for line in detail.splitlines())
+    text = "; ".join(filter(None, lines)) or str(error) or type(error).__name__
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def lacks_codec(text: str) -> bool:
+    """Tell whether a reason is that pixels are compressed in a way that nobody here can undo."""
+    return bool(_CODEC.search(text))

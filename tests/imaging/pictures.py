@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+import pyvips
+from PIL import Image
 
 from src.imaging import open_picture
 
@@ -11,7 +12,7 @@ _RNG = np.random.default_rng(0)
 RGBA = _RNG.integers(0, 256, (19, 13, 4), dtype=np.uint8)
 RGB = RGBA[:, :, :3].copy()
 GREY = RGB[:, :, 0].copy()
-SMOOTH = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)
+SMOOTH = np.asarray(Image.fromarray(RGB).resize((64, 48), Image.Resampling.BICUBIC))
 
 
 def read_all(path, rows: int = 8) -> np.ndarray:
@@ -19,3 +20,10 @@ def read_all(path, rows: int = 8) -> np.ndarray:
     with open_picture(path) as picture:
         tops = range(0, picture.height, rows)
         return np.concatenate([picture.read(min(rows, picture.height - top)) for top in tops])
+
+
+def write_deep(path, pixels: np.ndarray) -> None:
+    """Write (H, W, 1 to 4) uint16 as PNG or TIFF, which Pillow cannot."""
+    space = "grey16" if pixels.shape[2] <= 2 else "rgb16"
+    image = pyvips.Image.new_from_array(pixels.copy(), interpretation=space)
+    image.write_to_file(str(path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 
-import cv2
 import numpy as np
 import pytest
 import pyvips
@@ -13,7 +12,7 @@ from PIL import Image, ImageCms
 
 from src.errors import ImageError
 from src.imaging import READABLE_SUFFIXES, imread, open_picture
-from tests.imaging.pictures import GREY, RGB, RGBA, SMOOTH, read_all
+from tests.imaging.pictures import GREY, RGB, RGBA, SMOOTH, read_all, write_deep
 
 
 def same_as_imread(path):
@@ -84,8 +83,7 @@ def test_sixteen_bits_and_alpha_stay(tmp_path, suffix):
     deep = np.random.default_rng(0).integers(0, 65536, (9, 13, 4), dtype=np.uint16)
     for name, pixels in {"g": deep[:, :, :1], "rgb": deep[:, :, :3], "rgba": deep}.items():
         path = tmp_path / f"{name}.{suffix}"
-        order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
-        cv2.imwrite(str(path), pixels[:, :, order])
+        write_deep(path, pixels)
         got = read_all(path)
         assert got.dtype == np.uint16
         np.testing.assert_array_equal(got, pixels)

@@ -1,0 +1,137 @@
+"""What libvips does not tell of a file: TIFF's tags, PNG's chunks, whether a JPEG is whole."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+_CHUNKS = 2**22  # bytes of PNG chunks that are kept
+# What holds while pixels keep their values; libvips knows ICC profile, EXIF, XMP and resolution.
+_KEPT_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt")
+# XMP is carried by libvips; the others would tell the size, orientation and profile of the source.
+_NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type ")
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+
+
+@dataclass(frozen=True)
+class TiffTags:
+    """Tags of the first directory of a TIFF.
+
+    Attributes:
+        photometric: what the bands mean: 0 and 1 grey, 2 RGB, 3 palette, 5 inks, 6 YCbCr, 8 Lab.
+        compression: the scheme; 1 is none, 6 and 7 are JPEG.
+        bits: per value, of the first band.
+        bands: of the file.
+        planar: whether each band is stored on its own.
+        tiled: whether it is stored in tiles.
+        extra: what each of the last bands is: 1 premultiplied alpha, 2 alpha, 0 neither.
+        oriented: whether an orientation is given.
+    """
+
+    photometric: int
+    compression: int
+    bits: int
+    bands: int
+    planar: bool
+    tiled: bool
+    extra: tuple[int, ...]
+    oriented: bool
+
+
+def tiff_tags(file: BinaryIO) -> TiffTags:
+    """Read the tags of the first directory.
+
+    Args:
+        file: at its beginning.
+
+    Raises:
+        Exception: damaged; Pillow raises almost anything.
+    """
+    head = file.read(8)
+    if head[2:3] == b"\x2b" or head[3:4] == b"\x2b":  # BigTIFF
+        head += file.read(8)
+    tags = ImageFileDirectory_v2(head)
+    file.seek(tags.next)
+    tags.load(file)
+
+    def values(tag: int, default: int) -> tuple[int, ...]:
+        value = tags.get(tag, default)
+        return value if isinstance(value, tuple) else (value,)
+
+    def number(tag: int, default: int) -> int:
+        return int(values(tag, default)[0])
+
+    return TiffTags(
+        photometric=number(262, -1),
+        compression=number(259, 1),
+        bits=number(258, 1),
+        bands=number(277, 1),
+        planar=number(284, 1) == 2,
+        tiled=322 in tags,
+        extra=tuple(values(338, 0)) if 338 in tags else (),
+        oriented=274 in tags,
+    )
+
+
+def png_chunks(file: BinaryIO) -> tuple[bytes, int]:
+    """Return the chunks before the pixels that an enlargement keeps, and the number of frames.
+
+    Args:
+        file: at its beginning.
+
+    Returns:
+        Whole chunks, of text and of what the values mean, as they are in the file; and the number
+        of frames, 1 but for an animation.
+    """
+    kept, frames = b"", 1
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in (b"IDAT", b"IEND"):
+            break
+        if kind == b"acTL" or (kind in _KEPT_CHUNKS and len(kept) + length < _CHUNKS):
+            data = file.read(length + 4)
+            whole = data[length:] == struct.pack(">I", zlib.crc32(kind + data[:length]))
+            if kind == b"acTL":
+                frames = int.from_bytes(data[:4], "big")
+            elif whole and not data.startswith(_NOT_TEXT):
+                kept += head + data
+        else:
+            file.seek(length + 4, 1)
+    return kept, frames
+
+
+@dataclass(frozen=True)
+class JpegMarkers:
+    """What the markers of a JPEG say.
+
+    Attributes:
+        process: of the first frame: 0xC0 baseline, 0xC2 progressive, 0xC3 lossless ...
+        bits: per value.
+        ended: whether the end marker is there: behind the pixels, not in a thumbnail.
+    """
+
+    process: int
+    bits: int
+    ended: bool
+
+
+def jpeg_markers(data: bytes) -> JpegMarkers:
+    """Walk from marker to marker up to the end."""
+    place, process, bits = 2, 0, 8
+    ended = data.rstrip(b"\0\r\n").endswith(b"\xff\xd9")
+    while found := _MARKER.search(data, place):
+        marker, place = found[1][0], found.end()
+        if marker == 0xD9:
+            ended = True
+            break
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not process:
+            process, bits = marker, int.from_bytes(data[place + 2 : place + 3], "big")
+        if marker not in (0x01, 0xD8):
+            place += int.from_bytes(data[place : place + 2], "big")
+    return JpegMarkers(process, bits, ended)

@@ -1,0 +1,53 @@
+"""What libvips does not read, read whole by Pillow: BMP, TGA, some kinds of TIFF."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from src.imaging.source import LARGEST_WHOLE, PictureFile
+
+# Its guard against bombs refuses a scan of 180 megapixels; ours is LARGEST_WHOLE.
+Image.MAX_IMAGE_PIXELS = None
+# Its warnings would come between a program's own lines; what matters is an error.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+# Pillow's mode -> the one that keeps what it holds.
+_MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
+_MODES |= {"RGBX": "RGB", "YCbCr": "RGB", "LAB": "RGB", "CMYK": "RGB"}
+
+
+def read_by_pillow(file: PictureFile) -> np.ndarray:
+    """Decode a whole picture.
+
+    Args:
+        file: BMP, TGA or TIFF; no other decoder of Pillow's is ever tried.
+
+    Returns:
+        (H, W, bands) uint8: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+
+    Raises:
+        ValueError: a kind that is not read, or too large. Pillow raises almost anything else.
+    """
+    with Image.open(file.reader(), formats=[file.format.upper()]) as image:
+        if image.width * image.height * len(image.getbands()) > LARGEST_WHOLE:
+            raise ValueError(f"{image.width}x{image.height} takes more than 1 GiB")
+        mode = _MODES.get(image.mode)
+        if image.mode == "P":
+            mode = _mode_of_palette(image)
+        if mode is None:
+            raise ValueError(f"pixels of the kind {image.mode}")
+        image = image.convert(mode)
+        return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def _mode_of_palette(image: Image.Image) -> str:
+    if image.has_transparency_data:
+        return "RGBA"
+    colours = np.frombuffer(image.palette.tobytes(), np.uint8)
+    if image.palette.mode != "RGB":
+        return "RGB"
+    red, green, blue = colours[: len(colours) // 3 * 3].reshape(-1, 3).T
+    return "L" if (red == green).all() and (green == blue).all() else "RGB"
