@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tests.fuzz.calls import LONGEST, ROOT
 
+# Seconds without a word from a worker. It ends programs in processes of their own by itself, later.
+_PATIENCE, _PATIENCE_APART = LONGEST + 10, 7 * LONGEST
 _STARTING = 180  # seconds that a worker may take to import what it needs
 
 
@@ -109,8 +111,9 @@ class Runner:
         self._worker.process.stdin.flush()
         step = "making the case"
         while True:
+            apart = asked["apart"] or (self.harness and step.startswith(str(self.harness)))
             try:
-                said = self._worker.said.get(timeout=LONGEST + 10)
+                said = self._worker.said.get(timeout=_PATIENCE_APART if apart else _PATIENCE)
             except queue.Empty:
                 fault = f"a hang of more than {LONGEST} s while {step}"
                 break
