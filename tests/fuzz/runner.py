@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Runner:
         self.seed, self.world, self.scratch = seed, world.resolve(), scratch.resolve()
         self.harness, self.apart = harness and harness.resolve(), apart
         self._worker: Worker | None = None
+        self._work = Path(tempfile.mkdtemp(prefix="work-", dir=self.scratch))
 
     def __enter__(self) -> Runner:
         return self
@@ -83,6 +85,7 @@ class Runner:
     def __exit__(self, *exception: object) -> None:
         if self._worker is not None:
             self._worker.close()
+        shutil.rmtree(self._work, ignore_errors=True)
 
     def run(self, kind: str, number: int) -> Outcome:
         """Run one case. A crash or a hang is tried once more in a new worker, alone."""
@@ -95,7 +98,7 @@ class Runner:
         return outcome
 
     def _attempt(self, kind: str, number: int) -> Outcome:
-        folder, temporary = self.scratch / "case", self.scratch / "tmp"
+        folder, temporary = self._work / "case", self._work / "tmp"
         for path in (folder, temporary):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
@@ -132,7 +135,7 @@ class Runner:
     def _keep(self, outcome: Outcome) -> Path:
         kept = self.scratch / "failed" / f"{outcome.kind}-{self.seed}-{outcome.number}"
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self.scratch / "case", kept, symlinks=True, ignore=_no_pipes,
+        shutil.copytree(self._work / "case", kept, symlinks=True, ignore=_no_pipes,
                         ignore_dangling_symlinks=True)  # fmt: skip
         (kept / "FAULT.txt").write_text(
             self.described(outcome), encoding="utf-8", errors="backslashreplace"

@@ -102,7 +102,7 @@ def names(case: Case) -> None:
     source.mkdir()
     files = []
     for number, name in enumerate(sorted(chosen)):
-        below = Path() if number % 3 else Path(pick(case.rng, _NAMES))
+        below = Path() if number % 3 else Path(f"{pick(case.rng, _NAMES)}d")
         (source / below).mkdir(exist_ok=True)
         file = below / f"{name}.png"
         case.world.copy("good.png", source / file)
