@@ -1,0 +1,191 @@
+"""Memory, descriptors and time per picture of upscale.py and the C++ harness over many pictures.
+
+    python benchmarks/endurance.py [--pictures 10000] [--harness ascend310_infer/out/main]
+        [--folder F] [--largest 96]
+
+Makes small pictures of mixed sizes and kinds, enlarges them x2 by a tiny EDSR with OpenVINO, reads
+what the kernel knows of the process meanwhile, and compares the pictures after the first tenth with
+the last ones. Exit code 1 where memory, descriptors or time per picture have grown by more than
+10 %. The time is the processor's, so that other load does not count; its noise is the standard
+error over ten parts of either stretch, and growth within twice the noise is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from PIL import Image
+
+UPSCALE = Path(__file__).resolve().parents[1] / "upscale.py"
+MOST = 1.10
+STRETCH = 0.1
+"""Share of the pictures of either stretch: from 10 to 20 %, and from 90 to 100 %."""
+_OPEN = 3  # files that are open at the moment when a sample is taken
+_TICK, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A process after so many pictures: megabytes, open descriptors, seconds of all processors."""
+
+    pictures: int
+    memory: float
+    descriptors: int
+    seconds: float
+
+
+def make_pictures(folder: Path, count: int, largest: int) -> None:
+    """Write pictures with sides of 8 to `largest`: hardly two sizes are equal."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (largest, largest, 4), np.uint8)
+    for number in range(count):
+        height, width = rng.integers(8, largest + 1, 2)
+        part = np.roll(noise, number, 0)[:height, :width]
+        img, path = Image.fromarray(part[..., :3].copy()), folder / f"{number:06d}"
+        kind = number % 8
+        if kind == 0:
+            Image.fromarray(part.copy()).save(f"{path}.png")  # with alpha
+        elif kind == 1:
+            img.convert("L").save(f"{path}.png")
+        elif kind == 2:
+            Image.fromarray(part[..., 0].astype(np.uint16) * 257).save(f"{path}.png")
+        elif kind == 3:
+            img.save(f"{path}.tif", compression="tiff_lzw")
+        elif kind == 4:
+            img.save(f"{path}.bmp")
+        elif kind == 5:
+            img.save(f"{path}.webp", lossless=True, method=0)
+        else:
+            img.save(f"{path}.jpg" if kind == 6 else f"{path}.png")
+
+
+def make_bundle(folder: Path) -> Path:
+    """Export a tiny network; return its bundle."""
+    from src.deploy.checkpoint import TrainingState
+    from src.deploy.export import export_widths
+    from src.engine.checkpoint import describe_network, save_checkpoint
+    from src.models import create_model
+
+    net = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
+    state = TrainingState(describe_network("edsr", net), {})
+    save_checkpoint(folder / "net.ckpt", net, state)
+    export_widths(folder / "net.ckpt", [1.0], folder / "bundle", "ONNX")
+    return folder / "bundle"
+
+
+def sample(pid: int, results: Path) -> Sample | None:
+    """Read one sample; None where the process has ended or written nothing yet."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        count = sum(name[0] != "." and not name.endswith(".json") for name in os.listdir(results))
+    except (OSError, IndexError):
+        return None
+    seconds = (int(times[11]) + int(times[12])) / _TICK
+    return Sample(count, pages * _PAGE / 1e6, descriptors, seconds)
+
+
+def watched(command: list[str], results: Path) -> tuple[list[Sample], float]:
+    """Run a command; return the samples of it and its seconds."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        samples = []
+        while process.poll() is None:
+            found = sample(process.pid, results)
+            if found is not None:
+                samples.append(found)
+            time.sleep(0.1)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"failed: {' '.join(command)}\n{said.read()[-1000:].decode()}")
+    return samples, time.perf_counter() - start
+
+
+def per_picture(samples: list[Sample]) -> tuple[float, float]:
+    """Return the milliseconds for each picture of a stretch and their standard error."""
+    marks = np.linspace(0, len(samples) - 1, 11).astype(int)
+    parts = [
+        1000
+        * (samples[b].seconds - samples[a].seconds)
+        / (samples[b].pictures - samples[a].pictures)
+        for a, b in pairwise(marks)
+        if samples[b].pictures > samples[a].pictures
+    ]
+    return float(np.mean(parts)), float(np.std(parts) / max(1, len(parts) - 1) ** 0.5)
+
+
+def report(who: str, samples: list[Sample], count: int, seconds: float) -> bool:
+    """Print a row; tell whether nothing has grown."""
+    first = [s for s in samples if STRETCH * count <= s.pictures < 2 * STRETCH * count]
+    last = [s for s in samples if s.pictures >= (1 - STRETCH) * count]
+    if min(len(first), len(last)) < 11:
+        raise SystemExit(f"{who}: too fast to be watched; give more --pictures")
+    pairs = {
+        "MB": [float(np.mean([s.memory for s in part])) for part in (first, last)],
+        "descriptors": [max(s.descriptors for s in part) for part in (first, last)],
+    }
+    (before, error_before), (after, error_after) = per_picture(first), per_picture(last)
+    noise = after / before * np.hypot(error_before / before, error_after / after)
+    cells = [f"{a:.0f} -> {b:.0f} ({b / a:.3f})" for a, b in pairs.values()]
+    ratio = after / before
+    print(
+        f"| {who} | {count} | {seconds:.0f} | {cells[0]} | {cells[1]} | "
+        f"{before:.2f} -> {after:.2f} ({ratio:.3f} +- {noise:.3f}) |",
+        flush=True,
+    )
+    memory, descriptors = pairs.values()
+    return (
+        memory[1] <= MOST * memory[0]
+        and descriptors[1] <= max(MOST * descriptors[0], descriptors[0] + _OPEN)
+        and ratio - 2 * noise <= MOST
+    )
+
+
+def main() -> int:
+    """Parse, make the pictures, watch the programs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--largest", type=int, default=96, help="side in pixels")
+    parser.add_argument("--harness", help="the program of ascend310_infer, built for release")
+    parser.add_argument("--folder", help="where the files go (default: a temporary folder)")
+    parser.add_argument("--no-python", action="store_true", help="watch the harness alone")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="endurance-", dir=args.folder) as name:
+        folder = Path(name)
+        bundle = make_bundle(folder)
+        make_pictures(folder / "in", args.pictures, args.largest)
+        programs = {}
+        if not args.no_python:
+            programs["upscale.py"] = [sys.executable, str(UPSCALE)]
+        if args.harness:
+            programs["C++ harness"] = [args.harness]
+        print("| program | pictures | s | memory, MB | descriptors | processor, ms per picture |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        steady = True
+        for number, (who, command) in enumerate(programs.items()):
+            results = folder / f"out{number}"
+            command = [
+                *command, "--model", str(bundle), "--input", str(folder / "in"), "--output",
+                str(results), "--format", "png",
+            ]  # fmt: skip
+            samples, seconds = watched(command, results)
+            steady &= report(who, samples, args.pictures, seconds)
+    return 0 if steady else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
