@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from src.imaging.messages import note
 from src.imaging.source import LARGEST_WHOLE, PictureFile
@@ -32,7 +32,11 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
     Raises:
         ValueError: a kind that is not read, or too large. Pillow raises almost anything else.
     """
-    with Image.open(file.reader(), formats=[file.format.upper()]) as image:
+    try:
+        opened = Image.open(file.reader(), formats=[file.format.upper()])
+    except UnidentifiedImageError as error:  # it names the file as Python sees it
+        raise ValueError("the header is damaged, or of a kind that is not read") from error
+    with opened as image:
         if image.width * image.height * len(image.getbands()) > LARGEST_WHOLE:
             raise ValueError(f"{image.width}x{image.height} takes more than 1 GiB")
         mode = _mode_of_palette(image) if image.mode == "P" else _MODES.get(image.mode)
