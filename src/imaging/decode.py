@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyvips
 
@@ -15,11 +17,13 @@ from src.imaging.vips import NO_CODEC
 
 _WHOLE = ("webp", "gif", "heif")  # these decoders hold the whole picture
 _LARGEST_WIDTH = 1_000_000  # libpng's limit; a forged header must not claim the memory of its rows
+_PIXELS_PER_BYTE = 1000  # of a JPEG; one grey level all over takes a byte for some 250 pixels
 _SIDEWAYS = range(3, 9)  # EXIF orientations whose first row is not the first row of the file
 _CHANNELS = {"b-w": (1, 2), "grey16": (1, 2), "srgb": (3, 4), "rgb": (3, 4), "rgb16": (3, 4)}
 DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 """libvips' names of the types of values that are read."""
 
+_SEQUENCE = re.compile(rb"^....ftyp(....)*?(avis|hevc|msf1)", re.DOTALL)  # brands of HEIF
 _JPEG_PROCESSES = (0, 0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # 0: libjpeg will say what is wrong
 # TIFF's photometric interpretations, and how many bands of the file they take.
 _GREY, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = (0, 1), 2, 3, 5, 6, 8
@@ -56,12 +60,9 @@ def decoded(file: PictureFile, lenient: bool = False) -> tuple[pyvips.Image | np
     if tags and _by_pillow(file, tags):
         return read_by_pillow(file), Metadata()
     chunks, pages = png_chunks(file.reader()) if file.format == "png" else (b"", 1)
-
     image = _load(file, "sequential", lenient)
     _check_size(file, image)
-    pages = max(pages, field(image, "n-pages", 1))
-    if pages > 1:
-        note(file.path, f"the first of {pages} pages or frames is taken")
+    _say_of_pages(file, max(pages, field(image, "n-pages", 1)))
     image = with_orientation(image, file.format, bool(tags and tags.oriented))
     if field(image, "orientation", 1) in _SIDEWAYS:
         image = _load(file, "random", lenient)
@@ -81,6 +82,13 @@ def _load(file: PictureFile, access: str, lenient: bool) -> pyvips.Image:
     )
 
 
+def _say_of_pages(file: PictureFile, pages: int) -> None:
+    if pages == 1 and file.format == "heif" and _SEQUENCE.search(file.head):
+        note(file.path, "of an animation one frame is taken")
+    if pages > 1:
+        note(file.path, f"the first of {pages} pages or frames is taken")
+
+
 def _check_jpeg(file: PictureFile) -> None:
     markers = jpeg_markers(file.data)
     if markers.process not in _JPEG_PROCESSES or markers.bits != 8:
@@ -94,7 +102,11 @@ def _check_size(file: PictureFile, image: pyvips.Image) -> None:
     if image.width > _LARGEST_WIDTH:
         what = f"{image.width} pixels wide, more than {_LARGEST_WIDTH}"
         raise cannot_read(file.path, what, "cut it into parts")
-    size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+    pixels = image.width * image.height
+    if file.whole and file.format == "jpeg" and pixels > _PIXELS_PER_BYTE * len(file.data):
+        what = f"damaged, {len(file.data)} bytes cannot hold {image.width}x{image.height} pixels"
+        raise cannot_read(file.path, what)
+    size = pixels * image.bands * (2 if image.format == "ushort" else 1)
     in_strips = not field(image, "interlaced", 0) and file.format not in _WHOLE
     if size > LARGEST_WHOLE and not in_strips:
         raise cannot_read(
@@ -107,7 +119,8 @@ def _check_size(file: PictureFile, image: pyvips.Image) -> None:
 def _by_pillow(file: PictureFile, tags: TiffTags) -> bool:
     """Tell whether this is a TIFF that libvips refuses or misreads, and Pillow reads."""
     if tags.photometric not in _COLOURS:
-        what = f"a TIFF of the photometric interpretation {tags.photometric}"
+        kind = "without a" if tags.photometric < 0 else f"with the unknown {tags.photometric} as"
+        what = f"a TIFF {kind} photometric interpretation"
         raise cannot_read(file.path, what, "save it as grey or RGB")
     if tags.planar and tags.bands > 1 and (tags.tiled or tags.photometric in _GREY):
         if tags.photometric != _RGB or tags.bits != 8:  # of 16 bits Pillow would keep 8

@@ -50,10 +50,17 @@ def tiff_tags(file: BinaryIO) -> TiffTags:
         file: at its beginning.
 
     Raises:
-        Exception: damaged; Pillow raises almost anything.
+        ValueError: cut short or damaged.
     """
+    try:
+        return _tiff_tags(file)
+    except Exception as error:  # Pillow raises almost anything
+        raise ValueError("the tags of the TIFF are cut short or damaged") from error
+
+
+def _tiff_tags(file: BinaryIO) -> TiffTags:
     head = file.read(8)
-    if head[2:3] == b"\x2b" or head[3:4] == b"\x2b":  # BigTIFF
+    if b"\x2b" in head[2:4]:  # BigTIFF
         head += file.read(8)
     tags = ImageFileDirectory_v2(head)
     file.seek(tags.next)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from src.imaging.messages import note
 from src.imaging.source import LARGEST_WHOLE, PictureFile
 
 # Its guard against bombs refuses a scan of 180 megapixels; ours is LARGEST_WHOLE.
@@ -16,7 +17,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # Pillow's mode -> the one that keeps what it holds.
 _MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
-_MODES |= {"RGBX": "RGB", "YCbCr": "RGB", "LAB": "RGB", "CMYK": "RGB"}
+_MODES |= {"RGBX": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
 
 
 def read_by_pillow(file: PictureFile) -> np.ndarray:
@@ -31,23 +32,28 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
     Raises:
         ValueError: a kind that is not read, or too large. Pillow raises almost anything else.
     """
-    with Image.open(file.reader(), formats=[file.format.upper()]) as image:
+    try:
+        opened = Image.open(file.reader(), formats=[file.format.upper()])
+    except UnidentifiedImageError as error:  # it names the file as Python sees it
+        raise ValueError("the header is damaged, or of a kind that is not read") from error
+    with opened as image:
         if image.width * image.height * len(image.getbands()) > LARGEST_WHOLE:
             raise ValueError(f"{image.width}x{image.height} takes more than 1 GiB")
-        mode = _MODES.get(image.mode)
-        if image.mode == "P":
-            mode = _mode_of_palette(image)
+        mode = _mode_of_palette(image) if image.mode == "P" else _MODES.get(image.mode)
         if mode is None:
             raise ValueError(f"pixels of the kind {image.mode}")
-        image = image.convert(mode)
-        return np.asarray(image).reshape(image.height, image.width, -1)
+        if ";15" in str(image.tile):
+            mode = "RGB"  # the 16th bit is alpha, its inverse or nothing: programs do not agree
+        pixels = np.asarray(image.convert(mode)).reshape(image.height, image.width, -1)
+    if mode == "RGBA" and file.format != "tiff" and not pixels[:, :, 3].any():
+        note(file.path, "its alpha is zero everywhere, it is left out")
+        return pixels[:, :, :3]
+    return pixels
 
 
 def _mode_of_palette(image: Image.Image) -> str:
     if image.has_transparency_data:
         return "RGBA"
-    colours = np.frombuffer(image.palette.tobytes(), np.uint8)
-    if image.palette.mode != "RGB":
-        return "RGB"
-    red, green, blue = colours[: len(colours) // 3 * 3].reshape(-1, 3).T
+    image.load()
+    red, green, blue = np.reshape(image.getpalette(), (-1, 3)).T
     return "L" if (red == green).all() and (green == blue).all() else "RGB"

@@ -48,7 +48,7 @@ def read_pnm(data: bytes, largest: int) -> np.ndarray:
         raise ValueError(f"a value is above the largest, {top}")
     full = np.iinfo(dtype).max
     if top == full:
-        return values
+        return values.astype(dtype)
     return ((values.astype(np.uint64) * (2 * full) + top) // (2 * top)).astype(dtype)
 
 

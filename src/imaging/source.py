@@ -25,6 +25,7 @@ class PictureFile:
     Attributes:
         path: of the file.
         format: see `format_of`.
+        head: its first bytes.
         file: opened for reading bytes.
         data: all of the file; empty for PNG, TIFF and HEIF.
         whole: whether that is so, and not only the header.
@@ -67,7 +68,8 @@ class PictureFile:
 
     def _look(self, header: bool, status: os.stat_result) -> None:
         self._status, size = _state(status), status.st_size
-        self.format = format_of(self.path, self._at(0, HEAD), self._at(max(0, size - HEAD), HEAD))
+        self.head = self._at(0, HEAD)
+        self.format = format_of(self.path, self.head, self._at(max(0, size - HEAD), HEAD))
         if self.format is None:
             what = "not a known picture format" if size else "the file is empty"
             raise cannot_read(self.path, what)

@@ -46,6 +46,7 @@ _FORMATS = {
 _FORMATS |= {".jpeg": _FORMATS[".jpg"], ".tiff": _FORMATS[".tif"]}
 WRITABLE_SUFFIXES = frozenset(_FORMATS)
 """Lower-case file suffixes that `save_strips` writes."""
+_PNG_HEADER = 33  # bytes of signature and IHDR
 _CLASSIC_TIFF = 4_000_000_000  # bytes that surely fit between its 32-bit offsets
 
 
@@ -78,7 +79,8 @@ def save_strips(
 ) -> None:
     """Write a picture strip by strip; the file appears complete or not at all.
 
-    PNG and TIFF keep everything (TIFF has no room for EXIF). JPEG (quality 95, no chroma
+    PNG and TIFF keep everything (TIFF has no room for EXIF; text and gAMA, cHRM, sRGB, cICP of a
+    PNG stay in PNG alone). JPEG (quality 95, no chroma
     subsampling) gets 8 bits and transparency blended over white; WebP (lossless) gets 8 bits, grey
     as RGB. Memory is that of a few rows, but WebP's encoder holds the whole picture, which its
     format limits to 16383 x 16383. The strips are consumed in the caller's thread while another
@@ -103,18 +105,26 @@ def save_strips(
     options = form.options
     if form is _FORMATS[".tif"] and height * width * bands * dtype.itemsize > _CLASSIC_TIFF:
         options = options | {"bigtiff": True}
+    metadata = metadata or Metadata()
+    chunks = metadata.png_chunks if form is _FORMATS[".png"] else b""
     trouble: list[OSError] = []
     blocks = _fitted(_watched(strips, trouble), (height, width, bands), dtype, form)
     try:
         # Opened here, since file names need not be text for Python but must be for pyvips.
         with replacing(path) as temporary, open(temporary, "w+b") as file:
+            file.seek(len(chunks))
             _encode_stream(
                 _png(height, width, blocks),
                 file.fileno(),
                 path.suffix.lower(),
                 options,
-                metadata or Metadata(),
+                metadata,
             )
+            if chunks:  # their place is after the header, which comes first and moves there
+                file.seek(len(chunks))
+                header = file.read(_PNG_HEADER)
+                file.seek(0)
+                file.write(header + chunks)
     except OutputError:
         if trouble:  # `replacing` takes every OSError for one of writing
             raise trouble[0] from None
@@ -203,7 +213,9 @@ def _encode(
 ) -> None:
     try:
         source = pyvips.Source.new_from_descriptor(pipe)
-        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+        image = pyvips.Operation.call(
+            "pngload_source", source, access="sequential", fail_on="error"
+        )
         output = pyvips.Target.new_to_descriptor(target)
         metadata.attached(image).write_to_target(output, suffix, **options)
     except pyvips.Error as error:

@@ -15,20 +15,22 @@ pyvips.concurrency_set(1)
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
 _CODEC = re.compile(
-    r"not configured|not implemented|unsupported (marker type|jpeg process|jpeg data precision|"
-    r"codec|feature|bmp compression|bmp pixel depth)|decoding plugin|sof type|"
-    r"decoder \S+ not available|arithmetic",
+    r"not configured|not implemented|not been built in|decoding plugin|decoder \S+ not available|"
+    r"unsupported (marker type|jpeg process|codec|feature|bmp compression|bmp pixel depth)",
     re.IGNORECASE,
 )
 
+_ASIDE = re.compile("TIFF_SETGET_UNDEFINED|load error$")
+_LONGEST = 300  # characters of a reason
 NO_CODEC = "compressed by a codec that is not supported"
 
 
 def reason(error: Exception) -> str:
-    """Return what libvips or Pillow has to say, in one line."""
-    detail = error.detail if isinstance(error, pyvips.Error) else str(error)
-    lines = dict.fromkeys(" ".join(line.split()) for line in detail.splitlines())
-    text = "; ".join(filter(None, lines)) or str(error) or type(error).__name__
+    """Return what libvips or Pillow has to say, in one line that is not too long."""
+    detail = error.detail or error.message if isinstance(error, pyvips.Error) else str(error)
+    lines = [" ".join(line.split()) for line in detail.splitlines() if not _ASIDE.search(line)]
+    text = "; ".join(list(filter(None, dict.fromkeys(lines)))[:3]) or type(error).__name__
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
