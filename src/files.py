@@ -58,7 +58,7 @@ def put(temporary: Path, path: Path) -> None:
     Raises:
         OSError: it cannot be moved there; what was there stays.
     """
-    _open_to_others(temporary)
+    open_to_others(temporary)
     if os.path.lexists(path):
         _flush(temporary)
     try:
@@ -69,14 +69,15 @@ def put(temporary: Path, path: Path) -> None:
         _copy(temporary, path)
 
 
-def _open_to_others(file: Path) -> None:
-    """Undo that MindSpore makes its files readable by their owner alone; others must run them."""
+def open_to_others(file: Path) -> None:
+    """Give a file the permissions of new ones: MindSpore lets nobody but the owner read its own."""
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o066:
         return
     new = file.with_name(".new")
     new.touch()
     usual = stat.S_IMODE(new.stat().st_mode)
+    new.unlink()
     if mode != usual:
         with contextlib.suppress(OSError):  # mounts without permissions refuse to change them
             os.chmod(file, usual)

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from src.deploy.bundle import aside, exporting, publish
 from src.deploy.checkpoint import TrainingState, read_checkpoint
 from src.deploy.latency import measure_latency
 from src.deploy.manifest import (
@@ -22,7 +23,6 @@ from src.deploy.manifest import (
     ModelFile,
     digest,
     read_manifest,
-    write_manifest,
 )
 from src.deploy.memory import bytes_per_pixel
 from src.deploy.mindir import load_mindir, write_mindir
@@ -38,7 +38,7 @@ from src.errors import (
     shown,
     shown_name,
 )
-from src.files import filling, make_folder
+from src.files import make_folder
 from src.models import SlimmableNet
 
 # Largest difference, relative to the largest value, that float32 arithmetic may cause.
@@ -109,10 +109,10 @@ def export_widths(
         "step": state.step,
         "config": state.config,
     }
-    before = _read_before(folder, source["sha256"])
     formats = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
     shape = (None, 3, None, None) if size is None else (batch, 3, *size)
-    with filling(folder) as temporary:
+    with exporting(folder) as temporary:
+        before = _read_before(folder, source["sha256"])
         models = [
             _export(net, state, width, one, shape, temporary)
             for width in dict.fromkeys(widths)
@@ -123,22 +123,22 @@ def export_widths(
             if file_format == "ALL"
             else None
         )
-    kept = [] if before is None else _others(before, folder, models)
-    if before is not None and before.latency is not None:
-        latency = before.latency.merged(latency, {model.file for model in kept})
-    manifest = Manifest(
-        slimsr_manifest=VERSION,
-        network=state.network,
-        scale=net.scale,
-        margin=net.margin,
-        colour="RGB",
-        range=(0, 255),
-        source=source,
-        models=(*models, *kept),
-        latency=latency,
-    )
-    path = write_manifest(folder, manifest)
-    return [*(folder / model.file for model in models), path]
+        kept = [] if before is None else _others(before, folder, models)
+        if before is not None and before.latency is not None:
+            latency = before.latency.merged(latency, {model.file for model in kept})
+        manifest = Manifest(
+            slimsr_manifest=VERSION,
+            network=state.network,
+            scale=net.scale,
+            margin=net.margin,
+            colour="RGB",
+            range=(0, 255),
+            source=source,
+            models=(*models, *kept),
+            latency=latency,
+        )
+        publish(temporary, folder, before, manifest)
+    return [*(folder / model.file for model in models), folder / NAME]
 
 
 def _read_before(folder: Path, sha256: str) -> Manifest | None:
@@ -156,7 +156,8 @@ def _read_before(folder: Path, sha256: str) -> Manifest | None:
 
 def _others(before: Manifest, folder: Path, models: Sequence[ModelFile]) -> list[ModelFile]:
     """Return the models of the folder that have not been exported anew."""
-    new = {model.file for model in models}
+    files = {model.file for model in models}
+    new = files | {aside(file) for file in files}
     return [m for m in before.models if m.file not in new and (folder / m.file).is_file()]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from src import cli
 from src.deploy.manifest import digest, read_manifest, write_manifest
 from src.errors import WeightsError
+from src.locks import locked
 
 
 def register(model: str | Path, converted: str | Path) -> Path:
@@ -28,7 +29,11 @@ def register(model: str | Path, converted: str | Path) -> Path:
     Raises:
         WeightsError: the manifest does not list the model, or there is no such file beside it.
     """
-    model, converted = Path(model), Path(converted)
+    with locked(Path(model).parent, "register when that has ended"):
+        return _register(Path(model), Path(converted))
+
+
+def _register(model: Path, converted: Path) -> Path:
     manifest = read_manifest(model.parent)
     if not converted.is_file() or converted.resolve().parent != model.resolve().parent:
         raise WeightsError(
