@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -29,8 +30,8 @@ from src.reading import parse_json, read_bytes
 SUFFIXES = (".ckpt", ".npz", ".safetensors")
 MOST = 2**31  # bytes of a file and of what is unpacked from it; MindSpore cannot read more either
 
-# A text entry of our checkpoints: MindSpore's own checksum ends the file. Without it a checkpoint
-# is of another program or older, and need not have one.
+# The first entry of our checkpoints: it says that MindSpore's own checksum ends the file. Without
+# it a checkpoint is of another program or older, and need not have one.
 CHECKED = "slimsr.checksum"
 # What MindSpore writes before that checksum, a number of 10 bytes.
 _TRAILER = b"crc_num"
@@ -150,7 +151,7 @@ def _read_checkpoint(data: bytes, texts: dict[str, str]) -> dict[str, np.ndarray
         if shape == [0] and content:  # MindSpore's way to write a single number
             shape = []
         arrays[name] = _tensor(name, dtype, shape, content)
-    if CHECKED in texts and not checked:
+    if arrays.pop(CHECKED, None) is not None and not checked:
         raise ValueError("its checksum is missing")
     if not arrays and not texts:
         raise ValueError("it is empty")
@@ -160,6 +161,11 @@ def _read_checkpoint(data: bytes, texts: dict[str, str]) -> dict[str, np.ndarray
 def _read_npz(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(data)) as file:
+        # zipfile takes a damaged directory for a shorter one.
+        if data[-22:-18] == b"PK\5\6":
+            count, size, start = struct.unpack("<10xHII2x", data[-22:])
+            if (count, start + size) != (len(file.infolist()), len(data) - 22):
+                raise ValueError("its directory is not whole")
         if sum(member.file_size for member in file.infolist()) > MOST:
             raise ValueError(f"it would unpack to more than {MOST} bytes")
         for member in file.infolist():
