@@ -112,12 +112,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
-    found = read_file(path)
+    found = read_file(path) if path.suffix == ".ckpt" else TensorFile({})
     state = _state(found, path)
     if state is None:
         raise WeightsError(
-            f"{path} was not written by train.py (it holds no configuration): give a checkpoint "
-            "of a run"
+            f"{path} is damaged or was not written by train.py (it holds no configuration): give "
+            "a checkpoint of a run"
         )
     rest = {k: v for k, v in found.arrays.items() if k.startswith(STATE_PREFIX)}
     weights = {k: v for k, v in found.arrays.items() if k not in rest}

@@ -98,7 +98,7 @@ def read_tensors(path: Path) -> TensorFile:
 
 def pack_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return the contents of a ``.safetensors`` file with a checksum over all of it."""
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     digest = _digest(dict(deserialize(to_safetensors(plain))))
     return to_safetensors(plain, {_DIGEST: _SHA256 + digest})
 
