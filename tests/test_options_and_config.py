@@ -237,7 +237,7 @@ def test_build_options_checks_without_a_configuration():
         ("run: {dir: !!binary aGVsbG8=}", "tag:yaml.org,2002:binary"),
         ("run: !!set {a, b}", "tag:yaml.org,2002:set"),
         ("run: {dir: 2026-11-26}", "a date; write it in quotes"),
-        ("train: {lr: 1, lr: 2}", "key lr stands twice"),
+        ("train: {lr: 1, lr: 2}", "key 'lr' stands twice"),
         ("[" * 20_000, "more than 32 levels"),
         ("\n".join(" " * i + "a:" for i in range(99)), "more than 32 levels"),
         ("a: [" + "1, " * 6000 + "]", "more than 5000 values"),

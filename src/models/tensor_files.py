@@ -64,6 +64,20 @@ class TensorFile:
     sha256: str = ""
 
 
+class DamagedError(WeightsError):
+    """A file that cannot be read as what its suffix says.
+
+    Attributes:
+        reason: what is wrong with it, in a line.
+    """
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(
+            f"{path} is damaged or not a {path.suffix} file ({reason}): make or copy it again"
+        )
+        self.reason = reason
+
+
 class _UselessError(ValueError):
     """What may be whole but is of no use."""
 
@@ -72,7 +86,8 @@ def read_tensors(path: Path) -> TensorFile:
     """Read a ``.ckpt``, ``.npz`` or ``.safetensors`` file.
 
     Raises:
-        WeightsError: it cannot be read, is damaged, or holds what is no real number.
+        WeightsError: it cannot be read or holds what is no real number.
+        DamagedError: it is damaged or of another format.
     """
     try:
         data = read_bytes(path, MOST)
@@ -90,9 +105,7 @@ def read_tensors(path: Path) -> TensorFile:
         raise
     except Exception as error:  # whatever the libraries make of damaged bytes
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise WeightsError(
-            f"{path} is damaged or not a {path.suffix} file ({reason}): make or copy it again"
-        ) from error
+        raise DamagedError(path, reason) from error
     return TensorFile(arrays, texts, hashlib.sha256(data).hexdigest())
 
 
