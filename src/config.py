@@ -245,7 +245,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[tuple[str, str]] = set()
         for key in [key for key, _ in pairs if isinstance(key, yaml.ScalarNode)]:
             if (key.tag, key.value) in seen:
-                problem = f"key {key.value:.80} stands twice"
+                problem = f"key {shown(key.value)} stands twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep=True)

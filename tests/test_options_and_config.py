@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,61 @@ def test_build_options_checks_without_a_configuration():
     assert build_options(TrainConfig, {"lr": "1e-4", "steps": "10"}, "train").lr == 1e-4
     with pytest.raises(ConfigError, match=r"unknown key here\.lrr: did you mean 'lr'"):
         build_options(TrainConfig, {"lrr": 1}, "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: &t {stages: {a: *t}}", "an alias of what contains it"),
+        ("train: {steps: 0x" + "f" * 9999 + "}", "is too large"),
+        ("train: {steps: " + "9" * 400 + "}", "is too large"),
+        ("train: {steps: " + "1:" * 400 + "1}", "is too large"),
+        ("train: {lr: 1e999}", "train.lr = inf"),
+        ("train: {steps: !!int ''}", "not of the type of its tag"),
+        ("train: {steps: !!bool abc}", "not of the type of its tag"),
+        ("run: {dir: !!binary aGVsbG8=}", "tag:yaml.org,2002:binary"),
+        ("run: !!set {a, b}", "tag:yaml.org,2002:set"),
+        ("run: {dir: 2026-11-26}", "a date; write it in quotes"),
+        ("train: {lr: 1, lr: 2}", "key 'lr' stands twice"),
+        ("[" * 20_000, "more than 32 levels"),
+        ("\n".join(" " * i + "a:" for i in range(99)), "more than 32 levels"),
+        ("a: [" + "1, " * 6000 + "]", "more than 5000 values"),
+        ("#" * 300_000, "larger than 200000 bytes"),
+        ("x" * 9999, "holds no configuration"),
+        ('run: {dir: "\\uDCC3"}', "run.dir = "),
+        ("train: {lr: " + "x" * 9999 + "}", "train.lr = 'xxx"),
+    ],
+    ids=lambda value: value[:20],
+)  # fmt: skip
+def test_yaml_that_would_do_harm(written, text, words):
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(text))
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 600
+
+
+def test_aliases_and_merged_mappings_of_a_size_that_people_write(written):
+    text = "train:\n  stages:\n    a: &a {lr: 1e-4}\n    b: {<<: *a, steps: 4}\n    c: *a\n"
+    stages = load_config(written(text)).train.stages
+    assert stages == {"a": {"lr": 1e-4}, "b": {"lr": 1e-4, "steps": 4}, "c": {"lr": 1e-4}}
+
+
+def test_the_hostile_cases(shared):
+    paths = sorted((shared / "cases" / "hostile").glob("yaml_*.yaml"))
+    assert len(paths) >= 4
+    for path in paths:
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert str(path) in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ConfigError, match="it is no regular file"):
+            load_config(path)
+
+
+def test_a_value_that_is_no_text_in_this_locale():
+    with pytest.raises(ConfigError, match="PYTHONUTF8=1"):
+        load_config(None, ["data.train=/data/b\udcc3\udca4ume"])

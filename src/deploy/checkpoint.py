@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from src.deploy.weights import load_reference_weights
 from src.errors import ConfigError, SlimSRError, WeightsError, shown
 from src.models import SlimmableNet, create_model
-from src.models.tensor_files import TensorFile
+from src.models.tensor_files import DamagedError, TensorFile
 from src.models.weights import STATE_PREFIX, read_file
 from src.options import STRICT, build_options
 from src.reading import parse_json
@@ -119,12 +119,18 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
-    found = read_file(path)
+    advice = "give a checkpoint of a run"
+    try:
+        found = read_file(path) if path.suffix == ".ckpt" else TensorFile({})
+    except DamagedError as error:
+        raise WeightsError(
+            f"{path} is damaged or was not written by train.py ({error.reason}): {advice}"
+        ) from error
     state = _state(found, path)
     if state is None:
         raise WeightsError(
-            f"{path} was not written by train.py (it holds no configuration): give a checkpoint "
-            "of a run"
+            f"{path} is damaged or was not written by train.py (it holds no configuration): "
+            f"{advice}"
         )
     rest = {k: v for k, v in found.arrays.items() if k.startswith(STATE_PREFIX)}
     weights = {k: v for k, v in found.arrays.items() if k not in rest}

@@ -54,7 +54,7 @@ def parse_size(text: str) -> tuple[int, int] | None:
     if not 1 <= min(sides) <= max(sides) <= LONGEST_SIDE:
         raise ConfigError(
             f"--size {shown_name(text)} is not valid: expected HxW such as 128x128, each at most "
-            f"{LONGEST_SIDE}, or free"
+            f"{LONGEST_SIDE} (there is not enough memory for more), or free"
         )
     return sides[0], sides[1]
 

@@ -54,14 +54,16 @@ def save_checkpoint(
     Raises:
         OutputError: the file cannot be written.
     """
-    entries = [{"name": name, "data": p} for name, p in net.parameters_and_names()]
+    entries = [{"name": CHECKED, "data": ms.Tensor([1], ms.uint8)}]
+    entries += [{"name": name, "data": p} for name, p in net.parameters_and_names()]
     own = {} if step is None else step.state()
     entries += [
         {"name": STATE_PREFIX + name, "data": p} for name, p in {**own, **_named(helpers)}.items()
     ]
-    texts = {CHECKED: "crc32", META: pack_state(state)}
     with replacing(path) as temporary, mindspore_muted():
-        ms.save_checkpoint(entries, str(temporary), append_dict=texts, crc_check=True)
+        ms.save_checkpoint(
+            entries, str(temporary), append_dict={META: pack_state(state)}, crc_check=True
+        )
 
 
 def restore(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -29,8 +30,8 @@ from src.reading import parse_json, read_bytes
 SUFFIXES = (".ckpt", ".npz", ".safetensors")
 MOST = 2**31  # bytes of a file and of what is unpacked from it; MindSpore cannot read more either
 
-# A text entry of our checkpoints: MindSpore's own checksum ends the file. Without it a checkpoint
-# is of another program or older, and need not have one.
+# The first entry of our checkpoints: it says that MindSpore's own checksum ends the file. Without
+# it a checkpoint is of another program or older, and need not have one.
 CHECKED = "slimsr.checksum"
 # What MindSpore writes before that checksum, a number of 10 bytes.
 _TRAILER = b"crc_num"
@@ -63,6 +64,20 @@ class TensorFile:
     sha256: str = ""
 
 
+class DamagedError(WeightsError):
+    """A file that cannot be read as what its suffix says.
+
+    Attributes:
+        reason: what is wrong with it, in a line.
+    """
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(
+            f"{path} is damaged or not a {path.suffix} file ({reason}): make or copy it again"
+        )
+        self.reason = reason
+
+
 class _UselessError(ValueError):
     """What may be whole but is of no use."""
 
@@ -71,7 +86,8 @@ def read_tensors(path: Path) -> TensorFile:
     """Read a ``.ckpt``, ``.npz`` or ``.safetensors`` file.
 
     Raises:
-        WeightsError: it cannot be read, is damaged, or holds what is no real number.
+        WeightsError: it cannot be read or holds what is no real number.
+        DamagedError: it is damaged or of another format.
     """
     try:
         data = read_bytes(path, MOST)
@@ -89,15 +105,13 @@ def read_tensors(path: Path) -> TensorFile:
         raise
     except Exception as error:  # whatever the libraries make of damaged bytes
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise WeightsError(
-            f"{path} is damaged or not a {path.suffix} file ({reason}): make or copy it again"
-        ) from error
+        raise DamagedError(path, reason) from error
     return TensorFile(arrays, texts, hashlib.sha256(data).hexdigest())
 
 
 def pack_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return the contents of a ``.safetensors`` file with a checksum over all of it."""
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     digest = _digest(dict(deserialize(to_safetensors(plain))))
     return to_safetensors(plain, {_DIGEST: _SHA256 + digest})
 
@@ -150,7 +164,7 @@ def _read_checkpoint(data: bytes, texts: dict[str, str]) -> dict[str, np.ndarray
         if shape == [0] and content:  # MindSpore's way to write a single number
             shape = []
         arrays[name] = _tensor(name, dtype, shape, content)
-    if CHECKED in texts and not checked:
+    if arrays.pop(CHECKED, None) is not None and not checked:
         raise ValueError("its checksum is missing")
     if not arrays and not texts:
         raise ValueError("it is empty")
@@ -160,6 +174,11 @@ def _read_checkpoint(data: bytes, texts: dict[str, str]) -> dict[str, np.ndarray
 def _read_npz(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(data)) as file:
+        # zipfile takes a damaged directory for a shorter one.
+        if data[-22:-18] == b"PK\5\6":
+            count, size, start = struct.unpack("<10xHII2x", data[-22:])
+            if (count, start + size) != (len(file.infolist()), len(data) - 22):
+                raise ValueError("its directory is not whole")
         if sum(member.file_size for member in file.infolist()) > MOST:
             raise ValueError(f"it would unpack to more than {MOST} bytes")
         for member in file.infolist():
