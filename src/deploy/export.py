@@ -25,7 +25,7 @@ from src.deploy.manifest import (
 )
 from src.deploy.memory import bytes_per_pixel
 from src.deploy.mindir import load_mindir, write_mindir
-from src.deploy.onnx_graph import to_onnx
+from src.deploy.onnx_graph import NEWEST_OPSET, OPSET, to_onnx
 from src.deploy.widths import extract
 from src.engine.distributed import start_device
 from src.engine.evaluate import network_cost
@@ -56,6 +56,7 @@ def export_widths(
     batch: int = 1,
     device_target: str = "CPU",
     device_id: int = 0,
+    opset: int = OPSET,
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -71,6 +72,7 @@ def export_widths(
         batch: pictures per run where the size is fixed.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
+        opset: version of ONNX's operators, for ONNX files.
 
     Returns:
         The models, and last the manifest.
@@ -85,6 +87,8 @@ def export_widths(
         )
     if batch < 1:
         raise ConfigError(f"--batch {batch} is not valid: give 1 or more")
+    if not OPSET <= opset <= NEWEST_OPSET:
+        raise ConfigError(f"--opset {opset} is not valid: give {OPSET} to {NEWEST_OPSET}")
     start_device(device_target, device_id)
     net, state = load_network(checkpoint)
     for width in widths:
@@ -101,7 +105,7 @@ def export_widths(
     shape = (None, 3, None, None) if size is None else (batch, 3, *size)
     with filling(folder) as temporary:
         models = [
-            _export(net, state, width, one, shape, temporary)
+            _export(net, state, width, one, shape, temporary, opset)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -154,15 +158,16 @@ def _export(
     file_format: str,
     shape: tuple[int | None, ...],
     temporary: Path,
+    opset: int,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
     _check_weights(narrow, width)
     path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
-    graph = to_onnx(narrow)
+    graph = to_onnx(narrow, opset=opset)
     difference = None
     if file_format == "ONNX":
-        onnx.save(to_onnx(narrow, shape), path)
+        onnx.save(to_onnx(narrow, shape, opset), path)
         run = ReferenceEvaluator(graph)
         # The size only stands in the graph's header, and NumPy takes long for large pictures.
         sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
