@@ -23,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--batch", type=int, default=1, help="pictures per run where size is fixed")
     parser.add_argument("--output", "--file_name", default="out", help="folder for the files")
+    parser.add_argument(
+        "--opset", type=cli.whole_number, default=11, metavar="11..18",
+        help="version of the operators in ONNX files (default: 11)",
+    )  # fmt: skip
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -30,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     files = export_widths(
         args.ckpt, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id,
+        args.device_target, args.device_id, args.opset,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

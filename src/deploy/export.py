@@ -26,7 +26,7 @@ from src.deploy.manifest import (
 )
 from src.deploy.memory import bytes_per_pixel
 from src.deploy.mindir import load_mindir, write_mindir
-from src.deploy.onnx_graph import to_onnx
+from src.deploy.onnx_graph import NEWEST_OPSET, OPSET, to_onnx
 from src.deploy.widths import extract
 from src.engine.distributed import start_device
 from src.engine.evaluate import network_cost
@@ -68,6 +68,7 @@ def export_widths(
     batch: int = 1,
     device_target: str = "CPU",
     device_id: int = 0,
+    opset: int = OPSET,
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -83,6 +84,7 @@ def export_widths(
         batch: pictures per run where the size is fixed.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
+        opset: version of ONNX's operators, for ONNX files.
 
     Returns:
         The models, and last the manifest.
@@ -97,6 +99,8 @@ def export_widths(
         )
     if not 1 <= batch <= LONGEST_SIDE:
         raise ConfigError(f"--batch {shown(batch)} is not valid: give 1 to {LONGEST_SIDE}")
+    if not OPSET <= opset <= NEWEST_OPSET:
+        raise ConfigError(f"--opset {opset} is not valid: give {OPSET} to {NEWEST_OPSET}")
     start_device(device_target, device_id)
     found = read_checkpoint(checkpoint)
     net, state = found.network(), found.state
@@ -114,7 +118,7 @@ def export_widths(
     with exporting(folder) as temporary:
         before = _read_before(folder, source["sha256"])
         models = [
-            _export(net, state, width, one, shape, temporary)
+            _export(net, state, width, one, shape, temporary, opset)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -168,15 +172,16 @@ def _export(
     file_format: str,
     shape: tuple[int | None, ...],
     temporary: Path,
+    opset: int,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
     _check_weights(narrow, width)
     path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
-    graph = to_onnx(narrow)
+    graph = to_onnx(narrow, opset=opset)
     difference = None
     if file_format == "ONNX":
-        onnx.save(to_onnx(narrow, shape), path)
+        onnx.save(to_onnx(narrow, shape, opset), path)
         run = ReferenceEvaluator(graph)
         # The size only stands in the graph's header, and NumPy takes long for large pictures.
         sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]

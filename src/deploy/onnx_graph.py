@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import mindspore  # noqa: F401  before onnx: after it, the process would end by a crash
 import numpy as np
 import onnx
 from mindspore import nn
@@ -20,8 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from src.deploy.onnx_rewrite import convolve_before_shuffle
 from src.models import SlimmableNet
 
-# DepthToSpace has its mode CRD since 11, and ATC reads 11.
-OPSET = 11
+# DepthToSpace has its mode CRD since 11, and ATC reads 11. After 18 operators are used differently.
+OPSET, NEWEST_OPSET = 11, 18
 
 # MindSpore's own cells that a network may use: the operator that does the same, and those of its
 # attributes that the cell holds under the same name.
@@ -53,9 +54,14 @@ class Symbol:
 
 
 class OnnxGraph:
-    """Collects operators and constants."""
+    """Collects operators and constants.
 
-    def __init__(self) -> None:
+    Args:
+        opset: version of the operators.
+    """
+
+    def __init__(self, opset: int = OPSET) -> None:
+        self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
 
@@ -86,6 +92,12 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(operator, names, results, name=name, **attributes))
         return tuple(Symbol(self, result) for result in results)
 
+    def split(self, x: Symbol, sizes: Sequence[int], axis: int) -> tuple[Symbol, ...]:
+        """Part ``x`` along an axis; how many lines each part gets is an input since opset 13."""
+        if self.opset < 13:
+            return self.nodes_of("Split", [x], len(sizes), axis=axis, split=list(sizes))
+        return self.nodes_of("Split", [x, np.array(sizes)], len(sizes), axis=axis)
+
     def _constant(self, value: np.ndarray | float) -> str:
         name = f"constant_{len(self.constants)}"
         whole = isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.integer)
@@ -96,23 +108,28 @@ class OnnxGraph:
 
 
 def to_onnx(
-    net: SlimmableNet, shape: Sequence[int | None] = (None, 3, None, None)
+    net: SlimmableNet,
+    shape: Sequence[int | None] = (None, 3, None, None),
+    opset: int = OPSET,
 ) -> onnx.ModelProto:
-    """Write a plain network (see `extract`) down as an ONNX model, float32, opset 11, checked.
+    """Write a plain network (see `extract`) down as an ONNX model, float32, checked.
 
     Args:
         net: a network at width 1.
         shape: of the input ``lr``, RGB in [0, 255], NCHW; None leaves a side free.
+        opset: version of ONNX's operators, 11 to 18.
 
     Raises:
         TypeError: the network uses a layer of MindSpore that is not known here; give that layer a
             method ``to_onnx``.
     """
-    graph = OnnxGraph()
+    graph = OnnxGraph(opset)
     with _layers_describe_themselves():
         sr = net.construct(Symbol(graph, "lr"))
     graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
     nodes = convolve_before_shuffle(graph.nodes, graph.constants)
+    _write_in_full(nodes, graph.constants)
+    imports = [helper.make_opsetid("", opset)]
     names = ("N", None, "H", "W")
     sides = [name if side is None else side for side, name in zip(shape, names, strict=True)]
     enlarged = [
@@ -127,11 +144,29 @@ def to_onnx(
             graph.constants,
         ),
         producer_name="SlimSR",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=6,  # of opset 11's time, so that old readers take the file
+        opset_imports=imports,
+        # Of the opset's time, so that old readers take the file.
+        ir_version=helper.find_min_ir_version_for(imports),
     )
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _write_in_full(nodes: Sequence[onnx.NodeProto], constants: Sequence[TensorProto]) -> None:
+    """Write the attributes of convolutions that have a default: not every importer knows it."""
+    shapes = {constant.name: list(constant.dims) for constant in constants}
+    for node in nodes:
+        if node.op_type not in ("Conv", "ConvTranspose"):
+            continue
+        kernel = shapes[node.input[1]][2:]
+        defaults = {
+            "kernel_shape": kernel, "pads": [0] * 4, "strides": [1] * 2, "dilations": [1] * 2,
+            "group": 1,
+        }  # fmt: skip
+        given = {attribute.name for attribute in node.attribute}
+        for name, value in defaults.items():
+            if name not in given:
+                node.attribute.append(helper.make_attribute(name, value))
 
 
 @contextmanager

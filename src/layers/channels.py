@@ -42,7 +42,7 @@ class Split(nn.Cell):
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`."""
         sizes = [channels_at(self.first, width), channels_at(self.second, width)]
-        return graph.nodes_of("Split", [x], outputs=2, axis=1, split=sizes)
+        return graph.split(x, sizes, axis=1)
 
 
 class GlobalAveragePool(nn.Cell):

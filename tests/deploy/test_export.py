@@ -291,3 +291,17 @@ def test_results_that_are_no_numbers(tiny, side):
             export_module._compare(huge, 1.0, sometimes, sizes)
     else:
         assert np.isnan(export_module._compare(net, 1.0, sometimes, sizes))
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+def test_the_opset_of_onnx_files(tiny, tmp_path, opset):
+    (file, manifest) = export_widths(tiny[0], [0.25], tmp_path, "ONNX", opset=opset)
+    assert [imported.version for imported in onnx.load(file).opset_import] == [opset]
+    assert read_manifest(manifest.parent).models[0].largest_relative_difference <= 1e-5
+
+
+@pytest.mark.parametrize("opset", [10, 19])
+def test_an_opset_that_is_not_offered(tiny, tmp_path, opset):
+    with pytest.raises(ConfigError, match=f"--opset {opset} is not valid: give 11 to 18"):
+        export_widths(tiny[0], [0.25], tmp_path / "out", "ONNX", opset=opset)
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from src.deploy import extract
 from src.deploy.memory import bytes_per_pixel
-from src.deploy.onnx_graph import OPSET, OnnxGraph, Symbol, to_onnx
+from src.deploy.onnx_graph import NEWEST_OPSET, OPSET, OnnxGraph, Symbol, to_onnx
 from src.deploy.onnx_rewrite import convolve_before_shuffle
 from src.models import create_model, list_models, resolve
 from tests.networks import FORMS, assert_same, one_scale, picture, small
@@ -33,6 +33,36 @@ def test_every_network_gives_the_same_from_onnx(form, scale):
         for shape in ((1, 3, 4, 6), (3, 3, 5, 4)):
             x = picture(*shape)
             assert_same(run(model, x), net(ms.Tensor(x), width).asnumpy())
+
+
+@pytest.mark.parametrize(
+    ("form", "opset"),
+    [
+        *((form, NEWEST_OPSET) for form in SMALL_FORMS),
+        *(("idn", opset) for opset in range(OPSET + 1, NEWEST_OPSET)),  # it has a Split and a Pad
+    ],
+)
+def test_every_network_gives_the_same_in_every_opset(form, opset):
+    net = small(form, one_scale(form))
+    x = picture(1, 3, 4, 6)
+    model = to_onnx(net, opset=opset)
+    assert [imported.version for imported in model.opset_import] == [opset]
+    assert_same(run(model, x), net(ms.Tensor(x)).asnumpy())
+
+
+@pytest.mark.parametrize("form", SMALL_FORMS)
+def test_convolutions_are_written_in_full(form):
+    """OpenCV refuses what has no kernel_shape, though ONNX allows it."""
+    net = small(form, one_scale(form))
+    graph = to_onnx(net).graph
+    weights = {constant.name: list(constant.dims) for constant in graph.initializer}
+    convolutions = [n for n in graph.node if n.op_type in ("Conv", "ConvTranspose")]
+    assert len(convolutions) >= 3
+    for node in convolutions:
+        found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        assert found.keys() == {"kernel_shape", "pads", "strides", "dilations", "group"}
+        assert found["kernel_shape"] == weights[node.input[1]][2:]
+        assert len(found["pads"]) == 4 and len(found["strides"]) == len(found["dilations"]) == 2
 
 
 def test_every_network_is_tried():
