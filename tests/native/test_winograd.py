@@ -31,8 +31,8 @@ def convolvers(tmp_path_factory):
         path = tmp_path_factory.mktemp("winograd") / "winograd.so"
         sources = [HERE / "winograd_only.cc", NATIVE / "winograd.cc"]
         subprocess.run(
-            ["g++", *build._FLAGS, f"-march={machine}", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}",
-             *sources, "-o", path],
+            ["g++", *build._FLAGS, f"-march={machine}", "-Wall", "-Wextra", "-Werror",
+             f"-I{NATIVE}", *sources, "-o", path],
             check=True,
         )  # fmt: skip
         found[machine] = ctypes.CDLL(str(path)).Convolve
