@@ -49,6 +49,10 @@ class DeviceError(SlimSRError):
     """A device or a combination of options that this machine does not offer."""
 
 
+class NativeError(SlimSRError):
+    """Why there are no native operators here."""
+
+
 class OutputError(SlimSRError):
     """A result that cannot be written: no permission, full disk, something in the way."""
 

@@ -13,7 +13,8 @@ from typing import Any
 import mindspore as ms
 from mindspore import ops
 
-from src.native.build import NativeError, load
+from src.errors import NativeError
+from src.native.build import load
 
 logger = logging.getLogger(__name__)
 

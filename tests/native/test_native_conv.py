@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
-import re
 import subprocess
 import sys
 import threading
@@ -252,84 +250,3 @@ def test_an_exported_network_holds_mindspores_operator(tmp_path):
     assert "Conv2D" in kinds and "Custom" not in kinds
     np.testing.assert_allclose(load_mindir(path)(x).asnumpy(), expected, rtol=1e-5, atol=1e-3)
     assert operators.ready(ms.float32, ms.float32)
-
-
-@pytest.mark.parametrize(
-    ("cause", "reason"),
-    [
-        ("switch", "SLIMSR_NATIVE is 0"),
-        ("compiler", "no C\\+\\+ compiler"),
-        ("failure", "false failed"),
-        ("package", "package onednn-cpu-gomp is not installed"),
-        ("platform", "Darwin on arm64"),
-        ("folder", "cannot write .*conv.so"),
-    ],
-)
-def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    if cause == "switch":
-        monkeypatch.setenv("SLIMSR_NATIVE", "0")
-    elif cause == "compiler":
-        monkeypatch.setenv("CXX", "no-such-compiler")
-    elif cause == "failure":
-        monkeypatch.setenv("CXX", "false")
-    elif cause == "package":
-
-        def missing(name):
-            raise build.PackageNotFoundError(name)
-
-        monkeypatch.setattr(build, "distribution", missing)
-    elif cause == "platform":
-        monkeypatch.setattr(build.platform, "system", lambda: "Darwin")
-        monkeypatch.setattr(build.platform, "machine", lambda: "arm64")
-    else:
-        (tmp_path / "slimsr").write_text("in the way")
-    operators.compiled.cache_clear()
-    try:
-        with caplog.at_level(logging.INFO):
-            rng = np.random.default_rng(0)
-            x, weight = noise(rng, 1, 3, 6, 6), noise(rng, 4, 3, 3, 3)
-            for _ in range(2):
-                found = conv2d(x, weight, None, 1).asnumpy()
-    finally:
-        operators.compiled.cache_clear()
-    lines = [record.message for record in caplog.records if "MindSpore's own" in record.message]
-    assert len(lines) == 1
-    assert re.search(reason, lines[0]), lines[0]
-    with operators.switched_off():
-        np.testing.assert_array_equal(found, conv2d(x, weight, None, 1).asnumpy())
-
-
-def test_each_kind_of_processor_has_its_own_library(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "_compile", lambda *arguments: None)
-    paths = [build.build() for _ in range(2)]
-    monkeypatch.setattr(build, "_processor", lambda: "flags : fpu avx2")
-    assert paths[0] == paths[1] != build.build()
-
-
-def test_processes_that_compile_at_once(tmp_path):
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "src.native.build"]
-    started = [
-        subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0]
-    assert [p.name for p in (tmp_path / "slimsr" / "native").rglob("*") if p.is_file()] == [
-        "conv.so"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("asked", "processes", "threads"), [("3", "2", 3), ("", "2", 4), ("", "16", 1), ("no", "", 8)]
-)
-def test_threads_share_the_cores_with_other_processes(asked, processes, threads, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    monkeypatch.setenv("MS_WORKER_NUM", processes)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
-    assert build.threads() == threads

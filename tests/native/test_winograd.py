@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from src.native import build
 
 HERE, NATIVE = Path(__file__).parent, Path(build.__file__).parent
-# Floats to a vector: 4, 8, and what the processor has.
-MACHINES = {"x86-64": set(), "x86-64-v3": {"avx2", "bmi2", "fma"}, "native": set()}
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 
@@ -27,13 +25,14 @@ def convolvers(tmp_path_factory):
     """The compiled functions, by machine."""
     (flags,) = (line.split() for line in build._processor().splitlines() if line[:5] == "flags")
     found = {}
-    for machine in (name for name, needed in MACHINES.items() if needed <= set(flags)):
+    for machine, _, needed in build._MACHINES.values():  # 4, 8, and most floats to a vector
+        if not needed <= set(flags):
+            continue
         path = tmp_path_factory.mktemp("winograd") / "winograd.so"
-        options = [flag for flag in build._FLAGS if not flag.startswith("-march")]
         sources = [HERE / "winograd_only.cc", NATIVE / "winograd.cc"]
         subprocess.run(
-            ["g++", *options, f"-march={machine}", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}",
-             *sources, "-o", path],
+            ["g++", *build._FLAGS, f"-march={machine}", "-Wall", "-Wextra", "-Werror",
+             f"-I{NATIVE}", *sources, "-o", path],
             check=True,
         )  # fmt: skip
         found[machine] = ctypes.CDLL(str(path)).Convolve
