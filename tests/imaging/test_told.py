@@ -1,0 +1,221 @@
+"""Pictures that are not quite what they seem: names, codecs, pages, orientation in XMP alone."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image, PngImagePlugin
+
+from src.errors import ImageError
+from src.imaging import imread, imsize, open_picture, save_strips
+from src.imaging.depth import to_rgb
+from src.imaging.messages import shown
+from tests.imaging.pictures import GREY, RGB, SMOOTH, read_all
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>',
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><tiff:Orientation>6</tiff:Orientation></x:xmpmeta>",
+)
+
+
+def with_xmp(path, xmp: bytes, **options) -> None:
+    if path.suffix == ".png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    elif path.suffix == ".tif":
+        options["tiffinfo"] = {700: xmp}
+    else:
+        options["xmp"] = xmp
+    if path.suffix == ".webp":
+        options["lossless"] = True
+    Image.fromarray(RGB).save(path, **options)
+
+
+@pytest.mark.parametrize("xmp", XMP)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_an_orientation_in_xmp_alone_counts(tmp_path, suffix, xmp):
+    path, plain = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    with_xmp(path, xmp)
+    with_xmp(plain, b"<x/>")
+    expected = np.rot90(read_all(plain), -1)
+    np.testing.assert_array_equal(read_all(path), expected)
+    np.testing.assert_array_equal(imread(path), to_rgb(expected))
+    assert imsize(path) == expected.shape[:2]
+
+
+def test_exif_comes_before_xmp_and_avif_has_its_own_way(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 1
+    with_xmp(tmp_path / "a.jpg", XMP[0], exif=exif)
+    with_xmp(tmp_path / "a.avif", XMP[0])
+    for name in ("a.jpg", "a.avif"):
+        assert imsize(tmp_path / name) == RGB.shape[:2] == imread(tmp_path / name).shape[:2]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tga", "a.txt", "a"])
+def test_content_counts_not_the_name(tmp_path, name):
+    Image.fromarray(SMOOTH).save(tmp_path / "true.jpg")
+    (tmp_path / "true.jpg").rename(tmp_path / name)
+    with Image.open(tmp_path / name) as image:
+        np.testing.assert_array_equal(imread(tmp_path / name), np.asarray(image))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"%PDF-1.7\n", b"<svg/>",
+        b"\x76\x2f\x31\x01",
+        b"#?RADIANCE\n", b"SIMPLE  =                    T", b"8BPS\0\1", b"\xff\x0a", b"qoif",
+        b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"\0\0\1\0",
+        b"BM is a text that goes on and on",
+        b"\0\0\2\0\0\0", b"P8 4 4 255\n", b"RIFF1234AVI LIST", b"MATLAB 5.0 MAT-file",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["png", "tga"])
+def test_other_formats_are_never_tried(tmp_path, data, suffix):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(data + bytes(200))
+    for read in (imread, imsize, open_picture):
+        with pytest.raises(ImageError, match="not a known picture format"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("process", "bits"), [(0xC3, 8), (0xC5, 8), (0xC7, 8), (0xC0, 12), (0xC1, 12), (0xF7, 8)]
+)
+def test_kinds_of_jpeg_that_are_not_decoded(tmp_path, process, bits):
+    file = io.BytesIO()
+    Image.fromarray(SMOOTH).save(file, "JPEG")
+    data = bytearray(file.getvalue())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 1], data[frame + 4] = process, bits
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match="compressed by a codec that is not supported"):
+        imread(tmp_path / "a.jpg")
+
+
+def test_heic_without_a_decoder(tmp_path):
+    data = pyvips.Image.new_from_array(SMOOTH).write_to_buffer(".avif")
+    # The same boxes around what is called HEVC, with a configuration of HEVC's length.
+    old = data.index(b"av1C") - 4
+    size = struct.unpack_from(">I", data, old)[0]
+    config = bytes([1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93, 0xF0, 0, 0xFC, 0xFD, 0xF8, 0xF8])
+    box = struct.pack(">I4s", 32, b"hvcC") + config + bytes([0, 0, 15, 0, 0])
+    heic = bytearray(data[:old] + box + data[old + size :])
+    for kind in (b"ipco", b"iprp", b"meta"):
+        place = heic.index(kind) - 4
+        grown = struct.unpack_from(">I", heic, place)[0] + 32 - size
+        struct.pack_into(">I", heic, place, grown)
+    pixels = data.index(b"mdat") + 4
+    heic = bytes(heic).replace(struct.pack(">I", pixels), struct.pack(">I", pixels + 32 - size), 1)
+    heic = heic.replace(b"av01", b"hvc1").replace(b"ftypavif", b"ftypheic")
+    (tmp_path / "a.heic").write_bytes(heic)
+    try:
+        imread(tmp_path / "a.heic")
+    except ImageError as error:
+        if "HEVC" in str(error):  # where libvips can decode it, the pixels are damaged instead
+            assert "compressed by a codec that is not supported" in str(error)
+    else:
+        raise AssertionError("read what is no HEVC")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "avif", "tif"])
+def test_the_first_page_is_taken_and_that_is_said(tmp_path, caplog, suffix):
+    path = tmp_path / f"a.{suffix}"
+    first, second = (Image.fromarray(np.full((20, 30, 3), v, np.uint8)) for v in (50, 200))
+    options = {"quality": 100} if suffix == "avif" else {}
+    first.save(path, save_all=True, append_images=[second], **options)
+    for _ in range(2):
+        assert np.abs(imread(path).astype(int) - 50).max() <= 3
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(said) == 1 and str(path) in said[0]
+    assert ("of an animation" if suffix == "avif" else "the first of 2") in said[0]
+
+
+def text_and_gamma() -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", struct.pack(">I", 100000))
+    info.add_text("Title", "plain")
+    info.add_text("Author", "Jos\xe9")
+    info.add_text("Long", "much " * 500, zip=True)
+    info.add_itxt("Prompt", "\u732b, 4k", "zh")
+    info.add_text("Raw profile type exif", "\nexif\n 4\n00000000")
+    return info
+
+
+def test_text_and_gamma_of_a_png_stay_in_a_png(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=text_and_gamma(), dpi=(300, 300))
+    for turn in ("a", "b"):  # also of an enlargement's enlargement
+        with open_picture(tmp_path / f"{turn}.png") as picture:
+            pixels = picture.read(picture.height)
+            np.testing.assert_array_equal(pixels, RGB)  # gamma is not applied
+            target = tmp_path / f"{chr(ord(turn) + 1)}.png"
+            save_strips(target, *RGB.shape, np.uint8, [pixels], picture.metadata)
+    for name in ("b.png", "c.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.info["Title"] == "plain" and image.info["Author"] == "Jos\xe9"
+            assert image.info["Long"] == "much " * 500 and image.info["Prompt"] == "\u732b, 4k"
+            assert image.info["gamma"] == 1 and "Raw profile type exif" not in image.info
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            np.testing.assert_array_equal(np.asarray(image), RGB)
+
+
+def test_damaged_chunks_are_left_behind(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png", pnginfo=text_and_gamma())
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[data.index(b"tEXtTitle") + 12] ^= 1
+    (tmp_path / "a.png").write_bytes(data)
+    with open_picture(tmp_path / "a.png") as picture:
+        assert b"Title" not in picture.metadata.png_chunks
+        assert b"Author" in picture.metadata.png_chunks
+        np.testing.assert_array_equal(picture.read(picture.height)[..., 0], GREY)
+
+
+def test_a_forged_jpeg_is_not_decoded_for_hours(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(SMOOTH).save(file, "JPEG")
+    data = bytearray(file.getvalue())
+    struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, 65500, 65500)
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match="bytes cannot hold 65500x65500"):
+        open_picture(tmp_path / "a.jpg")
+    Image.new("L", (3000, 3000), 255).save(tmp_path / "white.jpg", optimize=True, progressive=True)
+    assert (imread(tmp_path / "white.jpg") == 255).all()
+
+
+def test_a_long_header_of_a_jpeg(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[:2] + (b"\xff\xe5\xff\xff" + bytes(65533)) * 8 + data[2:])
+    assert imsize(tmp_path / "a.jpg") == RGB.shape[:2]
+
+
+def test_only_the_damaged_picture_is_blamed(tmp_path, caplog):
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "JPEG")
+    whole = file.getvalue()
+    names = []
+    for i in range(24):
+        hole = whole[:9000] + whole[-2:] if i % 3 == 0 else whole
+        names.append(tmp_path / f"{'bad' if i % 3 == 0 else 'good'}{i}.jpg")
+        names[-1].write_bytes(hole)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(imread, names))
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert len(caplog.records) == 8 and "good" not in said
+
+
+def test_names_are_shown_escaped(tmp_path):
+    path = tmp_path / "a\nb\x1b[31m \u56fe\udcff.png"
+    path.write_bytes(b"")
+    with pytest.raises(ImageError) as told:
+        imread(path)
+    assert r"a\nb\x1b[31m " in str(told.value) and "\u56fe\\udcff.png" in str(told.value)
+    assert shown("plain \u56fe.png") == "plain \u56fe.png"
