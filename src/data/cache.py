@@ -18,8 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from src.cache_folder import cache_folder
-from src.data.folders import Pair
-from src.data.sizes import misfit
+from src.data.pairs import Pair, misfit
 from src.errors import DataError, ImageError, OutputError
 from src.files import writing
 from src.imaging import imread, imresize

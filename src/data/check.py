@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from src.data.folders import Pair, raise_problems
+from src.data.pairs import Pair, raise_problems
 
 logger = logging.getLogger(__name__)
 

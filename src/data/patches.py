@@ -9,7 +9,7 @@ import numpy as np
 
 from src.data.cache import PictureCache
 from src.data.check import check_pairs
-from src.data.folders import Pair
+from src.data.pairs import Pair
 from src.errors import DataError
 
 _ORDER, _SAMPLE = 1, 2  # keep the random streams of permutations and of patches apart
