@@ -204,7 +204,8 @@ def _parts(root: Path, split: str) -> list[FoundSet]:
     """The sets of a folder that make up one split, none where names tell of no set."""
     sets = sets_in(root)
     if not sets:
-        inner = {folder: found for folder in subfolders(root) if (found := sets_in(folder))}
+        readable = [f for f in subfolders(root) if os.access(f, os.R_OK | os.X_OK)]
+        inner = {folder: found for folder in readable if (found := sets_in(folder))}
         splits = {folder: split_of(folder.name) for folder in inner}
         if any(splits.values()):
             inner = {folder: found for folder, found in inner.items() if splits[folder] == split}
@@ -239,12 +240,16 @@ def _sets_below(root: Path) -> list[Path]:
     except DataError:  # a folder of LR pictures, perhaps beside good sets
         if not any(_is_set(folder) for folder in subfolders(root)):
             raise
-    folders = [folder for folder in subfolders(root) if _is_set(folder) or pictures_in(folder)]
-    for folder in folders:
-        if (folder / RECORD).exists():
-            logger.warning("%s is left out: it holds results (%s)", folder, RECORD)
+    folders = [folder for folder in subfolders(root) if _may_be_set(folder)]
     folders = [folder for folder in folders if not (folder / RECORD).exists()]
     return sorted(folders, key=lambda path: natural(path.name))
+
+
+def _may_be_set(folder: Path) -> bool:
+    try:
+        return bool(sets_in(folder) or pictures_in(folder))
+    except DataError:
+        return True  # find_pairs says what is wrong with it
 
 
 def _is_set(folder: Path) -> bool:
