@@ -10,20 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from src.data.folders import Pair, raise_problems
+from src.data.pairs import Pair, raise_problems
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 100  # pictures, where there is no terminal for a progress bar
 
 
-def check_pairs(pairs: Sequence[Pair], problem: Callable[[Pair], str | None], doing: str) -> None:
+def check_pairs(
+    pairs: Sequence[Pair],
+    problem: Callable[[Pair], str | None],
+    doing: str,
+    remedy: Callable[[], str] = lambda: "replace or remove them",
+) -> None:
     """Call `problem` for every pair, in several threads: decoding releases Python's lock.
 
     Args:
         pairs: The pictures.
         problem: Returns what is wrong with a pair, None where nothing is.
         doing: What is done with the pictures, such as "prepared"; for the progress.
+        remedy: Called after all pictures, if there are problems; returns what to do about them.
 
     Raises:
         DataError: Some pair has a problem; all of them in one line.
@@ -41,4 +47,5 @@ def check_pairs(pairs: Sequence[Pair], problem: Callable[[Pair], str | None], do
         except BaseException:  # full disk or Ctrl-C: do not decode the rest first
             pool.shutdown(cancel_futures=True)
             raise
-    raise_problems(problems, total, "replace or remove them")
+    if problems:
+        raise_problems(problems, total, remedy())

@@ -72,6 +72,12 @@ class LrFolder:
     scale: int | None
     sub: bool
 
+    @property
+    def description(self) -> str:
+        """Such as "unknown x4"."""
+        scale = "LR" if self.scale is None else f"x{self.scale}"
+        return f"{self.kind} {scale}".strip() + (" of sub-images" if self.sub else "")
+
 
 @dataclass(frozen=True)
 class FoundSet:

@@ -9,7 +9,7 @@ import numpy as np
 
 from src.data.cache import PictureCache
 from src.data.check import check_pairs
-from src.data.folders import Pair
+from src.data.pairs import Pair
 from src.errors import DataError
 
 _ORDER, _SAMPLE = 1, 2  # keep the random streams of permutations and of patches apart
@@ -60,7 +60,8 @@ class PatchDataset:
         self.scale, self.patch, self.augment, self.seed = scale, patch, augment, seed
         self._cache = PictureCache(cache_dir)
         self._orders: dict[int, np.ndarray] = {}
-        check_pairs(self.pairs, self._problem, "prepared")
+        self._small: list[int] = []  # shorter sides of the pictures that are too small
+        check_pairs(self.pairs, self._problem, "prepared", self._remedy)
 
     def __len__(self) -> int:
         """Samples of an epoch: the number of pictures."""
@@ -116,15 +117,15 @@ class PatchDataset:
         if n < 0:
             raise ValueError(f"sample numbers start at 0, got {n}")
         epoch, position = divmod(n, len(self.pairs))
-        lr, hr = self._cache.pair(self.pairs[self._order(epoch)[position]], self.scale)
+        lr, hr = self._cache.find(self.pairs[self._order(epoch)[position]], self.scale)
         random = np.random.default_rng((self.seed, _SAMPLE, n))
         size = self.patch // self.scale
         y = int(random.integers(lr.shape[0] - size + 1))
         x = int(random.integers(lr.shape[1] - size + 1))
         flips = int(random.integers(8)) if self.augment else 0
         return (
-            _cut(lr, y, x, size, flips),
-            _cut(hr, y * self.scale, x * self.scale, self.patch, flips),
+            _turned(lr.crop(y, x, size, size), flips),
+            _turned(hr.crop(y * self.scale, x * self.scale, self.patch, self.patch), flips),
         )
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -137,19 +138,28 @@ class PatchDataset:
             self._orders[epoch] = random.permutation(len(self.pairs))
         return self._orders[epoch]
 
+    def _remedy(self) -> str:
+        if not self._small:
+            return "replace or remove them"
+        # Pictures without HR are cut in LR pixels: their patch is not data.patch.
+        fitting = f" to {min(self._small)} or less" if self.scale > 1 else " to less"
+        return f"replace or remove them, or set data.patch{fitting}"
+
     def _problem(self, pair: Pair) -> str | None:
         try:
-            _, hr = self._cache.pair(pair, self.scale)
+            lr, _ = self._cache.find(pair, self.scale)
         except DataError as error:
             return f"{pair.name} ({error})"
-        if min(hr.shape[:2]) < self.patch:
-            return f"{pair.name} ({hr.shape[0]}x{hr.shape[1]}, smaller than the patch {self.patch})"
+        height, width = (side * self.scale for side in lr.shape[:2])
+        if min(height, width) < self.patch:
+            self._small.append(min(height, width))
+            return f"{pair.name} ({height}x{width}, smaller than the patch {self.patch})"
         return None
 
 
-def _cut(img: np.ndarray, y: int, x: int, size: int, flips: int) -> np.ndarray:
-    """Crop (H, W, 3) and turn it by the three bits of `flips`; a view (3, size, size)."""
-    patch = img[y : y + size, x : x + size].transpose(2, 0, 1)
+def _turned(patch: np.ndarray, flips: int) -> np.ndarray:
+    """Turn (size, size, 3) by the three bits of `flips`; a view (3, size, size)."""
+    patch = patch.transpose(2, 0, 1)
     if flips & 1:
         patch = patch[:, :, ::-1]
     if flips & 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -282,3 +284,25 @@ def test_the_cases(shared, name):
     if name == "DIV2Kx8":
         with pytest.raises(DataError, match=r"no LR pictures for x4 in .* which has x8"):
             find_pairs(root, 4)
+
+
+def test_an_unreadable_folder_ends_nothing_else(tmp_path, monkeypatch):
+    root = tree(tmp_path / "sets", "Set5/HR/a.png@1 Set5/LR/a.png@2 closed/b.png@1")
+    alone = tree(tmp_path / "alone", "open/a.png@1 closed/b.png@1")
+    scandir, access = os.scandir, os.access
+
+    def refusing(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "closed" not in str(path) and access(path, mode)
+    )
+    problems = {}
+    assert list(find_sets(root, 2, problems=problems)) == ["Set5"]
+    assert "Permission denied" in str(problems["closed"])
+    assert [pair.name for pair in find_pairs(alone, 2)] == ["open/a"]
+    with pytest.raises(DataError, match="cannot read the folder"):
+        find_pairs(root / "closed", 2)

@@ -144,6 +144,16 @@ def test_all_unusable_pictures_are_in_one_line(tmp_path):
         make(pairs[7:])
 
 
+def test_a_patch_that_fits_is_advised(pairs, tmp_path):
+    imwrite(tmp_path / "HR" / "small.png", np.zeros((20, 40, 3), np.uint8))
+    imwrite(tmp_path / "LR" / "small.png", np.zeros((6, 13, 3), np.uint8))
+    with pytest.raises(DataError, match=r"the patch 21.*set data\.patch to 18 or less$"):
+        PatchDataset(find_pairs(tmp_path, SCALE), SCALE, 21, "memory")
+    assert len(PatchDataset(find_pairs(tmp_path, SCALE), SCALE, 18, "memory")) == 6
+    with pytest.raises(DataError, match=r"set data\.patch to less$"):
+        PatchDataset([Pair("a", tmp_path / "LR/small.png", None)], 1, 7, "memory")
+
+
 def test_progress_goes_to_the_log(pairs, caplog):
     with caplog.at_level("INFO"):
         make(pairs)

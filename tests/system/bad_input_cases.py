@@ -31,7 +31,7 @@ CASES = [
     ("train", "--data_path text", "text/a.png", "not a known picture format"),
     ("train", "--data_path truncated", "truncated/a.png", "replace or remove"),
     ("train", "--data_path zero", "zero/a.png", "the file is empty"),
-    ("train", "--data_path small", "12x60, smaller than the patch 16"),
+    ("train", "--data_path small", "12x60, smaller than the patch 16", "data.patch to 12"),
     ("train", "--data_path pixel", "less than one LR pixel"),
     ("train", "--data_path unequal", "3 pictures in unequal/HR", "2 in", "HR without LR: 2"),
     ("train", "--data_path misfit", "HR 40x40, LR 15x15, expected LR 20x20"),

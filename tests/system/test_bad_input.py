@@ -267,7 +267,7 @@ def test_disk_that_is_full_while_preparing(world, disk, monkeypatch, capfd):
     cache = disk("size=12k") / "cache"
     argv = f"--set data.cache_dir={cache}"
     refused_by_disk(capfd, "train", argv, "picture cache: cannot write")
-    assert all(path.suffix == ".npy" for path in cache.iterdir())
+    assert all(path.suffix == ".rgb" for path in cache.iterdir())
     assert not (world / "new").exists()
 
 

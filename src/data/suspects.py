@@ -1,4 +1,4 @@
-"""Sizes of HR and LR pictures: which belong together, and which only look as if they did not."""
+"""Pictures that look like LR where HR is expected."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from src.data.layouts import known_layouts, role_of, role_of_file, scale_of
+from src.data.pairs import misfit
 from src.errors import DataError
 from src.imaging import imsize
+from src.imaging.listing import subfolders
 
 _NAMES = 8  # names of which the sizes are looked at, and folders that they are looked for in
 _FOLDERS = 64
@@ -20,24 +23,66 @@ _VERSION = re.compile(
 )
 
 
-def misfit(hr_size: tuple[int, int], lr_size: tuple[int, int], scale: int) -> str | None:
-    """Say why an LR picture cannot come from an HR picture, None if it can.
-
-    HR may exceed scale * LR by less than `scale` on the bottom and the right: the part that is cut
-    off before shrinking.
+def looks_like_lr(folder: Path, found: dict[str, Path], sure: bool) -> str | None:
+    """Return the first name that tells of LR pictures, None if there is none.
 
     Args:
-        hr_size: (height, width).
-        lr_size: (height, width).
-        scale: Enlargement.
+        folder: Pictures that are to be HR.
+        found: They by name.
+        sure: Whether names say that this is HR, or the user; then only folders and files within
+            tell otherwise.
     """
-    if all(0 <= h - scale * low < scale for h, low in zip(hr_size, lr_size, strict=True)):
+    for path in found.values():
+        part = lr_part(path.relative_to(folder).parent)
+        role = role_of_file(path.stem)
+        if part or (role and not role[1]):
+            return part or path.name
+    if sure:
         return None
-    sizes = f"HR {hr_size[0]}x{hr_size[1]}, LR {lr_size[0]}x{lr_size[1]}"
-    return f"{sizes}, expected LR {hr_size[0] // scale}x{hr_size[1] // scale} at x{scale}"
+    part = lr_part(Path(folder.resolve().name))
+    if part:
+        return part
+    if all(re.search(r"[^\W_]x[2-8][mdw]?\d?$", name) for name in found):
+        return next(iter(found.values())).name
+    return None
 
 
-def smaller_versions(pictures: Sequence[Path], scale: int) -> tuple[Path, Path, int] | None:
+def lr_part(folder: Path) -> str | None:
+    """The part of a path that names LR pictures."""
+    for part in folder.parts:
+        role = role_of(part)
+        if scale_of(part) or (role and not role.hr):
+            return part
+    return None
+
+
+def refuse_smaller_versions(root: Path, pictures: Sequence[Path], scale: int) -> None:
+    """Raise DataError where some of the pictures have the sizes of LR versions of others."""
+    versions = _smaller_versions(pictures, scale)
+    if versions:
+        large, small, ratio = (
+            path.relative_to(root) if isinstance(path, Path) else path for path in versions
+        )
+        raise DataError(
+            f"{small} in {root} looks like LR (x{ratio}) of {large}, but their names tell of no "
+            f"layout; rename the folders or files, or move LR elsewhere; {known_layouts()}"
+        )
+
+
+def lr_beside(folder: Path) -> str | None:
+    """Name a folder of LR pictures beside a folder of HR pictures."""
+    here = folder.resolve()
+    own = role_of(here.name)
+    stem = own.stem if own and own.hr else here.name.lower()
+    try:
+        others = subfolders(here.parent)
+    except DataError:
+        return None
+    roles = [(other, role) for other in others if (role := role_of(other.name))]
+    return next((str(o) for o, role in roles if not role.hr and role.stem == stem), None)
+
+
+def _smaller_versions(pictures: Sequence[Path], scale: int) -> tuple[Path, Path, int] | None:
     """Find pictures that look like LR versions of others: equal names, sizes of 1/2, 1/3, ...
 
     Names are equal but for endings such as x2 or _low. A few sizes are looked at; most of them must
