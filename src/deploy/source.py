@@ -12,7 +12,7 @@ import numpy as np
 from src.deploy.manifest import NAME, Manifest, ModelFile, find_model, read_manifest, read_model
 from src.deploy.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
 from src.engine.msrun import under_msrun
-from src.errors import ConfigError, WeightsError
+from src.errors import ConfigError, WeightsError, shown_name
 
 if TYPE_CHECKING:
     from src.engine.distributed import World
@@ -171,7 +171,11 @@ def load_model(
     data = read_model(folder, model)
     if model.format == "ONNX":
         _check_onnx(data, path)
-        runtime = OpenVinoRuntime(data, precision, fixed, threads)
+        try:
+            runtime = OpenVinoRuntime(data, precision, fixed, threads)
+        except WeightsError as error:  # which does not know the file
+            raise WeightsError(f"{path}: {error}") from error
+        _check_ends(runtime, model, path)
     else:
         from src.deploy.mindir import load_mindir
 
@@ -187,6 +191,26 @@ def _check_onnx(data: bytes, path: Path) -> None:
     """
     if not data.startswith(b"\x08"):  # field 1 of the model, its version, a number
         raise WeightsError(f"{path} cannot be read as ONNX: export it again")
+    if b"\n\x08location" in data:  # the key of a tensor that stands in a file of its own
+        raise WeightsError(
+            f"{path} has weights outside of it, which no checksum covers: export it again"
+        )
+
+
+def _check_ends(runtime: OpenVinoRuntime, model: ModelFile, path: Path) -> None:
+    """Refuse an ONNX that has not the one input that its manifest describes, and one output."""
+    compiled = runtime.request.get_compiled_model()
+    found = [
+        f"{end.get_any_name()} {end.get_element_type().get_type_name()} {end.get_partial_shape()}"
+        for end in (*compiled.inputs, *compiled.outputs)
+    ]
+    ends = (len(compiled.inputs), len(compiled.outputs))
+    if ends != (1, 1) or not found[0].startswith(f"{model.input.name} f32 "):
+        raise WeightsError(
+            f"{path} has other inputs and outputs ({shown_name(', '.join(found))}) than one input "
+            f"{model.input.name} of float32 and one output: its {NAME} is of another one; export "
+            "again"
+        )
 
 
 def _check_enlarges(runtime: Runtime, scale: int, size: tuple[int, int, int], path: Path) -> None:
@@ -196,7 +220,8 @@ def _check_enlarges(runtime: Runtime, scale: int, size: tuple[int, int, int], pa
     try:
         found = runtime.run(np.zeros((number, 3, height, width), np.float32))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())[:160]
+        lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1][:160] if lines else type(error).__name__
         raise WeightsError(
             f"{path} does not take a float32 input (N, 3, H, W) as {NAME} says ({reason}): export "
             "it again"
