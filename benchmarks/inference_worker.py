@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from workers import serve
 
 
 def openvino_engine(model: str, batch: np.ndarray, precision: str) -> Callable[[], np.ndarray]:
-    import openvino
+    from src.deploy.openvino_module import import_openvino
 
+    openvino = import_openvino()
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True)[0]

@@ -131,7 +131,10 @@ def _numpy_matmul() -> Callable[[], object]:
 
 
 def _openvino_matmul() -> Callable[[], object]:
-    import openvino
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from src.deploy.openvino_module import import_openvino
+
+    openvino = import_openvino()
     from openvino import opset13
 
     side = opset13.parameter([MATRIX, MATRIX], np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mindspore  # noqa: F401  before onnx: after it, the process would end by a crash
 import onnx
 
 _SIDE = 32  # of the picture that shapes are computed for; they grow with its area

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mindspore  # noqa: F401  before onnx: after it, the process would end by a crash
 import numpy as np
 import onnx
 from onnx import numpy_helper

@@ -7,16 +7,14 @@ where it is used, so that an ONNX file runs without it.
 from __future__ import annotations
 
 import abc
-import ctypes
-import importlib.util
+import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.deploy.openvino_module import import_openvino, openvino_installed, signal_stack_kept
 from src.errors import ConfigError, DeviceError, WeightsError
 
 if TYPE_CHECKING:
@@ -24,6 +22,9 @@ if TYPE_CHECKING:
 
 # A shape that comes back this often is worth a compiled graph, which takes a few seconds.
 WORTH_COMPILING = 3
+# Graphs at most: they stay in memory, some 10 MB each.
+_MOST_COMPILED = 8
+_MOST_COUNTED = 1000  # shapes
 
 
 class Runtime(abc.ABC):
@@ -39,7 +40,8 @@ class Runtime(abc.ABC):
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Map (N, 3, H, W) to (N, 3, H*scale, W*scale), float32, RGB in [0, 255].
 
-        The result may be overwritten by the next run, and may be changed by the caller.
+        The result may be changed by the caller. Its memory is gone with the next run: what must
+        stay is to be copied.
 
         Raises:
             MemoryError: there is too little memory for a batch of this size.
@@ -64,21 +66,35 @@ class MindSporeRuntime(Runtime):
         from src.native.operators import one_by_one
 
         self.cell, self.fixed = cell, fixed
-        as_it_is = isinstance(cell, nn.GraphCell) or one_by_one()
-        self.compiled = cell if as_it_is else ms.jit(cell.construct)
+        graph = isinstance(cell, nn.GraphCell)
+        if graph and fixed is None and ms.get_context("device_target") == "CPU":
+            # One graph for all sizes; else each size is compiled, and stays in memory. So do the
+            # kernels of each size, unless oneDNN is told to keep none.
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+            cell.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.float32))
+        self.compiled = cell if graph or one_by_one() else ms.jit(cell.construct)
         self.seen: Counter[tuple[int, ...]] = Counter()
+        self.often: set[tuple[int, ...]] = set()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         import mindspore as ms
 
-        self.seen[batch.shape] += 1
-        often = self.seen[batch.shape] >= WORTH_COMPILING
+        run = self.compiled if self._comes_often(batch.shape) else self.cell
         try:
-            return (self.compiled if often else self.cell)(ms.Tensor(batch)).asnumpy()
+            return run(ms.Tensor(batch)).asnumpy()
         except RuntimeError as error:
             _raise_if_memory(error)
             raise
+
+    def _comes_often(self, shape: tuple[int, ...]) -> bool:
+        if shape not in self.often and len(self.often) < _MOST_COMPILED:
+            if len(self.seen) >= _MOST_COUNTED:
+                self.seen.clear()
+            self.seen[shape] += 1
+            if self.seen[shape] >= WORTH_COMPILING:
+                self.often.add(shape)
+        return shape in self.often
 
 
 class OpenVinoRuntime(Runtime):
@@ -110,15 +126,19 @@ class OpenVinoRuntime(Runtime):
                 "the runtime openvino is not installed: pip install -r requirements-openvino.txt, "
                 "or give --runtime mindspore"
             )
-        import openvino
-
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+            # Of kernels for input sizes, which would grow with every new size of a picture. The
+            # last ones are kept anyway, and making them again takes no time that can be measured.
+            "CPU_RUNTIME_CACHE_CAPACITY": "0",
+        }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        core = openvino.Core()
+        core = import_openvino().Core()
         try:
             read = core.read_model(model if isinstance(model, bytes) else str(model))
-            with _signal_stack_kept():
+            with signal_stack_kept():
                 compiled = core.compile_model(read, "CPU", options)
         except RuntimeError as error:
             _raise_if_memory(error)
@@ -136,37 +156,6 @@ class OpenVinoRuntime(Runtime):
         except RuntimeError as error:
             _raise_if_memory(error)
             raise
-
-
-class _SignalStack(ctypes.Structure):
-    """The C library's stack_t."""
-
-    _fields_: ClassVar = [
-        ("start", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("size", ctypes.c_size_t),
-    ]
-
-
-@contextmanager
-def _signal_stack_kept() -> Iterator[None]:
-    """Undo that OpenVINO gives this thread a stack for signals.
-
-    It frees that stack with the model, and the next Ctrl-C, which Python handles on it, would end
-    the process by a segmentation fault.
-    """
-    before = _SignalStack()
-    library = ctypes.CDLL(None)
-    library.sigaltstack(None, ctypes.byref(before))
-    try:
-        yield
-    finally:
-        library.sigaltstack(ctypes.byref(before), None)
-
-
-def openvino_installed() -> bool:
-    """Tell whether the optional dependency is there."""
-    return importlib.util.find_spec("openvino") is not None
 
 
 def choose_runtime(asked: str, device_target: str, file_format: str | None = None) -> str:
