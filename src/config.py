@@ -172,7 +172,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
                 raise ConfigError(
                     f"{above} = {options!r} is not valid: expected keys below {above}"
                 )
-        options[name] = _parse_yaml(text, f"the value of {keys}")
+        # A path with bytes that are no text in this locale is no YAML either: taken as it is.
+        plain = any("\udc80" <= letter <= "\udcff" for letter in text)
+        options[name] = text if plain else _parse_yaml(text, f"the value of {keys}")
     return build_config(values)
 
 

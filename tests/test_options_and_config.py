@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 
+import train as train_script
 from src.config import TrainConfig, build_config, load_config, read_yaml
 from src.engine.comparison import read_comparison
 from src.errors import ConfigError, RegistryError
@@ -221,3 +224,14 @@ def test_build_options_checks_without_a_configuration():
     assert build_options(TrainConfig, {"lr": "1e-4", "steps": "10"}, "train").lr == 1e-4
     with pytest.raises(ConfigError, match=r"unknown key here\.lrr: did you mean 'lr'"):
         build_options(TrainConfig, {"lrr": 1}, "here")
+
+
+@pytest.mark.parametrize("name", [b"b\xc3\xa4ume", b"\xff: [", b'a"\\\xff\n'])
+def test_paths_that_are_no_text_in_this_locale(name, capsys):
+    path = os.fsdecode(name)
+    if path.isprintable():  # as Python reads it where LC_ALL says ASCII
+        path = name.decode("ascii", "surrogateescape")
+    assert load_config(overrides=[f"data.train={path}"]).data.train == path
+    assert train_script.main(["--data_path", path, "--show_config"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["data"]["train"] == path

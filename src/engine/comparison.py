@@ -153,10 +153,8 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     path = run.path / "result.json"
     asked = {"config": config.to_dict(), "test": [str(folder) for folder in test]}
     asked = json.loads(json.dumps(asked))  # as it is read back: tuples are lists
-    if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        if saved["asked"] == asked:
-            return saved
+    if (saved := _saved(path)).get("asked") == asked:
+        return saved
     _train(config)
     checkpoint = run.best if run.best.exists() else run.last
     width = min(read_state(checkpoint).widths)
@@ -180,6 +178,17 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     }
     write_json(path, result)
     return result
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    """Return an earlier result; an empty one where there is none, or none that can be read."""
+    if not path.is_file():
+        return {}
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return saved if isinstance(saved, dict) else {}
 
 
 def _brief(score: Mapping[str, Any]) -> dict[str, float]:
