@@ -20,7 +20,9 @@ FLAGS = {
 
 def _quoted(value: str | int) -> str:
     """Write a value as YAML reads it; repr() would do so but for backslashes and newlines."""
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # Bytes of a path that are no text in this locale are written as YAML takes them, \\udcXX.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -128,10 +128,11 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = 1
     except Exception as error:
         code = _unexpected(error)
-    try:
-        sys.stdout.flush()
-    except OSError:  # said already; Python would try once more when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # said already; Python would try once more when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 

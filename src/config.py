@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -177,12 +176,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
                 raise ConfigError(
                     f"{above} = {shown(options)} is not valid: expected keys below {above}"
                 )
-        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ConfigError(
-                f"{keys} = {shown(text)} holds bytes that are no {sys.getfilesystemencoding()}: "
-                "set PYTHONUTF8=1 where the locale is C, or give a name in UTF-8"
-            )
-        options[name] = _parse_yaml(text, f"the value of {shown_name(keys)}")
+        # A path with bytes that are no text in this locale is no YAML either: taken as it is.
+        plain = any("\udc80" <= letter <= "\udcff" for letter in text)
+        options[name] = text if plain else _parse_yaml(text, f"the value of {shown_name(keys)}")
     return build_config(values)
 
 

@@ -27,6 +27,7 @@ from src.errors import ConfigError, SlimSRError, did_you_mean
 from src.files import make_folder, write_json, write_text
 from src.methods import METHODS
 from src.options import STRICT, build_options
+from src.reading import read_json
 from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
@@ -154,10 +155,8 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     path = run.path / "result.json"
     asked = {"config": config.to_dict(), "test": [str(folder) for folder in test]}
     asked = json.loads(to_json(asked))  # as it is read back: tuples are lists
-    if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        if saved["asked"] == asked:
-            return saved
+    if (saved := _saved(path)).get("asked") == asked:
+        return saved
     _train(config)
     checkpoint = run.best if run.best.exists() else run.last
     width = min(read_state(checkpoint).widths)
@@ -181,6 +180,17 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     }
     write_json(path, result)
     return result
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    """Return an earlier result; an empty one where there is none, or none that can be read."""
+    if not path.is_file():
+        return {}
+    try:
+        saved = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return saved if isinstance(saved, dict) else {}
 
 
 def _brief(score: Mapping[str, Any]) -> dict[str, Any]:

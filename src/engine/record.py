@@ -85,7 +85,7 @@ class RunFolder:
     def rows(self) -> list[dict[str, Any]]:
         """Return the log; what is no row is ignored: a killed process may leave half a line."""
         rows = []
-        if self.log.exists():
+        if self.log.is_file():
             for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     rows.append(json.loads(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from src.engine.distributed import World, start_device
 from src.engine.record import RunFolder
 from src.engine.trainer import Trainer
 from src.errors import ConfigError, did_you_mean
+from src.files import make_folder
+from src.locks import locked
 from src.methods import Batch, Method, create_method
 
 logger = logging.getLogger(__name__)
@@ -44,25 +47,38 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     world = start_device(options.device_target, options.device_id, options.compiles)
     method = make_method(config, world)
     folders = [*(run.path / name for name in method.stages[:-1]), run.path]
-    first = _first_to_do(folders) if resume else 0
-    if not resume:
-        for folder in folders[:-1]:
-            RunFolder(folder).check(resume)
-    done = {}
-    for index, (name, folder) in enumerate(zip(method.stages, folders, strict=True)):
-        if index >= first:
-            if index:
-                ms.set_seed(
-                    config.train.seed + index
-                )  # the start of a stage is that of a resumed run
-            stage = method.stage(name, done)
-            if len(folders) > 1:
-                logger.info("stage %s (%d of %d)", name, index + 1, len(folders))
-            state = Trainer(config, world, name, stage, folder).run(resume)
-            world.barrier()  # the next stage reads what rank 0 has written
-        if folder != run.path:
-            found = RunFolder(folder)
-            done[name] = read_trained(found.best if found.best.exists() else found.last)
+    with contextlib.ExitStack() as hold:
+
+        def claim() -> None:
+            """Keep other runs out, and see once more what they may have left since."""
+            if world.is_main:
+                hold.enter_context(locked(make_folder(run.path), "give another --run_dir"))
+            for folder in () if resume else folders:
+                RunFolder(folder).check(resume)
+
+        claimed = run.path.is_dir()
+        if claimed:
+            claim()
+        first = _first_to_do(folders) if resume else 0
+        done = {}
+        for index, (name, folder) in enumerate(zip(method.stages, folders, strict=True)):
+            if index >= first:
+                if index:
+                    ms.set_seed(
+                        config.train.seed + index
+                    )  # the start of a stage is that of a resumed run
+                stage = method.stage(name, done)
+                if len(folders) > 1:
+                    logger.info("stage %s (%d of %d)", name, index + 1, len(folders))
+                trainer = Trainer(config, world, name, stage, folder)
+                if not claimed:  # a folder is made once nothing is wrong with anything
+                    claim()
+                    claimed = True
+                state = trainer.run(resume)
+                world.barrier()  # the next stage reads what rank 0 has written
+            if folder != run.path:
+                found = RunFolder(folder)
+                done[name] = read_trained(found.best if found.best.exists() else found.last)
     return state
 
 

@@ -23,6 +23,7 @@ from src.engine.step import TrainOneStep
 from src.engine.trainer import Stopped, Trainer
 from src.errors import ConfigError, OutputError, WeightsError
 from src.imaging import imwrite
+from src.locks import locked
 from src.models.weights import read_arrays
 
 CSD = {
@@ -478,3 +479,31 @@ def test_what_training_gives_can_start_another_run(make):
         started = dict(trainer.net.parameters_and_names())[name]
         np.testing.assert_array_equal(started.asnumpy(), parameter.asnumpy())
     load_weights(trainer.net, path)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_another_run_holds(make, resume, tmp_path):
+    config = make()
+    (tmp_path / "run").mkdir()
+    with (
+        locked(tmp_path / "run", ""),
+        pytest.raises(OutputError, match=r"run is in use by another process: .* --run_dir"),
+    ):
+        train(config, resume)
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_a_run_that_ended_while_this_one_began(make, monkeypatch, tmp_path):
+    """Between the first look at a new folder and its lock another run may come and go."""
+    config = make(steps=1)
+    begin = Trainer.__init__
+
+    def slow(self, *args):
+        begin(self, *args)
+        os.makedirs(config.run.dir)
+        (tmp_path / "run" / "last.ckpt").write_bytes(b"of another run")
+
+    monkeypatch.setattr(Trainer, "__init__", slow)
+    with pytest.raises(OutputError, match="already holds a run: add --resume"):
+        train(config)
+    assert (tmp_path / "run" / "last.ckpt").read_bytes() == b"of another run"

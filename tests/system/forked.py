@@ -1,0 +1,87 @@
+"""Entry scripts in processes forked from one that has imported everything: hundreds of them.
+
+    python -m tests.system.forked
+
+For each line of JSON on standard input, {"script", "args", "cwd", "seconds"}, a process runs the
+script; it is killed after that time, if there is one. The answer is the exit code, -9 if killed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.system.tiny import ROOT
+
+
+class Forks:
+    """The server and what talks to it; a context manager."""
+
+    def __enter__(self) -> Forks:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.system.forked"], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def run(self, script: str, args: list[str], cwd: Path, seconds: float | None = None) -> int:
+        """Run a script, at most so long; return its exit code."""
+        asked = {"script": script, "args": args, "cwd": str(cwd), "seconds": seconds}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+def _child(asked: dict) -> None:
+    from src import cli
+
+    os.chdir(asked["cwd"])
+    log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ["TMPDIR"] = asked["cwd"]  # so that it can be seen what is left there
+    sys.argv = [f"{asked['script']}.py", *asked["args"]]
+    code = 1
+    try:
+        cli.run(importlib.import_module(asked["script"]).main)
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _serve() -> None:
+    for name in ("src.engine.stages", "src.engine.trainer", "src.deploy.export",
+                 "src.deploy.upscale", "train", "export", "upscale"):  # fmt: skip
+        importlib.import_module(name)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        end = None if asked["seconds"] is None else time.monotonic() + asked["seconds"]
+        child = os.fork()
+        if child == 0:
+            _child(asked)
+        done = 0
+        while not done:
+            done, status = os.waitpid(child, 0 if end is None else os.WNOHANG)
+            if not done and time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+                end = None
+            elif not done:
+                time.sleep(0.001)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _serve()
