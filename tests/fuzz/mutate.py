@@ -156,7 +156,7 @@ def mutated(data: bytes, rng: Rng, special: Sequence[Mutation] = ()) -> tuple[by
         mutation = pick(rng, special if special and rng.random() < 0.5 else ANY)
         try:
             data = mutation(data, rng)
-        except struct.error:  # an earlier mutation has left too little of the format
+        except (struct.error, ValueError):  # an earlier mutation has left too little of the format
             continue
         done.append(mutation.__name__)
     return data, "+".join(done) or "nothing"
