@@ -109,7 +109,9 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         ConfigError: naming the first few settings that differ.
     """
     now = config.to_dict()
-    for values in (saved := dict(saved), now):
+    # Runs of before this option took what is now "auto".
+    saved = {**saved, "data": {"degradation": "auto", **saved["data"]}}
+    for values in (saved, now):
         of_stage = values["train"].get("stages", {}).get(stage, {})
         values["train"] = {**values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)
