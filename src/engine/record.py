@@ -15,6 +15,7 @@ from tqdm import tqdm
 from src.config import Config
 from src.errors import ConfigError, OutputError
 from src.files import make_folder, remove_leftovers, write_text
+from src.reading import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ _FREE_KEYS = {
     "train.steps", "train.log_every", "train.valid_every", "train.save_every",
     "train.valid_pictures",
 }  # fmt: skip
+
+# Sections that must agree where a run goes on.
+_COMPARED = ("model", "method", "data", "train")
 
 
 class RunFolder:
@@ -85,9 +89,9 @@ class RunFolder:
         rows = []
         if self.log.exists():
             for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    rows.append(json.loads(line))
-        return [row for row in rows if isinstance(row, dict) and "step" in row]
+                with contextlib.suppress(ValueError):  # older logs hold NaN and Infinity
+                    rows.append(parse_json(line, constants=True))
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
 
     def truncate_log(self, step: int) -> None:
         """Drop what was logged after ``step``: it will be done again."""
@@ -108,13 +112,15 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
     """
     now = config.to_dict()
     for values in (saved := dict(saved), now):
-        of_stage = values["train"].get("stages", {}).get(stage, {})
+        # A converted checkpoint has no configuration.
+        values |= {section: values.get(section) or {} for section in _COMPARED}
+        of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {**values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)
     if now["train"]["schedule"] == "cosine":  # this schedule depends on the number of steps
         free.discard("train.steps")
     differences = []
-    for section in ("model", "method", "data", "train"):
+    for section in _COMPARED:
         for key in sorted(saved[section].keys() | now[section].keys()):
             before, after = saved[section].get(key), now[section].get(key)
             same = json.dumps(before) == json.dumps(after)
