@@ -247,3 +247,10 @@ def test_sizes(text, size):
 def test_sizes_of_another_form(text):
     with pytest.raises(ConfigError, match=rf"--size {text} is not valid: expected HxW"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "x8", "8x" + "9" * 5000, "9000x8", "8x8193"])
+def test_sizes_beyond_all_pictures(text):
+    with pytest.raises(ConfigError, match=r"--size .* is not valid: .* at most 8192") as caught:
+        parse_size(text)
+    assert len(str(caught.value)) < 250
