@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from src.deploy.weights import load_reference_weights
@@ -26,6 +26,17 @@ META = "slimsr"  # name of the text entry that holds the state that is no tensor
 # The best score is infinite, and values of a step are not finite, in runs that go wrong.
 _AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
 _Width = Annotated[float, Field(gt=0, le=1)]
+
+
+def _sections(config: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a configuration whose sections and stages hold no keys."""
+    sections = [config.get(name, {}) for name in ("model", "method", "data", "train")]
+    stages = sections[-1].get("stages", {}) if isinstance(sections[-1], dict) else {}
+    if not all(isinstance(s, dict) for s in (*sections, stages)):
+        raise ValueError("expected sections of keys")
+    if not all(isinstance(stage, dict) for stage in stages.values()):
+        raise ValueError("expected stages of keys")
+    return config
 
 
 @dataclass(config=STRICT)
@@ -46,7 +57,7 @@ class TrainingState:
     """
 
     network: dict[str, Any]
-    config: dict[str, Any]
+    config: Annotated[dict[str, Any], AfterValidator(_sections)]
     step: Annotated[int, Field(ge=0)] = 0
     best: _AnyFloat | None = None
     widths: Annotated[list[_Width], Field(min_length=1)] = field(default_factory=lambda: [1.0])

@@ -31,7 +31,7 @@ _LARGEST_INPUT = 2**26  # pixels in all
 
 def _beside(name: str) -> str:
     """Refuse what leads out of the folder of the manifest, and what is no name."""
-    if Path(name).name != name or name in (".", "..") or not name.isprintable():
+    if Path(name).name != name or name in ("", ".", "..") or not name.isprintable():
         raise ValueError("expected the name of a file beside the manifest")
     return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from src.config import Config
 from src.errors import ConfigError, OutputError
 from src.files import make_folder, write_text
 from src.leftovers import remove_leftovers
+from src.reading import parse_json
 from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ _FREE_KEYS = {
     "train.steps", "train.log_every", "train.valid_every", "train.save_every",
     "train.valid_pictures",
 }  # fmt: skip
+
+# Sections that must agree where a run goes on.
+_COMPARED = ("model", "method", "data", "train")
 
 
 class RunFolder:
@@ -87,9 +90,9 @@ class RunFolder:
         rows = []
         if self.log.is_file():
             for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    rows.append(json.loads(line))
-        return [row for row in rows if isinstance(row, dict) and "step" in row]
+                with contextlib.suppress(ValueError):  # older logs hold NaN and Infinity
+                    rows.append(parse_json(line, constants=True))
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
 
     def truncate_log(self, step: int) -> None:
         """Drop what was logged after ``step``: it will be done again."""
@@ -109,16 +112,18 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         ConfigError: naming the first few settings that differ.
     """
     now = config.to_dict()
-    # Runs of before this option took what is now "auto".
-    saved = {**saved, "data": {"degradation": "auto", **saved["data"]}}
-    for values in (saved, now):
-        of_stage = values["train"].get("stages", {}).get(stage, {})
+    for values in (saved := dict(saved), now):
+        # A converted checkpoint has no configuration.
+        values |= {section: values.get(section) or {} for section in _COMPARED}
+        # Runs of before this option took what is now "auto".
+        values["data"] = {"degradation": "auto", **values["data"]}
+        of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {**values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)
     if now["train"]["schedule"] == "cosine":  # this schedule depends on the number of steps
         free.discard("train.steps")
     differences = []
-    for section in ("model", "method", "data", "train"):
+    for section in _COMPARED:
         for key in sorted(saved[section].keys() | now[section].keys()):
             before, after = saved[section].get(key), now[section].get(key)
             same = to_json(before) == to_json(after)

@@ -59,3 +59,12 @@ def test_nobody_is_refused_who_has_not_asked(resident):
 
 def test_what_this_process_holds_is_more_than_nothing():
     assert 10**7 < budget._resident() < 10**11
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 400, "9" * 400 + "GB", "0." + "0" * 400 + "1", "1e999", "9" * 5000]
+)
+def test_sizes_of_hundreds_of_digits(text):
+    with pytest.raises(ConfigError, match=r"--memory .* is not valid") as caught:
+        parse_memory(text)
+    assert len(str(caught.value)) < 200

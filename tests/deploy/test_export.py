@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from types import SimpleNamespace
 
 import mindspore as ms
 import numpy as np
@@ -267,7 +268,8 @@ def test_a_network_with_a_weight_that_is_no_number(tiny, tmp_path, monkeypatch, 
     broken.body[0].conv1.weight.set_data(ms.Tensor(weights))
     state = TrainingState(describe_network("edsr", net), CONFIG)
     # Past whatever reads checkpoints.
-    monkeypatch.setattr(export_module, "load_network", lambda _: (broken, state))
+    found = SimpleNamespace(state=state, sha256="0" * 64, network=lambda: broken)
+    monkeypatch.setattr(export_module, "read_checkpoint", lambda _: found)
     with pytest.raises(NotFiniteError, match=r"weights body\.0\.conv1\.weight .* at width 1: "):
         export_widths(path, [0.25, 1.0], tmp_path / "out", file_format)
     assert names(tmp_path / "out") == []
@@ -305,3 +307,10 @@ def test_an_opset_that_is_not_offered(tiny, tmp_path, opset):
     with pytest.raises(ConfigError, match=f"--opset {opset} is not valid: give 11 to 18"):
         export_widths(tiny[0], [0.25], tmp_path / "out", "ONNX", opset=opset)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "x8", "8x" + "9" * 5000, "9000x8", "8x8193"])
+def test_sizes_beyond_all_pictures(text):
+    with pytest.raises(ConfigError, match=r"--size .* is not valid: .* at most 8192") as caught:
+        parse_size(text)
+    assert len(str(caught.value)) < 250

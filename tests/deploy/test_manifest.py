@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import pytest
 
@@ -48,6 +49,11 @@ def test_what_is_written_is_read_again(tmp_path, manifest):
         ({"models": 3}, "manifest.json.models = 3"),
         ({"models": [{"file": "a.onnx"}]}, "manifest.json.models.0.format"),
         ({"surprise": 1}, "unknown key manifest.json.surprise"),
+        ({"scale": 10**9}, "manifest.json.scale = 1000000000"),
+        ({"scale": -1}, "manifest.json.scale = -1"),
+        ({"margin": 10**6}, "manifest.json.margin"),
+        ({"range": [0, 1]}, "manifest.json.range"),
+        ({"models": [[]]}, "manifest.json.models.0"),
     ],
 )
 def test_damage_is_named(tmp_path, manifest, change, words):
@@ -58,6 +64,57 @@ def test_damage_is_named(tmp_path, manifest, change, words):
     message = str(caught.value)
     assert words in message and str(path) in message and "export again" in message
     assert "\n" not in message
+
+
+FREE = [None, 3, None, None]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            ("file", name)
+            for name in ("../a.onnx", "/etc/passwd", "sub/a.onnx", "..", ".", "", "a\0b", "a\nb")
+        ),
+        ("bytes", 0), ("bytes", -1), ("bytes", "many"), ("sha256", "x" * 64), ("sha256", ""),
+        ("parameters", -1), ("bytes_per_pixel", 0), ("width", 0), ("width", 2), ("format", "TF"),
+        ("input", {"shape": [0, 3, 8, 8]}), ("input", {"shape": [1, 3, -8, 8]}),
+        ("input", {"shape": [1, 3, 10**30, 8]}), ("input", {"shape": [1, 3, 9000, 8]}),
+        ("input", {"shape": [100, 3, 8192, 8192]}), ("input", {"shape": [1, 4, 8, 8]}),
+        ("input", {"shape": [1, 3, 8]}), ("input", {"shape": [*FREE, None]}),
+        ("input", {"shape": [1, 3, 8, None]}), ("input", {"shape": FREE, "dtype": "int8"}),
+        ("input", {"shape": [[[[3]]]]}), ("input", {"shape": None}), ("input", 3),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_model_that_cannot_be(tmp_path, manifest, field, value):
+    path = write_manifest(tmp_path, manifest)
+    values = json.loads(path.read_text())
+    values["models"][1][field] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(
+        WeightsError, match=rf"json(\.models\.1\.{field}| is not valid JSON)"
+    ) as caught:
+        read_manifest(tmp_path)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < len(str(path)) + 400
+
+
+def test_manifests_that_nobody_should_wait_for(tmp_path, shared):
+    path = tmp_path / "manifest.json"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(WeightsError, match="no regular file"):
+        read_manifest(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(WeightsError, match="no regular file"):
+        read_manifest(tmp_path)
+    path.unlink()
+    deep = shared / "cases" / "hostile" / "manifest_deep_scale.json"
+    for text in (deep.read_text(), '{"a":' * 9**5, '{"scale": 1e999}', '{"scale": NaN}'):
+        path.write_text(text)
+        with pytest.raises(WeightsError, match=r"manifest\.json is not valid JSON") as caught:
+            read_manifest(tmp_path)
+        assert str(caught.value).isprintable() and len(str(caught.value)) < len(str(path)) + 300
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "\x00"])
