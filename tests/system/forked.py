@@ -62,7 +62,7 @@ def _child(asked: dict) -> None:
 
 
 def _serve() -> None:
-    for name in ("src.engine.stages", "src.engine.trainer", "src.deploy.export",
+    for name in ("src.cli", "src.engine.stages", "src.engine.trainer", "src.deploy.export",
                  "src.deploy.upscale", "train", "export", "upscale"):  # fmt: skip
         importlib.import_module(name)
     for line in sys.stdin:
