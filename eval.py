@@ -30,7 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
-    parser.add_argument("--tile", type=int, default=512, help="side of the tiles in LR pixels")
+    parser.add_argument(
+        "--tile", type=int, default=512,
+        help="side of the tiles in LR pixels (default: 512); rcan and drn take means over each "
+        "tile, so that the scores of larger pictures depend on it",
+    )  # fmt: skip
     parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
     parser.add_argument(
         "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"

@@ -44,7 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
     parser.add_argument("--overwrite", action="store_true", help="do again what is there")
     parser.add_argument("--memory", help="that the process may use, e.g. 800MB (default: 1GB)")
-    parser.add_argument("--tile", type=_positive(int), help="side in pixels (default: by memory)")
+    parser.add_argument(
+        "--tile", type=_positive(int),
+        help="side in pixels (default: by memory); rcan and drn take means over each tile, so that "
+        "tiles differ by a few grey levels from the picture in one piece",
+    )  # fmt: skip
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
     )

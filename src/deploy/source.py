@@ -17,6 +17,9 @@ from src.errors import ConfigError, WeightsError, shown_name
 if TYPE_CHECKING:
     from src.engine.distributed import World
 
+# Networks that take means over the whole of what they are given (channel attention). A tile's means
+# are not the picture's, so no overlap makes its result exactly that of the whole picture.
+SEES_ALL = frozenset({"rcan", "drn"})
 _FORMATS = {".onnx": "ONNX", ".mindir": "MINDIR"}
 
 
@@ -26,12 +29,14 @@ class Source(abc.ABC):
     Attributes:
         scale: enlargement.
         margin: pixels around a tile that it needs to equal the whole picture.
+        sees_all: whether it takes means over all it is given, so that tiles only nearly equal that.
         widths: those that are meant to be used, widest first.
         identity: changes whenever the networks do.
     """
 
     scale: int
     margin: int
+    sees_all: bool = False
     widths: Sequence[float]
     identity: str
 
@@ -72,6 +77,7 @@ class CheckpointSource(Source):
         self.net, self.widths = found.network(), found.state.widths
         self.runtime, self.precision, self.threads = runtime, precision, threads
         self.scale, self.margin = self.net.scale, self.net.margin
+        self.sees_all = found.state.network["name"] in SEES_ALL
         self.identity = found.sha256
 
     def load(self, width: float) -> Runtime:
@@ -136,6 +142,7 @@ class ExportedSource(Source):
         self.folder = folder
         self.precision, self.threads = precision, threads
         self.scale, self.margin = manifest.scale, manifest.margin
+        self.sees_all = manifest.network.get("name") in SEES_ALL
         self.widths = [model.width for model in self.models]
         self.identity = " ".join(model.sha256 for model in self.models)
 

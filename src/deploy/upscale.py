@@ -101,6 +101,8 @@ def upscale(
     elif width is None:
         width = source.widths[0]
     upscaler = _build(source, source.load(width), width, sizes, options)
+    if rank == 0 and source.sees_all:
+        _warn_of_tiles(upscaler, sizes)
     settings = {
         "networks": source.identity,
         "width": width,
@@ -118,6 +120,17 @@ def upscale(
         if world is not None:
             world.barrier()  # msrun kills the others as soon as one has ended
     return result
+
+
+def _warn_of_tiles(upscaler: Upscaler, sizes: Mapping[Job, tuple[int, int]]) -> None:
+    height, width = upscaler.tile
+    large = sum(rows > height or columns > width for rows, columns in sizes.values())
+    if large:
+        logger.warning(
+            "this network takes means over all it sees: %d picture(s) larger than a tile of %dx%d "
+            "may differ by a few grey levels from the result in one piece; give a larger --tile",
+            large, height, width,
+        )  # fmt: skip
 
 
 def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options) -> int:

@@ -62,7 +62,8 @@ def network_upscaler(
         net: the network.
         width: which of its widths.
         tile: side in LR pixels of the tiles that larger pictures are cut into; the overlap covers
-            the receptive field, so that the result is the same.
+            the receptive field, so that the result is the same, but for networks that take means
+            over all they are given (RCAN, DRN).
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
     """
     net.check_width(width)
@@ -83,7 +84,8 @@ def exact_upscaler(
 ) -> Enlarge:
     """As `network_upscaler`, of anything that runs; see `Upscaler` for the arguments.
 
-    Tiles overlap by the whole receptive field, so that the result is that of the whole picture.
+    Tiles overlap by the whole receptive field, so that the result is that of the whole picture
+    (but see `network_upscaler`).
     """
     tile = max(tile, smallest_tile(margin))
     return Upscaler(run, scale, margin, tile, margin, fixed, self_ensemble)

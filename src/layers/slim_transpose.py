@@ -72,7 +72,8 @@ class SlimConvTranspose2d(SlimConv):
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
         """Describe this layer to `src.deploy.onnx_graph`, in float32."""
         before, after = self.pads
-        return graph.node(
-            "ConvTranspose", [x, *self.get_slice(width)],
-            pads=[before, before, after, after], strides=[self.stride] * 2,
-        )  # fmt: skip
+        attributes = {"pads": [before, before, after, after], "strides": [self.stride] * 2}
+        if 0 < before - after < self.stride:
+            # The same; OpenCV takes no other pads at the end than at the start.
+            attributes |= {"pads": [before] * 4, "output_padding": [before - after] * 2}
+        return graph.node("ConvTranspose", [x, *self.get_slice(width)], **attributes)

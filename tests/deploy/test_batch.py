@@ -194,3 +194,15 @@ def test_the_ensemble_costs_eight_times_as_much(timed, folder):
     options = Options(budget_ms=330, tile=50, self_ensemble=True)
     upscale("c", None, ["in"], "out", options)
     assert '"width": 0.25' in (folder / "out" / "upscale.json").read_text()
+
+
+@pytest.mark.parametrize(("sees_all", "tile"), [(True, 48), (True, 96), (False, 48)])
+def test_tiles_of_a_network_that_sees_all_are_said_not_to_be_exact(
+    folder, monkeypatch, caplog, sees_all, tile
+):
+    monkeypatch.setattr(Fake, "sees_all", sees_all)
+    monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
+    upscale(None, "model", ["in"], "out", Options(width=1.0, tile=tile))
+    said = [text for text in caplog.messages if "takes means over all it sees" in text]
+    assert len(said) == (1 if sees_all and tile == 48 else 0)
+    assert all("2 picture(s) larger than a tile of 48x48 may differ" in text for text in said)
