@@ -54,8 +54,34 @@ def released_step(data, vgg):
     return net, TrainOneStep(loss, [Group("", net.trainable_params())], TrainConfig())
 
 
+# What decisions within rounding change in the gradients of the golden batches, over the largest
+# value of each array: 1.8e-4 with AVX2 (see test_first_gradient_of_the_release).
+FLIPS = 2e-4
+
+
+@pytest.fixture(scope="module")
+def slack(golden, released_vgg):
+    """How far three steps may be apart whose gradients differ by FLIPS, by parameter.
+
+    Adam divides a gradient by the root of the mean of its squares: one that is small all the time
+    amounts to its sign, and so does what rounding makes of it.
+    """
+    data = golden("csd_train_steps")
+    net, step = released_step(data, released_vgg)
+    squares, found = {}, {}
+    for t, (lr, hr) in enumerate(zip(data["lr"], data["hr"], strict=True), 1):
+        _, grads = step.gradient(ms.Tensor(lr), ms.Tensor(hr))
+        for name, grad in zip(values(net), (g.asnumpy() for g in grads), strict=True):
+            squares[name] = 0.999 * squares.get(name, 0) + 0.001 * grad.astype(np.float64) ** 2
+            root = np.sqrt(squares[name] / (1 - 0.999**t)) + 1e-30
+            change = np.minimum(2, 2 * FLIPS * np.abs(grad).max() / root)  # of both, or the sign
+            found[name] = found.get(name, 0) + 1e-4 * change
+        step.update(grads, ms.Tensor(1e-4, ms.float32))
+    return found
+
+
 @pytest.mark.parametrize("graph", [False, True])
-def test_three_steps_of_the_release(golden, released_vgg, graph):
+def test_three_steps_of_the_release(golden, released_vgg, slack, graph):
     data = golden("csd_train_steps")
     net, step = released_step(data, released_vgg)
     step.set_train()
@@ -68,7 +94,9 @@ def test_three_steps_of_the_release(golden, released_vgg, graph):
         assert found[-1] == 1
     after = values(net)
     for name, value in after.items():
-        np.testing.assert_allclose(value, data[f"after3/{name}"], atol=1e-6, rtol=0)
+        off = np.abs(value - data[f"after3/{name}"])
+        assert (off <= 1e-6 + slack[name]).all(), name
+        assert np.median(slack[name]) < 1e-5  # of 3e-4 that each has moved
     shifts = {
         f"{shift}.{kind}" for shift in ("sub_mean", "add_mean") for kind in ("weight", "bias")
     }

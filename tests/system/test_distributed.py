@@ -159,10 +159,13 @@ SHARED = ("facd", "drc", "drc_thinet")
     [case if case in SHARED else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
 )
 def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case):
+    # The kernels round half a batch as they round the whole; only the sums of weight gradients are
+    # made in another order. An eps near to the gradients' sizes keeps that as small as it is: with
+    # 1e-8 Adam's first steps divide each gradient by its own size, that of rounding too.
     settings = (
         *settings_of(case, *started[:2]), "data.cache_dir=memory", "data.patch=16",
         "train.batch=4", "train.steps=3", "train.lr=1e-3", "train.schedule=constant",
-        "train.log_every=1", "run.mode=pynative", "train.valid_pictures=1",
+        "train.log_every=1", "run.mode=pynative", "train.valid_pictures=1", "train.eps=0.01",
     )  # fmt: skip
     job = start("2", run="two", settings=settings)
     alone = train_alone(tmp_path, settings)
