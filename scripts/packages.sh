@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 # What the C++ harness and its tests are built with.
-HARNESS=(cmake g++ make libopencv-imgcodecs-dev libopencv-imgproc-dev libgtest-dev
-  nlohmann-json3-dev)
+HARNESS=(cmake g++ make libopencv-imgcodecs-dev libopencv-imgproc-dev libpng-dev libjpeg-dev
+  libtiff-dev libgtest-dev nlohmann-json3-dev)
 
 # Installs those packages that are missing, once, if it may: install_packages WHO PACKAGE...
 # WHO needs them begins the message if it may not.

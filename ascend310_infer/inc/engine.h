@@ -47,9 +47,15 @@ const char *FormatOf(Runtime runtime);
 
 bool IsBuilt(Runtime runtime);
 
+// A model in memory: what was compared with its check sum is what runs.
+struct ModelFile {
+  std::string name;  // for messages
+  std::string bytes;
+};
+
 // Loads a model. A runtime that can run one shape only is prepared for `shape`. Throws InputError.
-std::unique_ptr<Engine> OpenEngine(Runtime runtime, const std::string &model,
-                                   const TileShape &shape, const EngineOptions &options);
+std::unique_ptr<Engine> OpenEngine(Runtime runtime, ModelFile model, const TileShape &shape,
+                                   const EngineOptions &options);
 
 // "1x3x128x128"
 std::string ShapeText(const std::vector<int64_t> &shape);

@@ -4,6 +4,7 @@
 #define SLIMSR_ERROR_H_
 
 #include <cstddef>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -22,6 +23,15 @@ struct EngineError : std::runtime_error {
 
 // A text that may span many lines, such as a library's message, in one line and not too long.
 std::string OneLine(const std::string &text, size_t longest = 300);
+
+// Our own text, which may hold names of files: what a terminal would obey, and what is no UTF-8, as
+// \n, \x1b, \u2028.
+std::string Escaped(const std::string &text);
+
+// What is said of any exception: its own text, or for want of memory what to do.
+std::string Message(const std::exception &error);
+
+bool IsOutOfMemory(const std::exception &error);
 
 }  // namespace slimsr
 

@@ -24,7 +24,7 @@ std::vector<Job> ListJobs(const std::filesystem::path &input, const std::filesys
 // Makes the folder with its parents. Throws InputError.
 void MakeFolder(const std::filesystem::path &folder);
 
-// Throws InputError.
+// A regular file, whole. Throws InputError.
 std::vector<unsigned char> ReadFile(const std::filesystem::path &path);
 
 // A file that appears under its name when it is whole: until then it has a temporary name beside

@@ -14,10 +14,11 @@ namespace slimsr {
 class LiteEngine : public Engine {
  public:
   // A model with free sides is set to `shape`, which on Ascend must be one of its gears.
-  LiteEngine(const std::string &model, const TileShape &shape, const EngineOptions &options);
+  LiteEngine(ModelFile model, const TileShape &shape, const EngineOptions &options);
   TensorView Run(float *tiles, const TileShape &shape) override;
 
  private:
+  const ModelFile file_;  // kept: whether the library copies its bytes is its own affair
   mindspore::Model model_;
   std::vector<mindspore::MSTensor> outputs_;
   std::vector<float> widened_;  // a float16 output as float32

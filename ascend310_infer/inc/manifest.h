@@ -16,6 +16,7 @@ struct ModelEntry {
   std::string format;  // ONNX, MINDIR or AIR
   double width;
   uintmax_t bytes;
+  std::string sha256;
   std::optional<int> batch;        // nothing: free
   std::optional<int> tile_height;  // both or none
   std::optional<int> tile_width;
@@ -32,8 +33,8 @@ struct Manifest {
 // or of another kind.
 Manifest ReadManifest(const std::filesystem::path &model);
 
-// Throws InputError unless the file is there with all its bytes.
-void CheckModelFile(const Manifest &manifest, const ModelEntry &model);
+// The bytes of a model. Throws InputError unless they are those that the manifest describes.
+std::string ReadModelFile(const Manifest &manifest, const ModelEntry &model);
 
 }  // namespace slimsr
 

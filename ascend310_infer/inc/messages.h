@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard error: one line per message of ours; what the picture libraries print is caught.
+// Standard error: one line per message.
 #ifndef SLIMSR_MESSAGES_H_
 #define SLIMSR_MESSAGES_H_
 
@@ -7,24 +7,16 @@
 
 namespace slimsr {
 
-// Prints one line, also while a StderrCapture is at work in another thread.
+// Makes sure that the standard streams are open, if only to nowhere: the next file that is opened
+// would take the place of a closed one, and messages would go into it.
+void OpenClosedStreams();
+
+// Prints one line at once, with names escaped; from any thread.
 void Say(const std::string &line);
 
-// While it lives, what others print to standard error goes to it. The libraries behind OpenCV print
-// there instead of reporting, without the name of the picture. One at a time.
-class StderrCapture {
- public:
-  StderrCapture();
-  StderrCapture(const StderrCapture &) = delete;
-  StderrCapture &operator=(const StderrCapture &) = delete;
-  ~StderrCapture();
-
-  // What was printed so far, in one line.
-  std::string Text() const;
-
- private:
-  const int file_, saved_;
-};
+// Writes out what was printed to standard output. Throws InputError if it cannot be written; a pipe
+// whose reader has had enough is no error.
+void FlushOutput();
 
 }  // namespace slimsr
 

@@ -12,7 +12,7 @@ namespace slimsr {
 
 class OpenVinoEngine : public Engine {
  public:
-  OpenVinoEngine(const std::string &model, const EngineOptions &options);
+  OpenVinoEngine(const ModelFile &model, const EngineOptions &options);
   TensorView Run(float *tiles, const TileShape &shape) override;
 
  private:

@@ -9,12 +9,13 @@
 
 namespace slimsr {
 
-// Whether a PNG, JPEG or WebP file has its end. OpenCV returns the readable part of a file that is
-// cut short, the rest grey. Other formats are left to their decoders: true.
+// Whether a PNG, JPEG or WebP file has its end: decoders may return the readable part of a file
+// that is cut short, the rest grey. Other formats are left to their decoders: true.
 bool IsWhole(const std::vector<unsigned char> &file);
 
-// 8-bit BGR, turned as the camera says; transparency is ignored. `warning` gets what the decoder
-// said about a picture that it did decode. Throws InputError.
+// PNG, JPEG, TIFF, WebP or BMP, told apart by their contents, as 8-bit BGR: turned as the camera
+// says, transparency over white, 16-bit values v as round(v / 257). `warning` gets what is to be
+// said about a picture that was decoded nevertheless. Throws InputError.
 cv::Mat DecodePicture(const std::vector<unsigned char> &file, std::string *warning);
 
 // `format`: png, jpg, webp or tiff. Throws InputError, e.g. for more pixels than the format can

@@ -23,7 +23,7 @@ struct PictureReport {
 };
 
 struct RunReport {
-  std::string engine, device, model, precision;
+  std::string engine, device, model, sha256, precision;
   double model_width = 0;
   int scale = 0;
   Tiling tiling{};
@@ -37,6 +37,9 @@ struct RunReport {
 double Percentile(std::vector<double> values, double percent);
 
 std::string ReportJson(const RunReport &report);
+
+// What tells that the output folder holds results, and of which model.
+std::string RecordJson(const RunReport &report);
 
 std::string SummaryLine(const RunReport &report);
 

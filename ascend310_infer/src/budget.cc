@@ -27,7 +27,7 @@ cv::Size LargestPicture(const std::vector<Job> &jobs) {
       if (size.area() > largest.area()) {
         largest = size;
       }
-    } catch (const InputError &) {
+    } catch (const std::exception &) {
       // The pipeline will report it.
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine.h"
 
+#include <utility>
+
 #include "error.h"
 #ifdef SLIMSR_WITH_LITE
 #include "lite_engine.h"
@@ -29,12 +31,12 @@ bool IsBuilt(Runtime runtime) {
   return false;
 }
 
-std::unique_ptr<Engine> OpenEngine(Runtime runtime, const std::string &model,
+std::unique_ptr<Engine> OpenEngine(Runtime runtime, ModelFile model,
                                    [[maybe_unused]] const TileShape &shape,
                                    const EngineOptions &options) {
 #ifdef SLIMSR_WITH_LITE
   if (runtime == Runtime::kLite) {
-    return std::make_unique<LiteEngine>(model, shape, options);
+    return std::make_unique<LiteEngine>(std::move(model), shape, options);
   }
 #endif
 #ifdef SLIMSR_WITH_OPENVINO
@@ -42,7 +44,7 @@ std::unique_ptr<Engine> OpenEngine(Runtime runtime, const std::string &model,
     return std::make_unique<OpenVinoEngine>(model, options);
   }
 #endif
-  throw InputError("engine " + std::string(NameOf(runtime)) + " for " + model +
+  throw InputError("engine " + std::string(NameOf(runtime)) + " for " + model.name +
                    " is not part of this program; run build.sh with " +
                    (runtime == Runtime::kLite ? "MINDSPORE_LITE_HOME" : "OpenVINO_DIR") + " set");
 }

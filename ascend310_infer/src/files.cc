@@ -5,21 +5,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <map>
+#include <random>
 #include <set>
 #include <system_error>
 #include <utility>
 
 #include "error.h"
+#include "leftovers.h"
+#include "listing.h"
 
 namespace slimsr {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+struct DescriptorCloser {
+  const int descriptor;
+  ~DescriptorCloser() { close(descriptor); }
+};
 
 std::string Reason(int number) { return std::generic_category().message(number); }
 
@@ -29,32 +37,11 @@ std::string Reason(int number) { return std::generic_category().message(number);
       "), expected a place that is writable and has room; give another --output or --report");
 }
 
-bool IsPicture(const fs::path &path) {
-  std::string suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  static const std::set<std::string> kSuffixes = {".png", ".jpg",  ".jpeg", ".webp",
-                                                  ".tif", ".tiff", ".bmp"};
-  return kSuffixes.count(suffix) != 0;
-}
-
-// Hidden files are no pictures: editors and other systems leave such beside pictures.
-bool IsHidden(const fs::path &path) { return path.filename().string().front() == '.'; }
-
-std::vector<fs::path> PicturesBelow(const fs::path &folder, const fs::path &output) {
-  std::vector<fs::path> found;
-  for (auto entry = fs::recursive_directory_iterator(folder);
-       entry != fs::recursive_directory_iterator(); ++entry) {
-    if (entry->is_directory()) {
-      if (IsHidden(entry->path()) || fs::weakly_canonical(entry->path()) == output) {
-        entry.disable_recursion_pending();
-      }
-    } else if (IsPicture(entry->path()) && !IsHidden(entry->path())) {
-      found.push_back(entry->path());
-    }
-  }
-  std::sort(found.begin(), found.end());
-  return found;
+// Where a path leads, also if it does not exist or cannot be followed.
+fs::path Whole(const fs::path &path) {
+  std::error_code error;
+  fs::path whole = fs::weakly_canonical(path, error);
+  return error ? path.lexically_normal() : whole;
 }
 
 // Gives every job its output.
@@ -83,43 +70,42 @@ void NameResults(std::vector<Job> *jobs, const fs::path &output, const std::stri
 
 std::vector<Job> ListJobs(const fs::path &input, const fs::path &output,
                           const std::string &format) {
-  std::error_code ignored;
+  std::error_code error;
+  const fs::file_status status = fs::status(input, error);
+  if (status.type() == fs::file_type::not_found) {
+    throw InputError("--input " + input.string() +
+                     " does not exist, expected a picture or a folder; give the path of one");
+  }
+  if (error) {
+    throw InputError("cannot read --input " + input.string() + " (" + error.message() +
+                     "), expected a picture or a folder; give the path of one");
+  }
   std::vector<Job> jobs;
-  try {
-    if (!fs::exists(input, ignored)) {
-      throw InputError("--input " + input.string() +
-                       " does not exist, expected a picture or a folder; give the path of one");
+  if (!fs::is_directory(status)) {
+    jobs.push_back({input.filename().string(), input, {}});
+  } else if (fs::equivalent(input, output, error)) {
+    throw InputError("--output " + output.string() +
+                     " is the input folder, expected another one; give a new folder");
+  } else {
+    for (const fs::path &name : PicturesBelow(input, output)) {
+      jobs.push_back({name.string(), input / name, {}});
     }
-    const fs::path target = fs::weakly_canonical(output);
-    if (!fs::is_directory(input)) {
-      jobs.push_back({input.filename().string(), input, {}});
-    } else if (fs::weakly_canonical(input) == target) {
-      throw InputError("--output " + output.string() +
-                       " is the input folder, expected another one; give a new folder");
-    } else {
-      for (const fs::path &path : PicturesBelow(input, target)) {
-        jobs.push_back({path.lexically_relative(input).string(), path, {}});
-      }
+  }
+  if (jobs.empty()) {
+    throw InputError("no pictures in --input " + input.string() +
+                     ", expected png, jpg, jpeg, webp, tif, tiff or bmp; give another folder");
+  }
+  NameResults(&jobs, output, format);
+  std::set<fs::path> inputs;
+  for (const Job &job : jobs) {
+    inputs.insert(Whole(job.input));
+  }
+  for (const Job &job : jobs) {
+    if (inputs.count(Whole(job.output)) != 0) {
+      throw InputError("the result " + job.output.string() +
+                       " would replace a picture of the input, expected another place; give " +
+                       "another --output");
     }
-    if (jobs.empty()) {
-      throw InputError("no pictures in --input " + input.string() +
-                       ", expected png, jpg, jpeg, webp, tif, tiff or bmp; give another folder");
-    }
-    NameResults(&jobs, output, format);
-    std::set<fs::path> inputs;
-    for (const Job &job : jobs) {
-      inputs.insert(fs::weakly_canonical(job.input));
-    }
-    for (const Job &job : jobs) {
-      if (inputs.count(fs::weakly_canonical(job.output)) != 0) {
-        throw InputError("the result " + job.output.string() +
-                         " would replace a picture of the input, expected another place; give " +
-                         "another --output");
-      }
-    }
-  } catch (const fs::filesystem_error &error) {
-    throw InputError("cannot list " + error.path1().string() + " (" + error.code().message() +
-                     "), expected a folder that can be read; mend it or give another --input");
   }
   return jobs;
 }
@@ -131,55 +117,61 @@ void MakeFolder(const fs::path &folder) {
     CannotWrite(folder, error.value());
   }
   if (!fs::is_directory(folder, error)) {
-    CannotWrite(folder, ENOTDIR);
+    CannotWrite(folder, error ? error.value() : ENOTDIR);
   }
 }
 
 std::vector<unsigned char> ReadFile(const fs::path &path) {
-  const auto refuse = [&](int number) {
-    throw InputError("the file cannot be read (" + Reason(number) +
-                     "), expected a picture; mend or remove it");
+  const auto refuse = [&](const std::string &reason) {
+    throw InputError("the file cannot be read (" + reason +
+                     "), expected a whole one; mend or remove it");
   };
+  // Not blocking: what opens a pipe waits for its other end.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
-    refuse(errno);
+    refuse(Reason(errno));
   }
+  const DescriptorCloser closer{descriptor};
   struct stat status {};
-  std::vector<unsigned char> bytes;
-  int error = fstat(descriptor, &status) == 0 ? 0 : errno;
-  if (error == 0 && !S_ISREG(status.st_mode)) {  // a pipe or a device has no end
-    error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  if (fstat(descriptor, &status) != 0) {
+    refuse(Reason(errno));
   }
-  if (error == 0) {
-    bytes.resize(static_cast<size_t>(status.st_size));
-    size_t filled = 0;
-    while (error == 0 && filled < bytes.size()) {
-      const ssize_t count = read(descriptor, bytes.data() + filled, bytes.size() - filled);
-      if (count > 0) {
-        filled += static_cast<size_t>(count);
-      } else if (count == 0) {
-        break;  // it has become shorter
-      } else if (errno != EINTR) {
-        error = errno;
-      }
+  if (!S_ISREG(status.st_mode)) {  // a pipe or a device has no end
+    refuse(S_ISDIR(status.st_mode) ? Reason(EISDIR) : "it is no regular file");
+  }
+  std::vector<unsigned char> bytes(static_cast<size_t>(status.st_size));
+  for (size_t filled = 0; filled < bytes.size();) {
+    const ssize_t count = read(descriptor, bytes.data() + filled, bytes.size() - filled);
+    if (count > 0) {
+      filled += static_cast<size_t>(count);
+    } else if (count == 0) {
+      refuse("it has become shorter while it was read");
+    } else if (errno != EINTR) {
+      refuse(Reason(errno));
     }
-    bytes.resize(filled);
-  }
-  close(descriptor);
-  if (error != 0) {
-    refuse(error);
   }
   return bytes;
 }
 
 PendingFile::PendingFile(const fs::path &path) : path_(path) {
-  if (fs::is_directory(path)) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
     CannotWrite(path, EISDIR);
   }
-  static std::atomic<int> count{0};
-  temporary_ =
-      path.parent_path() / (".slimsr-" + std::to_string(getpid()) + "-" + std::to_string(count++));
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (path.filename().string().size() > NAME_MAX) {
+    CannotWrite(path, ENAMETOOLONG);
+  }
+  static std::atomic<unsigned> count{0};
+  std::random_device random;
+  constexpr int kAttempts = 100;  // the name may be taken: a killed process can have had this one's
+  for (int i = 0; descriptor_ < 0 && i < kAttempts; ++i) {
+    temporary_ = path.parent_path() /
+                 (OwnPrefix() + std::to_string(count++) + "-" + std::to_string(random()));
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 && errno != EEXIST) {
+      break;
+    }
+  }
   if (descriptor_ < 0) {
     CannotWrite(path_, errno);
   }

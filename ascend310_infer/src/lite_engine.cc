@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "error.h"
 #include "half.h"
@@ -76,24 +77,26 @@ void ExpectBytes(const MSTensor &tensor, size_t values) {
 
 }  // namespace
 
-LiteEngine::LiteEngine(const std::string &model, const TileShape &shape,
-                       const EngineOptions &options) {
+LiteEngine::LiteEngine(ModelFile model, const TileShape &shape, const EngineOptions &options)
+    : file_(std::move(model)) {
   if (!options.config.empty()) {
     Expect(model_.LoadConfig(options.config), "--config " + options.config,
            "a config file of MindSpore Lite");
   }
-  Expect(model_.Build(model, mindspore::kMindIR, MakeContext(options)), model,
+  Expect(model_.Build(file_.bytes.data(), file_.bytes.size(), mindspore::kMindIR,
+                      MakeContext(options)),
+         file_.name,
          options.ascend
              ? "a MINDIR that Ascend device " + std::to_string(options.device_id) + " runs"
              : std::string("a MINDIR that a CPU runs"));
   const std::vector<MSTensor> inputs = model_.GetInputs();
   if (inputs.size() != 1) {
-    throw InputError(model + " has " + std::to_string(inputs.size()) +
+    throw InputError(file_.name + " has " + std::to_string(inputs.size()) +
                      " inputs, expected one; export it again");
   }
   if (inputs[0].Shape() != Sides(shape)) {
     Expect(model_.Resize(inputs, {Sides(shape)}),
-           model + " with tiles " + ShapeText(Sides(shape)) + " by --batch and --tile",
+           file_.name + " with tiles " + ShapeText(Sides(shape)) + " by --batch and --tile",
            "a shape or gear of the model, as the converter made it");
   }
 }

@@ -3,12 +3,15 @@
 #include <csignal>
 #include <cstdio>
 #include <opencv2/core/utils/logger.hpp>
+#include <set>
 
 #include "args.h"
 #include "budget.h"
 #include "engine.h"
 #include "error.h"
 #include "files.h"
+#include "leftovers.h"
+#include "listing.h"
 #include "manifest.h"
 #include "messages.h"
 #include "model_choice.h"
@@ -34,6 +37,7 @@ void StopOnSignals() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // whoever reads our lines may go, the pictures are done nevertheless
 }
 
 // A model that is loaded and does what its manifest says.
@@ -49,9 +53,9 @@ Session OpenSession(const Manifest &manifest, const ModelEntry &model, Runtime r
   Session session;
   session.model = &model;
   session.tiling = ChooseTiling(options, manifest, model, runtime);
-  CheckModelFile(manifest, model);
-  session.engine = OpenEngine(runtime, (manifest.folder / model.file).string(), session.tiling.tile,
-                              ChooseEngineOptions(options, runtime));
+  session.engine =
+      OpenEngine(runtime, {(manifest.folder / model.file).string(), ReadModelFile(manifest, model)},
+                 session.tiling.tile, ChooseEngineOptions(options, runtime));
   session.upscaler =
       std::make_unique<Upscaler>(session.engine.get(), session.tiling, manifest.scale, &stop);
   session.upscaler->CheckScale();
@@ -75,6 +79,22 @@ Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const Mo
   return session;
 }
 
+void WriteFile(const fs::path &path, const std::string &text) {
+  PendingFile file(path);
+  file.Write(text);
+  file.Finish();
+}
+
+void TidyFolders(const std::vector<Job> &jobs, const fs::path &report) {
+  std::set<fs::path> folders = {report.parent_path()};
+  for (const Job &job : jobs) {
+    folders.insert(job.output.parent_path());
+  }
+  for (const fs::path &folder : folders) {
+    RemoveLeftovers(folder.empty() ? "." : folder);
+  }
+}
+
 int ExitCode(const RunReport &report) {
   if (report.Count(Outcome::kFailed) > 0) {
     return 1;
@@ -86,6 +106,7 @@ int Main(const std::vector<std::string> &arguments) {
   const Options options = ParseArgs(arguments);
   if (options.help) {
     std::fputs(HelpText().c_str(), stdout);
+    FlushOutput();
     return 0;
   }
   const Manifest manifest = ReadManifest(options.model);
@@ -106,17 +127,20 @@ int Main(const std::vector<std::string> &arguments) {
                               ? OpenSessionByBudget(manifest, models, runtime, options, jobs)
                               : OpenSession(manifest, *models.front(), runtime, options);
   MakeFolder(options.output);
+  TidyFolders(jobs, report_path);
   PendingFile report_file(report_path);  // now, to know before the work that it can be written
   RunReport report;
   report.engine = NameOf(runtime);
   report.device =
       engine_options.ascend ? "Ascend " + std::to_string(engine_options.device_id) : "CPU";
   report.model = session.model->file;
+  report.sha256 = session.model->sha256;
   report.model_width = session.model->width;
   report.scale = manifest.scale;
   report.tiling = session.tiling;
   report.precision =
       engine_options.precision.value_or(runtime == Runtime::kOpenVino ? "f32" : "the model's own");
+  WriteFile(fs::path(options.output) / kRecord, RecordJson(report));
   const Stopwatch watch;
   report.pictures = RunPipeline(jobs, session.upscaler.get(), options.format, &stop);
   report.seconds = watch.Milliseconds() / 1000;
@@ -128,7 +152,9 @@ int Main(const std::vector<std::string> &arguments) {
   if (report.Count(Outcome::kNotReached) > 0) {
     throw Interrupted();
   }
-  std::printf("%s; report: %s\n", SummaryLine(report).c_str(), report_path.c_str());
+  std::printf("%s; report: %s\n", SummaryLine(report).c_str(),
+              Escaped(report_path.string()).c_str());
+  FlushOutput();
   return ExitCode(report);
 }
 
@@ -137,18 +163,22 @@ int Main(const std::vector<std::string> &arguments) {
 }  // namespace slimsr
 
 int main(int argc, char **argv) {
-  using slimsr::OneLine, slimsr::Say;
+  using slimsr::Say;
+  slimsr::OpenClosedStreams();
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   slimsr::StopOnSignals();
   try {
     return slimsr::Main({argv + 1, argv + argc});
   } catch (const slimsr::InputError &error) {
-    Say("error: " + OneLine(error.what(), std::string::npos));
+    Say(std::string("error: ") + error.what());
     return 2;
   } catch (const slimsr::Interrupted &) {
     Say("error: interrupted, expected to run to the end; run again");
   } catch (const std::exception &error) {
-    Say("error: " + OneLine(error.what(), std::string::npos));
+    Say("error: " + slimsr::Message(error));
+    return slimsr::IsOutOfMemory(error) ? 2 : 1;
+  } catch (...) {
+    Say("error: unknown exception");
   }
   return 1;
 }

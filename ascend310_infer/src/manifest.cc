@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "manifest.h"
 
-#include <fstream>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
+#include "files.h"
+#include "sha256.h"
 
 namespace slimsr {
 
@@ -97,7 +99,8 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
   const Reader reader(object, place);
   ModelEntry model;
   model.file = reader.Text("file", "the name of a file beside the manifest");
-  if (fs::path(model.file).filename() != model.file || model.file == "." || model.file == "..") {
+  if (fs::path(model.file).filename() != model.file || model.file == "." || model.file == ".." ||
+      model.file.find('\0') != std::string::npos) {
     reader.Refuse("file", "the name of a file beside the manifest");
   }
   model.format = reader.Text("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
@@ -114,6 +117,12 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
     reader.Refuse("bytes", "the size of the file");
   }
   model.bytes = bytes.get<uintmax_t>();
+  const std::string digits = "64 hexadecimal digits in lower case";
+  model.sha256 = reader.Text("sha256", digits);
+  if (model.sha256.size() != 64 ||
+      model.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    reader.Refuse("sha256", digits);
+  }
   const Reader input(reader.Get("input", "an object"), place + ".input");
   ReadShape(input, &model);
   input.Equals("layout", "NCHW");
@@ -121,17 +130,49 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
   return model;
 }
 
+// How deep brackets are nested; those in texts are passed over.
+int Depth(const std::string &text) {
+  int depth = 0, deepest = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (quoted) {
+      quoted = text[i] != '"';
+      i += text[i] == '\\' ? 1 : 0;
+    } else if (text[i] == '"') {
+      quoted = true;
+    } else if (text[i] == '[' || text[i] == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (text[i] == ']' || text[i] == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
 json Parse(const fs::path &path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  constexpr size_t kMostBytes = 16 << 20;
+  constexpr int kDeepest = 64;  // the library goes one level of the stack down with each
+  std::vector<unsigned char> bytes;
+  try {
+    bytes = ReadFile(path);
+  } catch (const InputError &error) {
     throw InputError("no " + path.string() + " that can be read, expected it beside the models; " +
-                     "give --model a folder that export.py has written");
+                     "give --model a folder that export.py has written (" + error.what() + ")");
+  }
+  const std::string text(bytes.begin(), bytes.end());
+  if (text.size() > kMostBytes || Depth(text) > kDeepest) {
+    throw InputError(path.string() + " has " + std::to_string(text.size()) +
+                     " bytes and brackets nested " + std::to_string(Depth(text)) +
+                     " deep, expected a manifest" + kRemedy);
   }
   try {
-    return json::parse(file);
+    return json::parse(text);
   } catch (const json::parse_error &error) {
     throw InputError(path.string() + " is not JSON, expected a manifest (byte " +
                      std::to_string(error.byte) + ")" + kRemedy);
+  } catch (const json::exception &error) {  // a number that no type holds
+    throw InputError(path.string() + " is not JSON, expected a manifest (" +
+                     OneLine(error.what(), 80) + ")" + kRemedy);
   }
 }
 
@@ -164,19 +205,29 @@ Manifest ReadManifest(const fs::path &model) {
   return manifest;
 }
 
-void CheckModelFile(const Manifest &manifest, const ModelEntry &model) {
+std::string ReadModelFile(const Manifest &manifest, const ModelEntry &model) {
   const fs::path path = manifest.folder / model.file;
-  std::error_code error;
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error) {
-    throw InputError(path.string() + " cannot be read (" + error.message() +
-                     "), expected a model, as manifest.json says" + kRemedy);
+  const auto refuse = [&](const std::string &what, const std::string &expected,
+                          const std::string &remedy) {
+    throw InputError(path.string() + what + ", expected " + expected + ", as manifest.json says" +
+                     remedy);
+  };
+  std::string bytes;
+  try {
+    const std::vector<unsigned char> file = ReadFile(path);
+    bytes.assign(file.begin(), file.end());
+  } catch (const InputError &error) {
+    refuse(" cannot be read (" + std::string(error.what()) + ")", "a model", kRemedy);
   }
-  if (bytes != model.bytes) {
-    throw InputError(path.string() + " has " + std::to_string(bytes) + " bytes, expected " +
-                     std::to_string(model.bytes) +
-                     ", as manifest.json says; copy or export it again");
+  if (bytes.size() != model.bytes) {
+    refuse(" has " + std::to_string(bytes.size()) + " bytes", std::to_string(model.bytes),
+           "; copy or export it again");
   }
+  const std::string digits = Sha256(bytes);
+  if (digits != model.sha256) {
+    refuse(" has SHA-256 " + digits, model.sha256, "; copy or export it again");
+  }
+  return bytes;
 }
 
 }  // namespace slimsr

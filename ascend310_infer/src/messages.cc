@@ -2,56 +2,37 @@
 #include "messages.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <mutex>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
 
 #include "error.h"
 
 namespace slimsr {
 
-namespace {
-
-std::mutex mutex;
-int real_stderr = STDERR_FILENO;  // another descriptor while that one is captured
-
-}  // namespace
-
-void Say(const std::string &line) {
-  const std::string text = line + "\n";
-  const std::lock_guard<std::mutex> lock(mutex);
-  // Nobody can be told if it fails.
-  [[maybe_unused]] const ssize_t written = write(real_stderr, text.data(), text.size());
-}
-
-StderrCapture::StderrCapture()
-    : file_(memfd_create("stderr", MFD_CLOEXEC)),
-      saved_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
-  if (file_ >= 0 && saved_ >= 0) {
-    const std::lock_guard<std::mutex> lock(mutex);
-    dup2(file_, STDERR_FILENO);
-    real_stderr = saved_;
-  }
-}
-
-StderrCapture::~StderrCapture() {
-  if (file_ >= 0 && saved_ >= 0) {
-    const std::lock_guard<std::mutex> lock(mutex);
-    dup2(saved_, STDERR_FILENO);
-    real_stderr = STDERR_FILENO;
-  }
-  for (const int descriptor : {file_, saved_}) {
-    if (descriptor >= 0) {
-      close(descriptor);
+void OpenClosedStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) == -1 && errno == EBADF) {
+      open("/dev/null", O_RDWR);  // takes the lowest number that is free
     }
   }
 }
 
-std::string StderrCapture::Text() const {
-  char text[1024];
-  const ssize_t count = file_ >= 0 ? pread(file_, text, sizeof(text), 0) : 0;
-  return OneLine(std::string(text, count > 0 ? static_cast<size_t>(count) : 0), 160);
+void Say(const std::string &line) {
+  const std::string text = Escaped(line) + "\n";
+  // Nobody can be told if it fails.
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+void FlushOutput() {
+  errno = 0;
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE) {
+    throw InputError("cannot write to standard output (" +
+                     std::generic_category().message(errno == 0 ? EIO : errno) +
+                     "), expected room for a few lines; make room or give another place");
+  }
 }
 
 }  // namespace slimsr

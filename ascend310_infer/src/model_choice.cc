@@ -17,7 +17,8 @@ constexpr int kDefaultTile = 128, kDefaultBatch = 1;
 
 // The entry that --model names itself; nothing for a bundle.
 const ModelEntry *NamedModel(const Options &options, const Manifest &manifest) {
-  if (fs::is_directory(options.model)) {
+  std::error_code ignored;
+  if (fs::is_directory(options.model, ignored)) {
     return nullptr;
   }
   const std::string name = fs::path(options.model).filename().string();
@@ -32,6 +33,11 @@ const ModelEntry *NamedModel(const Options &options, const Manifest &manifest) {
   }
   throw InputError("--model " + options.model + " is not in its manifest, expected one of " +
                    known + "; give one of them or the folder");
+}
+
+bool IsRegularFile(const fs::path &path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
 }
 
 // "1, 0.5"
@@ -88,7 +94,7 @@ EngineOptions ChooseEngineOptions(const Options &options, Runtime runtime) {
     }
   } else if (options.precision == "bf16") {
     throw InputError("--precision bf16 with engine lite, expected f32 or f16; give one of them");
-  } else if (!options.config.empty() && !fs::is_regular_file(options.config)) {
+  } else if (!options.config.empty() && !IsRegularFile(options.config)) {
     throw InputError("--config " + options.config + " is not a file, expected a config file of " +
                      "MindSpore Lite; give the path of one");
   }
@@ -161,6 +167,17 @@ Tiling ChooseTiling(const Options &options, const Manifest &manifest, const Mode
                      std::to_string(smallest) + ", expected at most " +
                      std::to_string((smallest - 1) / 2) +
                      "; give a smaller overlap or larger tiles");
+  }
+  constexpr int64_t kMostValues = int64_t{1} << 30;  // 4 GiB of them
+  const int64_t values = int64_t{3} * manifest.scale * manifest.scale * tiling.tile.batch *
+                         tiling.tile.height * tiling.tile.width;
+  if (values > kMostValues) {
+    throw InputError("tiles of " + std::to_string(tiling.tile.height) + "x" +
+                     std::to_string(tiling.tile.width) + " with batch " +
+                     std::to_string(tiling.tile.batch) + " at scale " +
+                     std::to_string(manifest.scale) + " have results of " + std::to_string(values) +
+                     " values, expected at most " + std::to_string(kMostValues) +
+                     "; give a smaller --tile and --batch, or export smaller ones");
   }
   tiling.cross_fade = options.overlap < manifest.margin;
   return tiling;

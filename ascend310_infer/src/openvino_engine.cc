@@ -2,12 +2,17 @@
 #include "openvino_engine.h"
 
 #include <openvino/frontend/manager.hpp>
+#include <sstream>
 
 #include "error.h"
 
 namespace slimsr {
 
 namespace {
+
+// For each shape of tile OpenVINO keeps what it has prepared, by itself for thousands of them:
+// memory would grow with the number of sizes of pictures.
+constexpr int kShapesKept = 0;
 
 ov::element::Type ElementType(const std::string &precision) {
   if (precision == "bf16") {
@@ -18,18 +23,21 @@ ov::element::Type ElementType(const std::string &precision) {
 
 }  // namespace
 
-OpenVinoEngine::OpenVinoEngine(const std::string &model, const EngineOptions &options) {
+OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &options) {
   // Without the hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
   const std::string precision = options.precision.value_or("f32");
   ov::CompiledModel compiled;
   try {
     // Core::read_model would try the readers of all formats on a broken file, with their logs.
     const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
-    compiled = core_.compile_model(reader->convert(reader->load(model)), "CPU",
-                                   ov::hint::inference_precision(ElementType(precision)));
+    std::istringstream bytes(model.bytes);
+    const ov::AnyMap hints = {ov::hint::inference_precision(ElementType(precision)),
+                              {"CPU_RUNTIME_CACHE_CAPACITY", kShapesKept}};
+    compiled = core_.compile_model(
+        reader->convert(reader->load(static_cast<std::istream *>(&bytes))), "CPU", hints);
     request_ = compiled.create_infer_request();
   } catch (const std::exception &error) {
-    throw InputError(model + " cannot be loaded by OpenVINO, expected an ONNX model (" +
+    throw InputError(model.name + " cannot be loaded by OpenVINO, expected an ONNX model (" +
                      OneLine(error.what()) + "); export it again");
   }
   // It falls back silently where the CPU lacks the type.
@@ -40,7 +48,7 @@ OpenVinoEngine::OpenVinoEngine(const std::string &model, const EngineOptions &op
   if (compiled.inputs().size() != 1 || compiled.outputs().size() != 1 ||
       compiled.input().get_element_type() != ov::element::f32 ||
       compiled.output().get_element_type() != ov::element::f32) {
-    throw InputError(model +
+    throw InputError(model.name +
                      " is another kind of model, expected one float32 input and one output" +
                      "; export it again");
   }

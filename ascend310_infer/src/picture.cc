@@ -5,19 +5,36 @@
 #include <cstdint>
 #include <cstring>
 #include <opencv2/imgcodecs.hpp>
+#include <string_view>
 
 #include "error.h"
-#include "messages.h"
+#include "raster.h"
 
 namespace slimsr {
 
 namespace {
 
-using Bytes = std::vector<unsigned char>;
+using namespace std::string_view_literals;
 
-bool HasAt(const Bytes &file, size_t at, const char *text) {
-  const size_t length = std::strlen(text);
-  return at + length <= file.size() && std::memcmp(file.data() + at, text, length) == 0;
+struct Format {
+  std::string_view begins, then;  // at bytes 0 and 8
+  Raster (*read)(const Bytes &);
+};
+
+constexpr Format kFormats[] = {
+    {"\x89PNG\r\n\x1a\n"sv, ""sv, ReadPng},
+    {"\xff\xd8\xff"sv, ""sv, ReadJpeg},
+    {"RIFF"sv, "WEBP"sv, ReadWebp},
+    {"BM"sv, ""sv, ReadBmp},
+    {"II*\0"sv, ""sv, ReadTiff},
+    {"MM\0*"sv, ""sv, ReadTiff},
+    {"II+\0"sv, ""sv, ReadTiff},
+    {"MM\0+"sv, ""sv, ReadTiff},
+};
+
+bool HasAt(const Bytes &file, size_t at, std::string_view text) {
+  return at + text.size() <= file.size() &&
+         std::memcmp(file.data() + at, text.data(), text.size()) == 0;
 }
 
 uint32_t BigEndian(const Bytes &file, size_t at, int bytes) {
@@ -78,27 +95,25 @@ bool IsWhole(const Bytes &file) {
 }
 
 cv::Mat DecodePicture(const Bytes &file, std::string *warning) {
-  const auto refuse = [](const std::string &what) {
-    throw InputError("the file " + what + ", expected a whole picture; mend or remove it");
-  };
   if (file.empty()) {
-    refuse("is empty");
+    RefusePicture("is empty");
   }
   if (!IsWhole(file)) {
-    refuse("is cut short");
+    RefusePicture("is cut short");
   }
-  cv::Mat picture;
-  try {
-    const StderrCapture capture;
-    picture = cv::imdecode(file, cv::IMREAD_COLOR);
-    *warning = capture.Text();
-  } catch (const cv::Exception &error) {  // e.g. more pixels than OpenCV takes
-    *warning = OneLine(error.err, 160);
+  Raster (*read)(const Bytes &) = nullptr;
+  for (const Format &format : kFormats) {
+    if (HasAt(file, 0, format.begins) && HasAt(file, 8, format.then)) {
+      read = format.read;
+    }
   }
-  if (picture.empty()) {
-    refuse("cannot be decoded" + (warning->empty() ? "" : " (" + *warning + ")"));
+  if (read == nullptr) {
+    RefusePicture("cannot be decoded: it is no PNG, JPEG, TIFF, WebP or BMP",
+                  "save it as one of them or remove it");
   }
-  return picture;
+  const Raster raster = read(file);
+  *warning = raster.warning;
+  return Shown(raster);
 }
 
 Bytes EncodePicture(const cv::Mat &picture, const std::string &format) {

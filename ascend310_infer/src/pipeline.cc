@@ -36,24 +36,35 @@ class Pipeline {
     std::thread decoder([&] {
       for (size_t i = 0; i < jobs.size(); ++i) {
         Item item{&jobs[i], &(*reports)[i], {}};
-        if (Attempt(item, [&] { Decode(&item); })) {
-          decoded_.Push(std::move(item));
-        }
+        Attempt(item, [&] {
+          Decode(&item);
+          decoded_.Push(item);
+        });
       }
       decoded_.Close();
     });
     std::vector<std::thread> encoders;
-    for (unsigned i = 0; i < Encoders(); ++i) {
-      encoders.emplace_back([this] {
-        while (std::optional<Item> item = results_.Pop()) {
-          Attempt(*item, [&] { Encode(*item); });
-        }
-      });
+    try {
+      encoders.reserve(Encoders());
+      for (unsigned i = 0; i < Encoders(); ++i) {
+        encoders.emplace_back([this] {
+          while (std::optional<Item> item = results_.Pop()) {
+            Attempt(*item, [&] { Encode(*item); });
+          }
+        });
+      }
+    } catch (const std::exception &) {
+      // Memory for no more threads: those that there are do, or none.
     }
     while (std::optional<Item> item = decoded_.Pop()) {
-      if (Attempt(*item, [&] { Enlarge(&*item); })) {
-        results_.Push(std::move(*item));
-      }
+      Attempt(*item, [&] {
+        Enlarge(&*item);
+        if (encoders.empty()) {
+          Encode(*item);
+        } else {
+          results_.Push(std::move(*item));
+        }
+      });
     }
     results_.Close();
     decoder.join();
@@ -68,7 +79,7 @@ class Pipeline {
     std::string warning;
     item->picture = DecodePicture(ReadFile(item->job->input), &warning);
     if (!warning.empty()) {
-      Say("warning: " + OneLine(item->job->name) + ": " + warning);
+      Say("warning: " + item->job->name + ": " + warning);
     }
     item->report->height = item->picture.rows;
     item->report->width = item->picture.cols;
@@ -95,29 +106,35 @@ class Pipeline {
     item.report->outcome = Outcome::kDone;
   }
 
-  // Whether the work on the picture went well; if not, says so and writes it into the report.
+  // Works on the picture unless the run is to stop; if that fails, says so and writes it into the
+  // report. Lets no exception out, which would end the thread and with it the program.
   template <class Work>
-  bool Attempt(const Item &item, const Work &work) {
+  void Attempt(const Item &item, const Work &work) {
     if (*stop_) {
-      return false;
+      return;
     }
     try {
       work();
-      return true;
     } catch (const Interrupted &) {
-      return false;
     } catch (const InputError &error) {
-      Fail(item, Outcome::kWrongInput, error.what());
+      Fail(item, Outcome::kWrongInput, error);
     } catch (const std::exception &error) {
-      Fail(item, Outcome::kFailed, error.what());
+      Fail(item, IsOutOfMemory(error) ? Outcome::kWrongInput : Outcome::kFailed, error);
+    } catch (...) {
+      Fail(item, Outcome::kFailed, EngineError("unknown exception"));
     }
-    return false;
   }
 
-  static void Fail(const Item &item, Outcome outcome, const std::string &message) {
+  static void Fail(const Item &item, Outcome outcome, const std::exception &error) {
     item.report->outcome = outcome;
-    item.report->error = OneLine(message, std::string::npos);
-    Say("error: " + OneLine(item.job->name, std::string::npos) + ": " + item.report->error);
+    try {
+      item.report->error = Escaped(error.what());
+      if (dynamic_cast<const InputError *>(&error) == nullptr) {
+        item.report->error = Message(error);
+      }
+      Say("error: " + item.job->name + ": " + item.report->error);
+    } catch (const std::exception &) {  // no memory even for that
+    }
   }
 
   Upscaler *upscaler_;

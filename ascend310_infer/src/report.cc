@@ -88,6 +88,15 @@ std::string ReportJson(const RunReport &report) {
   return root.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+std::string RecordJson(const RunReport &report) {
+  const nlohmann::ordered_json record = {{"program", "ascend310_infer"},
+                                         {"model", report.model},
+                                         {"sha256", report.sha256},
+                                         {"width", report.model_width},
+                                         {"scale", report.scale}};
+  return record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 std::string SummaryLine(const RunReport &report) {
   const std::vector<double> times = Times(report);
   char line[256];

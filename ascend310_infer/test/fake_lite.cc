@@ -85,12 +85,12 @@ Model::~Model() = default;
 Status Model::LoadConfig(const std::vector<char> &path) {
   return Call("LoadConfig", CharToString(path));
 }
-Status Model::Build(const std::vector<char> &path, ModelType type,
+Status Model::Build(const void *data, size_t size, ModelType type,
                     const std::shared_ptr<Context> &context) {
   inputs.assign(state.inputs, MakeTensor("lr", state.input_type, state.shape));
   const bool ascend = context->MutableDeviceInfo().at(0)->GetDeviceType() == kAscend;
-  return Call("Build", CharToString(path) + (type == kMindIR ? " MINDIR" : "") +
-                           (ascend ? " Ascend" : " CPU"));
+  return Call("Build", std::string(static_cast<const char *>(data), size) +
+                           (type == kMindIR ? " MINDIR" : "") + (ascend ? " Ascend" : " CPU"));
 }
 std::vector<MSTensor> Model::GetInputs() { return inputs; }
 Status Model::Resize(const std::vector<MSTensor> &,

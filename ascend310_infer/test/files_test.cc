@@ -2,6 +2,7 @@
 #include "files.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <map>
 
@@ -110,6 +111,28 @@ TEST_F(FilesTest, APlaceThatCannotBeWrittenIsRefusedAtOnce) {
   Put("file");
   EXPECT_NE(MessageOf<InputError>([&] { MakeFolder(folder_ / "file/sub"); }), "");
   EXPECT_NE(MessageOf<InputError>([&] { MakeFolder(folder_ / "file"); }), "");
+}
+
+TEST_F(FilesTest, ATakenTemporaryNameIsNoObstacle) {
+  for (int i = 0; i < 300; ++i) {  // what killed processes of the same number have left
+    Put(".slimsr-" + std::to_string(getpid()) + "-" + std::to_string(i));
+  }
+  PendingFile file(folder_ / "f");
+  file.Write("x");
+  file.Finish();
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "f"));
+}
+
+TEST_F(FilesTest, NamesThatAreTooLongCostOnePicture) {
+  const std::string longest(251, 'a');  // with .png 255 bytes
+  Put("in/" + longest + ".png");
+  Put("in/b.png");
+  const auto jobs = ListJobs(folder_ / "in", folder_ / "out", "tiff");
+  ASSERT_EQ(jobs.size(), 2U);
+  MakeFolder(folder_ / "out");
+  EXPECT_NE(MessageOf<InputError>([&] { PendingFile file(jobs[0].output); }).find("too long"),
+            std::string::npos);
+  EXPECT_EQ(Files("out"), std::set<std::string>{});
 }
 
 TEST_F(FilesTest, ReadsRegularFilesAlone) {

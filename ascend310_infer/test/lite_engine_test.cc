@@ -26,16 +26,16 @@ class LiteEngineTest : public ::testing::Test {
   }
 
   std::string RefusedToOpen() const {
-    return MessageOf<InputError>([&] { LiteEngine("m.mindir", kShape, options_); });
+    return MessageOf<InputError>([&] { LiteEngine({"m.mindir", "bytes"}, kShape, options_); });
   }
 
   std::string RefusedToRun() {
-    LiteEngine engine("m.mindir", kShape, options_);
+    LiteEngine engine({"m.mindir", "bytes"}, kShape, options_);
     return MessageOf<EngineError>([&] { engine.Run(tiles_.data(), kShape); });
   }
 
   void ExpectRepeatedPixels() {
-    LiteEngine engine("m.mindir", kShape, options_);
+    LiteEngine engine({"m.mindir", "bytes"}, kShape, options_);
     const TensorView result = engine.Run(tiles_.data(), kShape);
     ASSERT_EQ(result.shape, (std::vector<int64_t>{2, 3, 8, 12}));
     for (int i = 0; i < 2 * 3 * 8 * 12; ++i) {
@@ -52,31 +52,30 @@ TEST_F(LiteEngineTest, OnAscend) {
   options_.device_id = 3;
   options_.precision = "f16";
   options_.config = "lite.ini";
-  LiteEngine("m.mindir", kShape, options_);
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
   EXPECT_EQ(state.calls,
             (Calls{"LoadConfig lite.ini", "SetDeviceID 3", "SetPrecisionMode enforce_fp16",
-                   "Build m.mindir MINDIR Ascend", "Resize 2 3 4 6 "}));
+                   "Build bytes MINDIR Ascend", "Resize 2 3 4 6 "}));
 }
 
 TEST_F(LiteEngineTest, ThePrecisionIsTheModelsOwnUnlessGiven) {
-  LiteEngine("m.mindir", kShape, options_);
-  EXPECT_EQ(state.calls[1], "Build m.mindir MINDIR Ascend");
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
+  EXPECT_EQ(state.calls[1], "Build bytes MINDIR Ascend");
   options_.precision = "f32";
-  LiteEngine("m.mindir", kShape, options_);
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
   EXPECT_EQ(state.calls[4], "SetPrecisionMode enforce_fp32");
 }
 
 TEST_F(LiteEngineTest, OnACpu) {
   options_.ascend = false;
-  LiteEngine("m.mindir", kShape, options_);
-  EXPECT_EQ(state.calls,
-            (Calls{"SetEnableFP16 no", "Build m.mindir MINDIR CPU", "Resize 2 3 4 6 "}));
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
+  EXPECT_EQ(state.calls, (Calls{"SetEnableFP16 no", "Build bytes MINDIR CPU", "Resize 2 3 4 6 "}));
 }
 
 TEST_F(LiteEngineTest, AModelOfFixedShapeIsNotResized) {
   state.shape = {2, 3, 4, 6};
-  LiteEngine("m.mindir", kShape, options_);
-  EXPECT_EQ(state.calls.back(), "Build m.mindir MINDIR Ascend");
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
+  EXPECT_EQ(state.calls.back(), "Build bytes MINDIR Ascend");
 }
 
 TEST_F(LiteEngineTest, ReadsFloat32) { ExpectRepeatedPixels(); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "manifest.h"
 
+#include <sys/stat.h>
+
 #include "error.h"
 #include "folder_fixture.h"
 
@@ -12,8 +14,10 @@ constexpr char kGood[] = R"({
   "colour": "RGB", "range": [0, 255],
   "models": [
     {"file": "w1.onnx", "format": "ONNX", "width": 1.0, "bytes": 5,
+     "sha256": "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5",
      "input": {"name": "lr", "shape": [null, 3, null, null], "layout": "NCHW", "dtype": "float32"}},
     {"file": "w25.mindir", "format": "MINDIR", "width": 0.25, "bytes": 7,
+     "sha256": "0000000000000000000000000000000000000000000000000000000000000000",
      "input": {"name": "lr", "shape": [4, 3, 96, 128], "layout": "NCHW", "dtype": "float32"}}
   ],
   "latency": null})";
@@ -68,7 +72,7 @@ TEST_F(ManifestTest, MissingOrNoJson) {
 
 TEST_F(ManifestTest, MissingKeys) {
   for (const char *key : {"slimsr_manifest", "scale", "margin", "colour", "range", "models", "file",
-                          "format", "width", "bytes", "input", "shape", "layout", "dtype"}) {
+                          "format", "width", "bytes", "sha256", "input", "shape", "layout", "dtype"}) {
     const std::string quoted = '"' + std::string(key) + '"';
     ExpectHas(Refused(quoted + ":", "\"other\":"), "has no " + quoted);
   }
@@ -102,6 +106,10 @@ TEST_F(ManifestTest, WrongValues) {
       {R"([null, 3, null, null])", R"([0, 3, null, null])"},
       {R"([null, 3, null, null])", R"([1, 3, -1, -1])"},
       {R"([null, 3, null, null])", R"("free")"},
+      {R"([4, 3, 96, 128])", R"([4, 3, 96, 99999999999])"},
+      {R"("sha256": "0000)", R"("sha256": "zzzz)"},
+      {R"("sha256": "0000)", R"("sha256": "000)"},
+      {R"("w1.onnx")", R"("w1.onnx\u0000x")"},
       {R"("NCHW")", R"("NHWC")"},
       {R"("float32")", R"("uint8")"},
   };
@@ -118,15 +126,33 @@ TEST_F(ManifestTest, WrongValues) {
   ExpectHas(MessageOf<InputError>([&] { ReadManifest(folder_); }), "expected a list of models");
 }
 
-TEST_F(ManifestTest, ComparesTheFileWithItsSize) {
+TEST_F(ManifestTest, WhatJsonCannotHold) {
+  ExpectHas(Refused(R"("scale": 4)", R"("scale": 1e999)"), "is not JSON");
+  ExpectHas(Refused(R"("scale": 4)", "\"scale\": " + std::string(200000, '[')), "nested 2000");
+  ExpectHas(Refused(R"("scale": 4)", "\"scale\": " + std::string(200000, '{')), "nested 2000");
+  // Brackets in a text are no brackets.
+  ExpectHas(Refused(R"("scale": 4)", R"("scale": "\")" + std::string(200, '[') + '"'), "scale");
+  ExpectHas(Refused(R"("scale": 4)", R"("scale": "\"\\)" + std::string(200, '[') + '"'),
+            "expected a whole number");
+  ExpectHas(Refused(R"("scale": 4)", "\"scale\": \"\xff\""), "is not JSON");
+}
+
+TEST_F(ManifestTest, APipeIsNotWaitedFor) {
+  ASSERT_EQ(mkfifo((folder_ / "manifest.json").c_str(), 0600), 0);
+  ExpectHas(MessageOf<InputError>([&] { ReadManifest(folder_); }), "no regular file");
+}
+
+TEST_F(ManifestTest, ComparesTheFileWithItsSizeAndCheckSum) {
   Put("manifest.json", kGood);
   const Manifest manifest = ReadManifest(folder_);
-  const auto check = [&] { CheckModelFile(manifest, manifest.models[0]); };
+  const auto check = [&] { ReadModelFile(manifest, manifest.models[0]); };
   ExpectHas(MessageOf<InputError>(check), "cannot be read");
   Put("w1.onnx", "1234");
   ExpectHas(MessageOf<InputError>(check), "has 4 bytes, expected 5");
+  Put("w1.onnx", "12346");
+  ExpectHas(MessageOf<InputError>(check), "has SHA-256 ");
   Put("w1.onnx", "12345");
-  check();
+  EXPECT_EQ(ReadModelFile(manifest, manifest.models[0]), "12345");
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class ModelChoiceTest : public FolderTest {
   }
 
   void Add(const std::string &file, const std::string &format, double width) {
-    manifest_.models.push_back({file, format, width, 1, {}, {}, {}});
+    manifest_.models.push_back({file, format, width, 1, "", {}, {}, {}});
     Put(file);
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline.h"
 
+#include <new>
 #include <opencv2/imgcodecs.hpp>
 
 #include "fake_engine.h"
@@ -94,6 +95,32 @@ TEST_F(PipelineTest, ValuesThatAreNotFiniteAreAnEngineError) {
   EXPECT_EQ(reports[0].outcome, Outcome::kFailed);
   EXPECT_NE(reports[0].error.find("not finite"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+// Has no memory for its second run.
+class GreedyEngine : public FakeEngine {
+ public:
+  GreedyEngine() : FakeEngine(kScale, 0) {}
+
+  TensorView Run(float *tiles, const TileShape &shape) override {
+    if (shapes.size() == 1) {
+      shapes.push_back(shape);
+      throw std::bad_alloc();
+    }
+    return FakeEngine::Run(tiles, shape);
+  }
+};
+
+TEST_F(PipelineTest, WantOfMemoryCostsOnePicture) {
+  PutPictures(3);
+  GreedyEngine engine;
+  const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
+  Upscaler upscaler(&engine, {{1, 16, 16}, false, false, 0, false}, kScale, &stop_);
+  testing::internal::CaptureStderr();
+  const std::vector<PictureReport> reports = RunPipeline(jobs, &upscaler, "png", &stop_);
+  EXPECT_EQ(testing::internal::GetCapturedStderr().find("error: 1.png: not enough memory"), 0U);
+  EXPECT_EQ(reports[1].outcome, Outcome::kWrongInput);
+  EXPECT_EQ(Files("out"), (std::set<std::string>{"0.png", "2.png"}));
 }
 
 // Asks to stop during its third run.

@@ -57,6 +57,13 @@ TEST(Report, JsonHoldsPicturesErrorsAndTotals) {
   EXPECT_TRUE(nlohmann::json::parse(json) == expected) << json;
 }
 
+TEST(Report, TheRecordTellsTheModel) {
+  RunReport report = Example();
+  report.sha256 = "abc";
+  EXPECT_TRUE(nlohmann::json::parse(RecordJson(report)) == nlohmann::json::parse(R"({
+    "program": "ascend310_infer", "model": "w1.onnx", "sha256": "abc", "width": 0.5, "scale": 3})"));
+}
+
 TEST(Report, SummaryInOneLine) {
   EXPECT_EQ(
       SummaryLine(Example()),

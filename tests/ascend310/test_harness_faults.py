@@ -43,7 +43,9 @@ def test_bad_pictures_do_not_stop_the_rest(bundle, tmp_path, run_harness):
     assert done.returncode == 2
     lines = sorted(done.stderr.splitlines())
     assert [line[:14] for line in lines] == [f"error: {name}.png" for name in ("001", "003", "004")]
-    assert names(tmp_path / "out") == ["000.png", "002.png", "005.png", "report.json"]
+    assert names(tmp_path / "out") == [
+        "000.png", "002.png", "005.png", "report.json", "upscale.json"
+    ]  # fmt: skip
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [p["name"] for p in report["pictures"] if "error" in p] == [
         "001.png", "003.png", "004.png"
@@ -67,7 +69,9 @@ def test_a_disk_that_is_full(bundle, tmp_path, run_harness):
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: large.png: cannot write {tmp_path}/out/large.png (")
     assert done.stderr.count("\n") == 1
-    assert names(tmp_path / "out") == ["000.png", "001.png", "report.json"]
+    assert names(tmp_path / "out") == [
+        "000.png", "001.png", "report.json", "upscale.json"
+    ]  # fmt: skip
 
 
 def test_names_that_are_no_text(bundle, tmp_path, run_harness):
@@ -97,11 +101,104 @@ def test_a_signal_leaves_whole_pictures(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.startswith("error: interrupted") and errors.count("\n") == 1
-    *pictures, last = names(out)
-    assert 0 < len(pictures) < 150 and last == "report.json"
+    *pictures, report, record = names(out)
+    assert 0 < len(pictures) < 150 and (report, record) == ("report.json", "upscale.json")
     for name in pictures:
         with Image.open(out / name) as img:
             img.load()
             assert img.size == (600, 600)
     report = json.loads((out / "report.json").read_text())
     assert report["total"]["not_reached"] == 150 - len(pictures)
+
+
+def run_args(bundle: Path, tmp_path: Path) -> tuple:
+    return "--model", bundle, "--input", tmp_path / "in", "--output", tmp_path / "out"
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(bundle, tmp_path, run_harness):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a\nb\x1b[31m.png").write_text("no picture")
+    done = run_harness(*run_args(bundle, tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(r"error: a\nb\x1b[31m.png: the file cannot be decoded")
+    assert done.stderr.count("\n") == 1
+    missing = tmp_path / "no\nsuch"
+    done = run_harness("--model", bundle, "--input", missing, "--output", tmp_path / "out")
+    assert r"no\nsuch does not exist" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_with_closed_streams_messages_go_nowhere(bundle, tmp_path, run_harness):
+    put_pictures(tmp_path / "in", 2)
+    (tmp_path / "in" / "001.png").write_text("no picture")
+
+    def close() -> None:
+        for stream in (0, 1, 2):
+            os.close(stream)
+
+    done = run_harness(*run_args(bundle, tmp_path), preexec_fn=close)
+    assert done.returncode == 2
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["total"]["failed"] == 1
+    assert names(tmp_path / "out") == ["000.png", "report.json", "upscale.json"]
+
+
+def test_standard_output_that_is_full_or_left(bundle, tmp_path, harness_build, harness_environment):
+    put_pictures(tmp_path / "in", 2)
+    command = [harness_build / "main", *map(os.fspath, run_args(bundle, tmp_path))]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True,
+                              env=harness_environment)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write to standard output (No space left")
+    assert done.stderr.count("\n") == 1
+    assert names(tmp_path / "out") == ["000.png", "001.png", "report.json", "upscale.json"]
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=harness_environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_leftovers_of_a_killed_run_are_tidied(
+    bundle, tmp_path, run_harness, harness_build, harness_environment
+):
+    put_pictures(tmp_path / "in", 1, size=300)
+    for i in range(1, 60):
+        os.link(tmp_path / "in" / "000.png", tmp_path / "in" / f"{i:03}.png")
+    out = tmp_path / "out"
+    command = [harness_build / "main", *map(os.fspath, run_args(bundle, tmp_path))]
+    process = subprocess.Popen(command, env=harness_environment)
+    while not (out / "000.png").exists() and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    left = [name for name in names(out) if name.startswith(".slimsr-")]
+    assert left  # the report, at least
+    (out / ".slimsr-1-0").touch()  # an earlier version's, whose process may be alive elsewhere
+    done = run_harness(*run_args(bundle, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [name for name in names(out) if name.startswith(".")] == [".slimsr-1-0"]
+    assert len(names(out)) == 60 + 3
+
+
+def test_results_inside_the_input_are_not_enlarged_again(bundle, tmp_path, run_harness):
+    put_pictures(tmp_path / "in", 1)
+    inner = ("--model", bundle, "--input", tmp_path / "in", "--output", tmp_path / "in" / "x2")
+    assert run_harness(*inner).returncode == 0
+    done = run_harness(*run_args(bundle, tmp_path))
+    assert done.returncode == 0
+    assert done.stderr == "warning: x2 is left out: it holds results (upscale.json)\n"
+    assert names(tmp_path / "out") == ["000.png", "report.json", "upscale.json"]
+
+
+def test_a_current_folder_that_is_gone(bundle, tmp_path, harness_build, harness_environment):
+    put_pictures(tmp_path / "in", 1)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'rmdir "$0" && exec "$@"', gone, harness_build / "main",
+         "--model", bundle, "--input", tmp_path / "in", "--output", "out"],
+        cwd=gone, env=harness_environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write out (") and done.stderr.count("\n") == 1

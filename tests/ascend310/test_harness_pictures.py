@@ -200,7 +200,7 @@ def test_formats(form, repeat, tmp_path, run_harness):
     done = run_harness("--model", repeat, "--input", tmp_path / "a.png", "--output", tmp_path / "o",
                        "--format", form, "--report", tmp_path / "r.json")  # fmt: skip
     assert done.returncode == 0 and (tmp_path / "r.json").is_file()
-    assert {p.name for p in (tmp_path / "o").iterdir()} == {f"a.{form}"}
+    assert {p.name for p in (tmp_path / "o").iterdir()} == {f"a.{form}", "upscale.json"}
     difference = largest_difference(pixels(tmp_path / "o" / f"a.{form}"), repeated(img, 2))
     assert difference <= (8 if form == "jpg" else 0)
 

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tiffio.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "error.h"
+#include "raster.h"
+
+namespace slimsr {
+
+namespace {
+
+// libtiff's message about the file that this thread reads: whatever it complains of may be wrong in
+// the pixels, so a picture with one is refused.
+thread_local std::string *complaint = nullptr;
+
+void OnError(thandle_t, const char *, const char *format, va_list arguments) {
+  if (complaint != nullptr && complaint->empty()) {
+    char text[300];
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    *complaint = OneLine(text, 160);
+  }
+}
+
+struct Memory {
+  const Bytes &file;
+  uint64_t at;
+};
+
+struct Close {
+  void operator()(TIFF *tiff) const { TIFFClose(tiff); }
+};
+using Tiff = std::unique_ptr<TIFF, Close>;
+
+Tiff Open(Memory *memory) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    TIFFSetErrorHandler(nullptr);
+    TIFFSetErrorHandlerExt(OnError);
+    TIFFSetWarningHandler(nullptr);  // unknown tags
+    TIFFSetWarningHandlerExt(nullptr);
+  });
+  const auto read = [](thandle_t handle, void *to, tmsize_t count) -> tmsize_t {
+    auto *from = static_cast<Memory *>(handle);
+    const uint64_t left = from->file.size() - std::min<uint64_t>(from->at, from->file.size());
+    const auto length =
+        std::min<uint64_t>(left, static_cast<uint64_t>(std::max<tmsize_t>(count, 0)));
+    if (length > 0) {
+      std::memcpy(to, from->file.data() + from->at, length);
+    }
+    from->at += length;
+    return static_cast<tmsize_t>(length);
+  };
+  const auto write = [](thandle_t, void *, tmsize_t) -> tmsize_t { return -1; };
+  const auto seek = [](thandle_t handle, toff_t offset, int whence) -> toff_t {
+    auto *from = static_cast<Memory *>(handle);
+    const uint64_t base = whence == SEEK_CUR   ? from->at
+                          : whence == SEEK_END ? from->file.size()
+                                               : 0;
+    from->at = base + offset;
+    return from->at;
+  };
+  const auto close = [](thandle_t) { return 0; };
+  const auto size = [](thandle_t handle) -> toff_t {
+    return static_cast<Memory *>(handle)->file.size();
+  };
+  // m: without mapping it.
+  return Tiff(
+      TIFFClientOpen("picture", "rm", memory, read, write, seek, close, size, nullptr, nullptr));
+}
+
+class TiffFile {
+ public:
+  explicit TiffFile(const Bytes &file) : bytes_(file.size()), memory_{file, 0} {
+    complaint = &complaint_;
+    tiff_ = Open(&memory_);
+  }
+  TiffFile(const TiffFile &) = delete;
+  TiffFile &operator=(const TiffFile &) = delete;
+  ~TiffFile() { complaint = nullptr; }
+
+  Raster Read() {
+    if (tiff_ == nullptr) {
+      Refuse();
+    }
+    TIFFGetField(tiff_.get(), TIFFTAG_IMAGEWIDTH, &width_);
+    TIFFGetField(tiff_.get(), TIFFTAG_IMAGELENGTH, &height_);
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_BITSPERSAMPLE, &bits_);
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_SAMPLESPERPIXEL, &samples_);
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_PLANARCONFIG, &planar_);
+    if (TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric_) == 0) {
+      photometric_ = samples_ < 3 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB;
+    }
+    CheckKind();
+    Raster raster;
+    uint16_t orientation = 1;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
+    raster.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
+    if (photometric_ == PHOTOMETRIC_YCBCR) {
+      ReadYcbcr(&raster);
+    } else {
+      ReadSamples(&raster);
+    }
+    if (!complaint_.empty()) {
+      Refuse();
+    }
+    return raster;
+  }
+
+ private:
+  void CheckKind() {
+    uint16_t compression = COMPRESSION_NONE, format = SAMPLEFORMAT_UINT;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_COMPRESSION, &compression);
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_SAMPLEFORMAT, &format);
+    // The same on every machine, whatever its libtiff was built with.
+    static constexpr uint16_t kCodecs[] = {
+        COMPRESSION_NONE,      COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3,
+        COMPRESSION_CCITTFAX4, COMPRESSION_LZW,      COMPRESSION_JPEG,
+        COMPRESSION_DEFLATE,   COMPRESSION_PACKBITS, COMPRESSION_ADOBE_DEFLATE};
+    if (std::find(std::begin(kCodecs), std::end(kCodecs), compression) == std::end(kCodecs) ||
+        TIFFIsCODECConfigured(compression) == 0) {
+      const TIFFCodec *codec = TIFFFindCODEC(compression);
+      RefusePicture("is compressed by a codec that is not supported (" +
+                        (codec == nullptr ? "number " + std::to_string(compression)
+                                          : std::string(codec->name)) +
+                        ")",
+                    "save it with LZW, deflate or none");
+    }
+    if (compression == COMPRESSION_JPEG && photometric_ == PHOTOMETRIC_YCBCR) {
+      TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+      photometric_ = PHOTOMETRIC_RGB;
+    }
+    const bool integers = format == SAMPLEFORMAT_UINT || format == SAMPLEFORMAT_VOID;
+    if (!integers || (bits_ != 1 && bits_ != 2 && bits_ != 4 && bits_ != 8 && bits_ != 16)) {
+      RefusePicture("holds values of " + std::to_string(bits_) + " bits" +
+                        (integers ? "" : " that are signed or floating-point"),
+                    "save it as 8-bit or 16-bit");
+    }
+    const bool grey =
+        photometric_ == PHOTOMETRIC_MINISBLACK || photometric_ == PHOTOMETRIC_MINISWHITE;
+    const bool palette = photometric_ == PHOTOMETRIC_PALETTE && samples_ == 1 && bits_ <= 8;
+    const bool rgb = photometric_ == PHOTOMETRIC_RGB && samples_ >= 3 && bits_ >= 8;
+    const bool ycbcr = photometric_ == PHOTOMETRIC_YCBCR && samples_ == 3 && bits_ == 8;
+    if (samples_ < 1 || samples_ > 64 || !(grey || palette || rgb || ycbcr)) {
+      RefusePicture("is of a kind that is not supported (photometric " +
+                        std::to_string(photometric_) + ", " + std::to_string(samples_) +
+                        " channels of " + std::to_string(bits_) + " bits)",
+                    "save it as grey or RGB");
+    }
+  }
+
+  // Every sample as it is stored, from strips or tiles, together or one plane per channel.
+  void ReadSamples(Raster *raster) {
+    // GDAL calls the three channels of a colour picture grey ones.
+    const bool rgb = photometric_ == PHOTOMETRIC_RGB ||
+                     (photometric_ == PHOTOMETRIC_MINISBLACK && samples_ >= 3);
+    const bool palette = photometric_ == PHOTOMETRIC_PALETTE;
+    const int stored = rgb ? 3 : 1;
+    const bool alpha = FindAlpha(stored, raster);
+    const int kept = stored + (alpha ? 1 : 0);
+    const int depth = bits_ == 16 ? CV_16U : CV_8U;
+    Allocate(width_, height_, CV_MAKETYPE(depth, palette ? 3 : kept), bytes_, MostPixelsPerByte(),
+             &raster->pixels);
+    if (palette && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &map_[0], &map_[1], &map_[2]) == 0) {
+      RefusePicture("has no palette");
+    }
+    const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
+    uint32_t across = width_, down = height_;
+    if (tiled) {
+      TIFFGetField(tiff_.get(), TIFFTAG_TILEWIDTH, &across);
+      TIFFGetField(tiff_.get(), TIFFTAG_TILELENGTH, &down);
+    } else {
+      TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ROWSPERSTRIP, &down);
+      down = std::min(down, height_);
+    }
+    const tmsize_t size = tiled ? TIFFTileSize(tiff_.get()) : TIFFStripSize(tiff_.get());
+    const uint64_t row_bytes = static_cast<uint64_t>(std::max<tmsize_t>(
+        tiled ? TIFFTileRowSize(tiff_.get()) : TIFFScanlineSize(tiff_.get()), 0));
+    const int together = planar_ == PLANARCONFIG_SEPARATE ? 1 : samples_;
+    const uint64_t needed = (uint64_t{across} * together * bits_ + 7) / 8;
+    constexpr int64_t kMostInTile = int64_t{1} << 30;
+    if (across == 0 || down == 0 || size <= 0 || size > kMostInTile || row_bytes < needed ||
+        row_bytes * std::min(down, height_) > static_cast<uint64_t>(size)) {
+      Refuse();
+    }
+    std::vector<unsigned char> block(static_cast<size_t>(size));
+    for (int plane = 0; plane < (together == 1 ? kept : 1); ++plane) {
+      for (uint32_t top = 0; top < height_; top += down) {
+        for (uint32_t left = 0; left < width_; left += across) {
+          const uint32_t rows = std::min(down, height_ - top);
+          const auto sample = static_cast<uint16_t>(plane);
+          const tmsize_t expected = tiled ? size : static_cast<tmsize_t>(row_bytes * rows);
+          const tmsize_t got =
+              tiled ? TIFFReadEncodedTile(tiff_.get(),
+                                          TIFFComputeTile(tiff_.get(), left, top, 0, sample),
+                                          block.data(), size)
+                    : TIFFReadEncodedStrip(tiff_.get(), TIFFComputeStrip(tiff_.get(), top, sample),
+                                           block.data(), expected);
+          if (got < expected || !complaint_.empty()) {
+            Refuse();
+          }
+          for (uint32_t y = 0; y < rows; ++y) {
+            Unpack(block.data() + y * row_bytes, std::min(across, width_ - left), together, plane,
+                   kept, static_cast<int>(top + y), static_cast<int>(left), &raster->pixels);
+          }
+        }
+      }
+    }
+  }
+
+  // Whether the first channel beyond the colours is alpha. Another one, such as infrared, is left
+  // out.
+  bool FindAlpha(int stored, Raster *raster) const {
+    if (samples_ <= stored) {
+      return false;
+    }
+    uint16_t count = 0;
+    const uint16_t *kinds = nullptr;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds);
+    const uint16_t kind = count > 0 ? kinds[0] : uint16_t{EXTRASAMPLE_UNSPECIFIED};
+    raster->premultiplied = kind == EXTRASAMPLE_ASSOCALPHA;
+    const bool alpha = raster->premultiplied || kind == EXTRASAMPLE_UNASSALPHA;
+    const int left_out = samples_ - stored - (alpha ? 1 : 0);
+    if (left_out > 0) {
+      raster->warning = std::to_string(left_out) + (left_out == 1 ? " channel" : " channels") +
+                        " beside the colours left out, not being alpha";
+    }
+    return alpha;
+  }
+
+  // One row of a strip or tile: those channels of it that are kept, as whole 8 or 16-bit values.
+  void Unpack(const unsigned char *row, uint32_t pixels, int together, int plane, int kept, int y,
+              int left, cv::Mat *picture) const {
+    const uint32_t most = (1U << bits_) - 1;
+    const bool white = photometric_ == PHOTOMETRIC_MINISWHITE;
+    const int bands = picture->channels();
+    for (uint32_t x = 0; x < pixels; ++x) {
+      for (int i = 0; i < (together == 1 ? 1 : kept); ++i) {
+        const size_t index = size_t{x} * static_cast<size_t>(together) + static_cast<size_t>(i);
+        uint32_t value = 0;
+        if (bits_ == 16) {
+          uint16_t deep = 0;  // libtiff has brought it to the machine's order of bytes
+          std::memcpy(&deep, row + 2 * index, sizeof(deep));
+          value = deep;
+        } else {
+          const size_t bit = index * bits_;
+          value = (row[bit / 8] >> (8 - bits_ - bit % 8)) & most;
+        }
+        const int band = together == 1 ? plane : i;
+        const size_t at = (static_cast<size_t>(left) + x) * static_cast<size_t>(bands);
+        if (photometric_ == PHOTOMETRIC_PALETTE) {
+          for (size_t j = 0; j < 3; ++j) {
+            picture->ptr<unsigned char>(y)[at + j] =
+                static_cast<unsigned char>(map_[j][value] >> 8);
+          }
+          continue;
+        }
+        value = white && band == 0 ? most - value : value;
+        if (bits_ == 16) {
+          picture->ptr<uint16_t>(y)[at + static_cast<size_t>(band)] = static_cast<uint16_t>(value);
+        } else {
+          picture->ptr<unsigned char>(y)[at + static_cast<size_t>(band)] =
+              static_cast<unsigned char>(value * 255 / most);
+        }
+      }
+    }
+  }
+
+  // By libtiff's own conversion, which knows the coefficients and the subsampling.
+  void ReadYcbcr(Raster *raster) {
+    Allocate(width_, height_, CV_8UC3, bytes_, MostPixelsPerByte(), &raster->pixels);
+    std::vector<uint32_t> packed(size_t{width_} * height_);
+    if (TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, packed.data(), raster->orientation,
+                                  /*stop_on_error=*/1) == 0) {
+      Refuse();
+    }
+    for (uint32_t y = 0; y < height_; ++y) {
+      unsigned char *to = raster->pixels.ptr<unsigned char>(static_cast<int>(y));
+      for (uint32_t x = 0; x < width_; ++x, to += 3) {
+        const uint32_t pixel = packed[size_t{y} * width_ + x];
+        to[0] = static_cast<unsigned char>(TIFFGetR(pixel));
+        to[1] = static_cast<unsigned char>(TIFFGetG(pixel));
+        to[2] = static_cast<unsigned char>(TIFFGetB(pixel));
+      }
+    }
+  }
+
+  // Fax codes and JPEG's hold whole rows of white in a few bits.
+  int64_t MostPixelsPerByte() const {
+    uint16_t compression = COMPRESSION_NONE;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_COMPRESSION, &compression);
+    switch (compression) {
+      case COMPRESSION_NONE:
+        return 8;
+      case COMPRESSION_PACKBITS:
+        return 8 * 64;
+      case COMPRESSION_CCITTRLE:
+      case COMPRESSION_CCITTFAX3:
+      case COMPRESSION_CCITTFAX4:
+        return 1 << 20;
+      default:  // the most that deflate or LZW can do
+        return 8 * 1400;
+    }
+  }
+
+  [[noreturn]] void Refuse() const {
+    RefusePicture("cannot be decoded" +
+                  (complaint_.empty() ? std::string() : " (libtiff: " + complaint_ + ")"));
+  }
+
+  const size_t bytes_;
+  Memory memory_;
+  std::string complaint_;
+  Tiff tiff_;
+  uint32_t width_ = 0, height_ = 0;
+  uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG;
+  uint16_t photometric_ = PHOTOMETRIC_MINISBLACK;
+  const uint16_t *map_[3] = {};
+};
+
+}  // namespace
+
+Raster ReadTiff(const Bytes &file) { return TiffFile(file).Read(); }
+
+}  // namespace slimsr
