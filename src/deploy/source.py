@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from src.deploy.manifest import NAME, Manifest, ModelFile, find_model, read_manifest, read_model
+from src.deploy.onnx_file import check_onnx
 from src.deploy.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
 from src.engine.msrun import under_msrun
 from src.errors import ConfigError, WeightsError, shown_name
@@ -177,7 +178,7 @@ def load_model(
     fixed = None if None in (number, height, width) else (number, height, width)
     data = read_model(folder, model)
     if model.format == "ONNX":
-        _check_onnx(data, path)
+        check_onnx(data, path)
         try:
             runtime = OpenVinoRuntime(data, precision, fixed, threads)
         except WeightsError as error:  # which does not know the file
@@ -189,19 +190,6 @@ def load_model(
         runtime = MindSporeRuntime(load_mindir(path, data), fixed)
     _check_enlarges(runtime, scale, fixed or (1, 8, 9), path)
     return runtime
-
-
-def _check_onnx(data: bytes, path: Path) -> None:
-    """Refuse what is no ONNX: OpenVINO would try its other formats and write about each.
-
-    Not by the package onnx: MindSpore crashes when it is imported after it.
-    """
-    if not data.startswith(b"\x08"):  # field 1 of the model, its version, a number
-        raise WeightsError(f"{path} cannot be read as ONNX: export it again")
-    if b"\n\x08location" in data:  # the key of a tensor that stands in a file of its own
-        raise WeightsError(
-            f"{path} has weights outside of it, which no checksum covers: export it again"
-        )
 
 
 def _check_ends(runtime: OpenVinoRuntime, model: ModelFile, path: Path) -> None:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(not openvino_installed(), reason="openvino is no
 FREE = ["n", 3, "h", "w"]
 
 
-def bundle(folder, nodes, inputs=(("lr", "FLOAT", FREE),), outputs=(("sr", "FLOAT"),), tensors=()):
+def bundle(
+    folder, nodes, inputs=(("lr", "FLOAT", FREE),), outputs=(("sr", "FLOAT"),), tensors=(), opset=11
+):
     """Write a model, and a manifest that says x2."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -31,7 +33,7 @@ def bundle(folder, nodes, inputs=(("lr", "FLOAT", FREE),), outputs=(("sr", "FLOA
         [helper.make_node(name, taken, made, **more) for name, taken, made, more in nodes],
         "graph", [info(*i) for i in inputs], [info(*o) for o in outputs], [twice, region, *tensors],
     )  # fmt: skip
-    versions = [helper.make_opsetid("", 11)]
+    versions = [helper.make_opsetid("", opset)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=6)
     entry = model_file(folder, "a.onnx", 1.0, input=Input((None, 3, None, None)))
     data = model.SerializeToString()
@@ -57,6 +59,8 @@ def test_the_plain_one_is_taken(tmp_path):
          "does not take"),
         ({"inputs": [("lr", "FLOAT", ["n", 4, "h", "w"])]}, "does not take"),
         ({"inputs": [("lr", "FLOAT", [1, 3, 32, 32])]}, "does not take"),
+        ({"opset": 2**40}, f"opset {2**40}, expected 1 to 30"),  # OpenVINO would count down from it
+        ({"opset": -1}, "opset "),
         ({"inputs": [("x", "FLOAT", FREE)], "nodes": [resize("x")]}, "other inputs and outputs"),
         ({"inputs": [("lr", "INT64", FREE)],
           "nodes": [("Cast", ["lr"], ["f"], {"to": 1}), resize("f")]}, "other inputs and outputs"),
