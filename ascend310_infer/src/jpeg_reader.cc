@@ -52,6 +52,7 @@ class JpegFile {
                     "save it as grey or RGB");
     }
     Raster raster;
+    raster.orientation = Orientation();  // now: the markers go when the pixels are read
     const int bands = jpeg_.num_components;
     jpeg_.out_color_space = bands == 1 ? JCS_GRAYSCALE : JCS_RGB;
     // A block of 64 pixels takes a bit at least.
@@ -61,7 +62,6 @@ class JpegFile {
     if (!ReadRows()) {
       Refuse();
     }
-    raster.orientation = Orientation();
     raster.warning = OneLine(warning_, 160);
     return raster;
   }

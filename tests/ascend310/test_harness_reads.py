@@ -192,6 +192,9 @@ def test_depth_and_alpha(read, tmp_path):
         for suffix, options in ((".png", {}), (".webp", {"lossless": True})):
             path = folder / f"{suffix[1:]}{orientation}{suffix}"
             Image.fromarray(img).save(path, exif=exif, **options)
+        flat = np.full_like(img, 90)  # which JPEG keeps
+        Image.fromarray(flat).save(folder / f"jpg{orientation}.jpg", exif=exif)
+        expected[f"jpg{orientation}"] = flat.swapaxes(0, 1) if orientation >= 5 else flat
         right = img.swapaxes(0, 1) if orientation >= 5 else img
         right = right[::-1] if orientation in (3, 4, 7, 8) else right
         right = right[:, ::-1] if orientation in (2, 3, 6, 7) else right
