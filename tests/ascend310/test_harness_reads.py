@@ -126,7 +126,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     entries = {256: width, 257: height, 258: (bits,) * bands, 259: 1, 262: 1 if bands < 3 else 2,
                273: 0, 277: bands, 278: height, 279: img.nbytes, 284: 1}  # fmt: skip
     known = {"photometric": 262, "extra": 338, "orientation": 274, "planar": 284, "strip": 278,
-             "compression": 259, "subsampling": 530}  # fmt: skip
+             "compression": 259, "subsampling": 530, "bytes": 279}  # fmt: skip
     entries |= {known[name]: value for name, value in tags.items()}
     data = img.tobytes()
     if entries[284] == 2:
@@ -243,6 +243,41 @@ def test_palettes_few_bits_and_compression_equal_pillow(read, tmp_path):
     for name, right in expected.items():
         assert seen[name].shape == right.shape, name
         assert np.abs(seen[name].astype(int) - right).max() <= (1 if "jpg" in name else 0), name
+
+
+def test_tiff_whose_strips_are_not_in_the_file(read, tmp_path):
+    """libtiff would read the header, or what follows, as pixels."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    img = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    (folder / "whole.tif").write_bytes(tiff(img))
+    (folder / "one_of_three.tif").write_bytes(tiff(img, strip=3))
+    (folder / "short.tif").write_bytes(tiff(img, bytes=100))
+    ycbcr = {"photometric": 6, "subsampling": (1, 1)}
+    (folder / "ycbcr.tif").write_bytes(tiff(img, strip=3, **ycbcr))
+    seen, said = read(folder)
+    assert list(seen) == ["whole"]
+    assert all(line.startswith("error: the file cannot be decoded") for line in said.values())
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_tiff_without_its_palette(big, read, tmp_path):
+    """libtiff would show the indices as grey."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    img = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4), "P")
+    img.putpalette(list(range(255, -1, -1)) * 3)
+    img.save(folder / "whole.tif", big_tiff=big)
+    data = (folder / "whole.tif").read_bytes()
+    tag = struct.pack("<HH", 320, 3)
+    assert data.count(tag) == 1
+    (folder / "none.tif").write_bytes(data.replace(tag, struct.pack("<HH", 60000, 3)))
+    at = data.index(tag) + 4
+    (folder / "part.tif").write_bytes(data[:at] + b"\x10\0" + data[at + 2 :])
+    seen, said = read(folder)
+    assert list(seen) == ["whole"]
+    assert np.array_equal(seen["whole"], np.asarray(img.convert("RGB")))
+    assert all("has no palette" in line for line in said.values()) and len(said) == 2
 
 
 def test_ycbcr_tiff(read, tmp_path):
