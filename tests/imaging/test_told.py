@@ -15,7 +15,6 @@ from PIL import Image, PngImagePlugin
 from src.errors import ImageError
 from src.imaging import imread, imsize, open_picture, save_strips
 from src.imaging.depth import to_rgb
-from src.imaging.messages import shown
 from tests.imaging.pictures import GREY, RGB, SMOOTH, read_all
 
 XMP = (
@@ -218,4 +217,3 @@ def test_names_are_shown_escaped(tmp_path):
     with pytest.raises(ImageError) as told:
         imread(path)
     assert r"a\nb\x1b[31m " in str(told.value) and "\u56fe\\udcff.png" in str(told.value)
-    assert shown("plain \u56fe.png") == "plain \u56fe.png"
