@@ -61,8 +61,10 @@ class DiskFullError(OutputError):
     """There is no room for a result, nor for any other."""
 
 
-# Control characters, and those that turn the direction of text around.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Control characters, marks that are not seen or turn the direction of text, bytes that are no text.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 
 
 def printable(text: str) -> str:

@@ -121,6 +121,7 @@ def test_a_current_folder_that_was_removed(repo, tmp_path):
 def test_names_are_shown_escaped(repo):
     odd = "a\nb\x1b[31m\x9b\u202e\u00e9"
     assert printable(odd) == "a\\nb\\x1b[31m\\x9b\\u202e\u00e9"
+    assert printable("\u56fe\u3000\u00a0\udcff\ufeff") == "\u56fe\u3000\u00a0\\udcff\\ufeff"
     body = (
         f"import logging\nlogging.getLogger('x').warning('%s', {odd!r})\nraise DataError({odd!r})"
     )

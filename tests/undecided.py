@@ -61,6 +61,25 @@ def assert_same_but_for_flips(
     return taken
 
 
+def decided(before: np.ndarray, pools: bool = False, rounding: float = 2e-6) -> bool:
+    """Tell whether no ReLU of these values is within rounding of zero, and no maximum of another.
+
+    Args:
+        before: (N, C, H, W), results of one or two convolutions.
+        pools: whether maxima of 2 x 2 pixels are taken after the ReLU.
+        rounding: over the root of the mean square.
+    """
+    limit = rounding * np.sqrt(np.square(before).mean())
+    known = bool((np.abs(before) > limit).all())
+    if pools:
+        height, width = (n // 2 * 2 for n in before.shape[2:])
+        second, first = np.moveaxis(
+            np.sort(_windows(before[:, :, :height, :width]))[..., 2:], -1, 0
+        )
+        known = known and bool(((first - second > 2 * limit) | (first < 0)).all())
+    return known
+
+
 def contrast_flips(
     vgg: Vgg19,
     weights: Sequence[float],

@@ -21,7 +21,7 @@ from src.deploy.jobs import Job
 from src.deploy.upscaler import Upscaler
 from src.errors import DiskFullError, SlimSRError
 from src.files import make_folder
-from src.imaging import check_can_save, open_picture, save_strips
+from src.imaging import check_can_save, imsize, open_picture, save_strips
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def sizes_of(jobs: Sequence[Job]) -> dict[Job, tuple[int, int]]:
     for job in jobs:
         sizes[job] = 0, 0
         # Whatever goes wrong, its turn to be reported comes.
-        with contextlib.suppress(Exception), open_picture(job.source) as picture:
-            sizes[job] = picture.height, picture.width
+        with contextlib.suppress(Exception):
+            sizes[job] = imsize(job.source)
     return sizes
 
 

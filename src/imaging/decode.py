@@ -103,8 +103,8 @@ def _check_size(file: PictureFile, image: pyvips.Image) -> None:
         what = f"{image.width} pixels wide, more than {_LARGEST_WIDTH}"
         raise cannot_read(file.path, what, "cut it into parts")
     pixels = image.width * image.height
-    if file.whole and file.format == "jpeg" and pixels > _PIXELS_PER_BYTE * len(file.data):
-        what = f"damaged, {len(file.data)} bytes cannot hold {image.width}x{image.height} pixels"
+    if file.format == "jpeg" and pixels > _PIXELS_PER_BYTE * file.size:
+        what = f"damaged, {file.size} bytes cannot hold {image.width}x{image.height} pixels"
         raise cannot_read(file.path, what)
     size = pixels * image.bands * (2 if image.format == "ushort" else 1)
     in_strips = not field(image, "interlaced", 0) and file.format not in _WHOLE
@@ -122,6 +122,12 @@ def _by_pillow(file: PictureFile, tags: TiffTags) -> bool:
         kind = "without a" if tags.photometric < 0 else f"with the unknown {tags.photometric} as"
         what = f"a TIFF {kind} photometric interpretation"
         raise cannot_read(file.path, what, "save it as grey or RGB")
+    # libvips shows both as grey.
+    if tags.bands < _COLOURS[tags.photometric]:
+        what = f"a TIFF with {tags.bands} of the {_COLOURS[tags.photometric]} bands of its colours"
+        raise cannot_read(file.path, what)
+    if tags.photometric == _PALETTE and not tags.palette:
+        raise cannot_read(file.path, "a TIFF without its palette, or with a part of it")
     if tags.planar and tags.bands > 1 and (tags.tiled or tags.photometric in _GREY):
         if tags.photometric != _RGB or tags.bits != 8:  # of 16 bits Pillow would keep 8
             what = "a TIFF whose bands are stored one after the other"
@@ -160,6 +166,6 @@ def _as_grey_or_rgb(file: PictureFile, image: pyvips.Image) -> pyvips.Image:
         )
     elif image.interpretation not in _CHANNELS:
         image = image.colourspace("rgb16" if deep else "srgb")
-    if image.bands not in _CHANNELS[image.interpretation]:
+    if image.bands not in _CHANNELS.get(image.interpretation, ()):
         raise cannot_read(file.path, f"{image.bands} channels", "save it as grey or RGB")
     return image

@@ -10,9 +10,18 @@ from typing import BinaryIO
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-_CHUNKS = 2**22  # bytes of PNG chunks that are kept
+_CHUNKS = 2**22  # bytes of PNG chunks that are kept, and of what they say
 # What holds while pixels keep their values; libvips knows ICC profile, EXIF, XMP and resolution.
-_KEPT_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt")
+_LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+# A keyword; whether and how the text is compressed; language, translated keyword; the text.
+_KEYWORD = rb"[ -~\x80-\xff]{1,79}\0"
+_TEXTS = {
+    b"tEXt": _KEYWORD + rb"(?P<packed>)(?P<text>[^\0]*)",
+    b"zTXt": _KEYWORD + rb"(?P<packed>\0)(?P<text>.*)",
+    b"iTXt": _KEYWORD + rb"(?:\0.|(?P<packed>\x01\0))(?P<names>[ -~]*\0[^\0]*\0)(?P<text>.*)",
+}
+_TEXTS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _TEXTS.items()}
+_LONGEST_TEXT = 2**20  # bytes of one that is compressed
 # XMP is carried by libvips; the others would tell the size, orientation and profile of the source.
 _NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type ")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
@@ -26,6 +35,7 @@ class TiffTags:
         photometric: what the bands mean: 0 and 1 grey, 2 RGB, 3 palette, 5 inks, 6 YCbCr, 8 Lab.
         compression: the scheme; 1 is none, 6 and 7 are JPEG.
         bits: per value, of the first band.
+        palette: whether the whole palette for that many bits is there.
         bands: of the file.
         planar: whether each band is stored on its own.
         tiled: whether it is stored in tiles.
@@ -36,6 +46,7 @@ class TiffTags:
     photometric: int
     compression: int
     bits: int
+    palette: bool
     bands: int
     planar: bool
     tiled: bool
@@ -77,6 +88,7 @@ def _tiff_tags(file: BinaryIO) -> TiffTags:
         photometric=number(262, -1),
         compression=number(259, 1),
         bits=number(258, 1),
+        palette=len(values(320, 0)) == 3 << min(number(258, 1), 16),
         bands=number(277, 1),
         planar=number(284, 1) == 2,
         tiled=322 in tags,
@@ -92,25 +104,50 @@ def png_chunks(file: BinaryIO) -> tuple[bytes, int]:
         file: at its beginning.
 
     Returns:
-        Whole chunks, of text and of what the values mean, as they are in the file; and the number
-        of frames, 1 but for an animation.
+        Whole chunks, of text and of what the values mean, as they are in the file, where they can
+        be decoded; and the number of frames, 1 but for an animation.
     """
-    kept, frames = b"", 1
+    kept, frames, size = b"", 1, 0
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind in (b"IDAT", b"IEND"):
             break
-        if kind == b"acTL" or (kind in _KEPT_CHUNKS and len(kept) + length < _CHUNKS):
+        known = kind in _LENGTHS or kind in _TEXTS
+        if kind == b"acTL" or (known and size + length < _CHUNKS):
             data = file.read(length + 4)
             whole = data[length:] == struct.pack(">I", zlib.crc32(kind + data[:length]))
             if kind == b"acTL":
                 frames = int.from_bytes(data[:4], "big")
             elif whole and not data.startswith(_NOT_TEXT):
-                kept += head + data
+                said = _said(kind, data[:length])
+                if said is not None and size + length + len(said) < _CHUNKS:
+                    size += length + len(said)
+                    kept += head + data
         else:
             file.seek(length + 4, 1)
     return kept, frames
+
+
+def _said(kind: bytes, data: bytes) -> bytes | None:
+    """Return what a chunk says, None where a reader of PNG could not decode it."""
+    if kind in _LENGTHS:
+        return data if len(data) == _LENGTHS[kind] else None
+    found = _TEXTS[kind].fullmatch(data)
+    if not found:
+        return None
+    text = found["text"]
+    try:
+        if found["packed"]:
+            unpacker = zlib.decompressobj()
+            text = unpacker.decompress(text, _LONGEST_TEXT)
+            if not unpacker.eof:
+                return None
+        if kind == b"iTXt":
+            (found["names"] + text).decode()
+    except (zlib.error, UnicodeDecodeError):
+        return None
+    return text
 
 
 @dataclass(frozen=True)

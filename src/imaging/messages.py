@@ -6,24 +6,19 @@ import logging
 import os
 from functools import lru_cache
 
-from src.errors import ImageError
+from src.errors import ImageError, printable
 
 logger = logging.getLogger(__name__)
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """Return a file's name for a line of text: what a terminal would obey is escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fsdecode(path))
 
 
 def cannot_read(
     path: str | os.PathLike[str], reason: str, remedy: str = "replace or remove it"
 ) -> ImageError:
     """Return the error that says in one line why a picture cannot be read and what to do."""
-    return ImageError(f"cannot read picture {shown(path)}: {reason}; {remedy}")
+    return ImageError(f"cannot read picture {printable(os.fsdecode(path))}: {reason}; {remedy}")
 
 
 @lru_cache(4096)
 def note(path: str | os.PathLike[str], text: str) -> None:
     """Warn of something in a picture, once however often it is opened."""
-    logger.warning("%s: %s", shown(path), text)
+    logger.warning("%s: %s", printable(os.fsdecode(path)), text)

@@ -1,4 +1,7 @@
-"""What libvips does not read, read whole by Pillow: BMP, TGA, some kinds of TIFF."""
+"""What libvips does not read, read whole by Pillow: BMP, TGA, some kinds of TIFF.
+
+And what it reads without a word of damage: GIF.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,12 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
         note(file.path, "its alpha is zero everywhere, it is left out")
         return pixels[:, :, :3]
     return pixels
+
+
+def check_gif(file: PictureFile) -> None:
+    """Raise what Pillow raises of a GIF whose first frame is damaged or cut short."""
+    with Image.open(file.reader(), formats=["GIF"]) as image:
+        image.load()
 
 
 def _mode_of_palette(image: Image.Image) -> str:

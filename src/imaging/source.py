@@ -25,6 +25,7 @@ class PictureFile:
     Attributes:
         path: of the file.
         format: see `format_of`.
+        size: its bytes.
         head: its first bytes.
         file: opened for reading bytes.
         data: all of the file; empty for PNG, TIFF and HEIF.
@@ -67,19 +68,19 @@ class PictureFile:
             raise
 
     def _look(self, header: bool, status: os.stat_result) -> None:
-        self._status, size = _state(status), status.st_size
+        self._status, self.size = _state(status), status.st_size
         self.head = self._at(0, HEAD)
-        self.format = format_of(self.path, self.head, self._at(max(0, size - HEAD), HEAD))
+        self.format = format_of(self.path, self.head, self._at(max(0, self.size - HEAD), HEAD))
         if self.format is None:
-            what = "not a known picture format" if size else "the file is empty"
+            what = "not a known picture format" if self.size else "the file is empty"
             raise cannot_read(self.path, what)
         self.data, self.whole = b"", False
         if self.format in _READ_WHOLE:
-            if size > LARGEST_WHOLE:
+            if self.size > LARGEST_WHOLE:
                 what = f"a {self.format.upper()} of more than 1 GiB"
                 raise cannot_read(self.path, what, "save it as TIFF or PNG")
             self.whole = not header or self.format != "jpeg"
-            self.data = self._at(0, size if self.whole else 2**18)
+            self.data = self._at(0, self.size if self.whole else 2**18)
             self.check_unchanged()
 
     def _at(self, offset: int, length: int) -> bytes:

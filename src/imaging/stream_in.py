@@ -12,6 +12,7 @@ import pyvips
 from src.errors import ImageError
 from src.imaging.decode import DTYPES, decoded
 from src.imaging.messages import cannot_read, note
+from src.imaging.pillow import check_gif
 from src.imaging.source import PictureFile
 from src.imaging.vips import NO_CODEC, lacks_codec, reason
 
@@ -73,6 +74,8 @@ class Picture:
         return pixels
 
     def _fetch(self, rows: int) -> np.ndarray:
+        if self._file.format == "gif" and not self._next:
+            check_gif(self._file)  # libvips fills up what it cannot decode
         try:
             data = self._region.fetch(0, self._next, self.width, rows)
         except pyvips.Error as error:
@@ -98,6 +101,7 @@ def open_picture(path: str | os.PathLike[str], header: bool = False) -> Picture:
     (through its own profile or a common one), Lab and the like become sRGB. Premultiplied alpha is
     divided out. A fourth band of a TIFF that is not declared as alpha is left out. Of an animation
     or several pages the first is taken; a warning tells of either. PNG's gAMA is not applied.
+    Chroma of half the size is repeated in HEIF and AVIF; other programs may interpolate it.
 
     Memory is that of a few rows for PNG, JPEG and TIFF, for JPEG the file in addition. WebP, GIF,
     HEIF, AVIF, BMP, TGA, PNM and interlaced pictures are decoded whole, up to 1 GiB. Pictures that

@@ -7,6 +7,8 @@ import re
 
 import pyvips
 
+from src.errors import printable
+
 # Pictures are opened once: a cache of operations would keep files and pixels of finished ones.
 pyvips.cache_set_max(0)
 # One thread decodes or encodes; the other cores belong to the network.
@@ -31,7 +33,7 @@ def reason(error: Exception) -> str:
     lines = [" ".join(line.split()) for line in detail.splitlines() if not _ASIDE.search(line)]
     text = "; ".join(list(filter(None, dict.fromkeys(lines)))[:3]) or type(error).__name__
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable(text)
 
 
 def lacks_codec(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
 
@@ -99,8 +100,21 @@ def test_whatever_a_header_leads_to(folder, monkeypatch):
     def fault(path):
         raise UnicodeDecodeError("utf-8", b"\x94", 0, 1, "invalid start byte")
 
-    monkeypatch.setattr(batch_module, "open_picture", fault)
+    monkeypatch.setattr(batch_module, "imsize", fault)
     assert [*sizes_of(find_jobs(["in"], "out")).values()] == [(0, 0), (0, 0)]
+
+
+def test_sizes_are_those_of_the_headers(folder):
+    noise = np.random.default_rng(0).integers(0, 256, (500, 700, 3), dtype=np.uint8)
+    for name in ("c.jpg", "d.webp"):
+        imwrite(Path("in", name), noise)
+    whole = Path("in/c.jpg").read_bytes()
+    Path("in/e.jpg").write_bytes(whole[: 2**18])  # what is missing is not looked for
+    forged = bytearray(whole)
+    struct.pack_into(">HH", forged, forged.index(b"\xff\xc0") + 5, 65500, 65500)
+    Path("in/f.jpg").write_bytes(forged)
+    sizes = sizes_of(find_jobs(["in"], "out"))
+    assert [*sizes.values()] == [(90, 70), (40, 50), *[(500, 700)] * 3, (0, 0)]
 
 
 def test_a_full_disk_ends_the_work(folder, monkeypatch):

@@ -201,3 +201,34 @@ def test_few_bits(tmp_path, bits):
         data = tiff(packed, photometric, t256=("I", [W]), t258=("H", [bits]))
         (tmp_path / "a.tif").write_bytes(data)
         check(tmp_path / "a.tif", (level if photometric == GREY else 255 - level).astype(np.uint8))
+
+
+def test_a_palette_is_whole_or_the_picture_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    for bits, pixels in ((8, values(1, 8)), (16, values(1, 16))):
+        palette = RNG.integers(0, 256, (3, 2**bits)) * 257
+        expected = np.stack([colour[pixels[..., 0]] for colour in palette], 2).astype(np.uint16)
+        path.write_bytes(tiff(pixels, PALETTE, t320=("H", palette.ravel().tolist())))
+        pixels_read = read_all(path)
+        np.testing.assert_array_equal(to_rgb(pixels_read), to_rgb(expected))
+        for count in (0, 16, 256, 3 * 2**bits - 1, 3 * 2**bits + 3):
+            damaged = {"t320": ("H", [9] * count)} if count else {}
+            path.write_bytes(tiff(pixels, PALETTE, **damaged))
+            refused(path, "without its palette")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [COLOUR, INKS, YCBCR, 8])
+def test_fewer_bands_than_the_colours_have(tmp_path, photometric, bits):
+    path, most = tmp_path / "a.tif", 4 if photometric == INKS else 3
+    for bands in range(1, most):
+        path.write_bytes(tiff(values(bands, bits), photometric))
+        refused(path, f"with {bands} of the {most} bands")
+    # Three sizes of values, and one band.
+    path.write_bytes(tiff(values(3, bits), photometric, t277=("H", [1])))
+    refused(path, f"with 1 of the {most} bands")
+
+
+def test_inks_of_other_names(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(values(4, 8), INKS, t332=("H", [2])))
+    refused(tmp_path / "a.tif", "4 channels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +16,6 @@ from PIL import Image, PngImagePlugin
 from src.errors import ImageError
 from src.imaging import imread, imsize, open_picture, save_strips
 from src.imaging.depth import to_rgb
-from src.imaging.messages import shown
 from tests.imaging.pictures import GREY, RGB, SMOOTH, read_all
 
 XMP = (
@@ -183,8 +183,9 @@ def test_a_forged_jpeg_is_not_decoded_for_hours(tmp_path):
     data = bytearray(file.getvalue())
     struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, 65500, 65500)
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(ImageError, match="bytes cannot hold 65500x65500"):
-        open_picture(tmp_path / "a.jpg")
+    for read in (open_picture, imsize):
+        with pytest.raises(ImageError, match="bytes cannot hold 65500x65500"):
+            read(tmp_path / "a.jpg")
     Image.new("L", (3000, 3000), 255).save(tmp_path / "white.jpg", optimize=True, progressive=True)
     assert (imread(tmp_path / "white.jpg") == 255).all()
 
@@ -218,4 +219,82 @@ def test_names_are_shown_escaped(tmp_path):
     with pytest.raises(ImageError) as told:
         imread(path)
     assert r"a\nb\x1b[31m " in str(told.value) and "\u56fe\\udcff.png" in str(told.value)
-    assert shown("plain \u56fe.png") == "plain \u56fe.png"
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + checksum
+
+
+TEXT = zlib.compress(b"a text")
+DECODED = [
+    chunk(b"tEXt", b"Title\0plain \xe9"),
+    chunk(b"tEXt", b"k" * 79 + b"\0"),
+    chunk(b"tEXt", b"Kamera \x94\0cp1252"),
+    chunk(b"zTXt", b"Title\0\0" + TEXT),
+    chunk(b"iTXt", b"Title\0\0\0de\0Ti\xc3\xa4tel\0t\xc3\xa4xt"),
+    chunk(b"iTXt", b"Title\0\1\0\0\0" + TEXT),
+    chunk(b"gAMA", struct.pack(">I", 45455)),
+    chunk(b"sRGB", b"\0"),
+]
+DROPPED = [
+    chunk(b"tEXt", b"no keyword ends"),
+    chunk(b"tEXt", b"\0empty"),
+    chunk(b"tEXt", b"k" * 80 + b"\0long"),
+    chunk(b"tEXt", b"a\nb\0control"),
+    chunk(b"zTXt", b"Title\0\xbf" + TEXT),
+    chunk(b"zTXt", b"Title\0\0" + TEXT[:-1]),
+    chunk(b"zTXt", b"Title\0\0rubbish"),
+    chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(2**20 + 1))),
+    chunk(b"iTXt", b"Title\0\0\0\0\0\xe9"),
+    chunk(b"iTXt", b"Title\0\0\0\0\xe9\0text"),
+    chunk(b"iTXt", b"Title\0\2\0\0\0" + TEXT),
+    chunk(b"iTXt", b"Title\0\1\1\0\0" + TEXT),
+    chunk(b"iTXt", b"Title\0\1\0\0\0" + zlib.compress(b"\xe9")),
+    chunk(b"iTXt", b"Title\0\0\0no more"),
+    chunk(b"gAMA", b"\0"),
+    chunk(b"cHRM", bytes(31)),
+    chunk(b"sRGB", b""),
+]  # fmt: skip
+
+
+def carried(path, chunks: list[bytes]) -> bytes:
+    """Read a PNG with these chunks; write it anew and let Pillow read that; return what it has."""
+    Image.fromarray(RGB).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + b"".join(chunks) + data[33:])
+    with open_picture(path) as picture:
+        pixels, result = picture.read(picture.height), path.with_name("result.png")
+        np.testing.assert_array_equal(pixels, RGB)
+        save_strips(result, *RGB.shape, np.uint8, [pixels], picture.metadata)
+    with Image.open(result) as image:
+        np.testing.assert_array_equal(np.asarray(image), RGB)
+    return picture.metadata.png_chunks
+
+
+def test_text_of_a_png_goes_on_where_it_decodes(tmp_path):
+    assert carried(tmp_path / "a.png", DECODED) == b"".join(DECODED)
+    for bad in DROPPED:
+        assert carried(tmp_path / "a.png", [DECODED[0], bad, DECODED[3]]) == DECODED[0] + DECODED[3]
+    # Few bytes that become many are kept while they are not too many.
+    million = chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(2**20)))
+    assert carried(tmp_path / "a.png", [million] * 100) == million * 3
+
+
+def test_a_damaged_gif_is_refused(tmp_path):
+    path = tmp_path / "a.gif"
+    Image.fromarray(SMOOTH).quantize(64).save(path)
+    whole = path.read_bytes()
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(imread(path), np.asarray(image.convert("RGB")))
+    codes = whole.index(b",\0\0\0\0") + 11  # behind the frame's descriptor and the size of codes
+    for damaged in (
+        whole[: len(whole) // 2],
+        whole[: codes + 256] + b"\0;",  # one block of many
+        whole[: codes + 40] + b"\xff" * 30 + whole[codes + 70 :],  # codes that are not there yet
+    ):
+        path.write_bytes(damaged)
+        for read in (imread, read_all):
+            with pytest.raises(ImageError, match=r"cut short or damaged|Unexpected end") as told:
+                read(path)
+            assert str(path) in str(told.value) and "\n" not in str(told.value)
