@@ -73,7 +73,7 @@ CASES = [
     ("--model missing", "missing/w1.onnx cannot be read"),
     ("--model cut", "cut/w1.onnx has ", "bytes, expected "),
     ("--model garbage", "garbage/w1.onnx cannot be read as ONNX"),
-    ("--model hollow", "hollow/w1.onnx cannot be loaded by OpenVINO"),
+    ("--model unknown", "unknown/w1.onnx cannot be loaded by OpenVINO"),
     ("--model opset", "opset/w1.onnx is written in ONNX's opset 1099511627776"),
     ("--model apart", "apart/w1.onnx has weights in other files"),
     ("--model not_finite", "a.png: the network gave values that are not finite"),
@@ -120,6 +120,10 @@ def changed_model(change: Callable[[onnx.ModelProto], None]) -> bytes:
     model = onnx.load_from_string(repeat_model(2))
     change(model)
     return model.SerializeToString()
+
+
+def _unknown(model: onnx.ModelProto) -> None:
+    model.graph.node[0].op_type = "Nothing"
 
 
 def _opset(model: onnx.ModelProto) -> None:
@@ -175,7 +179,7 @@ def put_bundles(root: Path) -> None:
     (changed("flipped") / "w1.onnx").write_bytes(flipped)
     (root / "loop").symlink_to("loop")
     write_bundle(root / "garbage", 2, {1.0: b"\x08garbage" * 20})
-    write_bundle(root / "hollow", 2, {1.0: b"\x08\x08"})
+    write_bundle(root / "unknown", 2, {1.0: changed_model(_unknown)})
     write_bundle(root / "opset", 2, {1.0: changed_model(_opset)})
     write_bundle(root / "apart", 2, {1.0: changed_model(_apart)})
     write_bundle(root / "not_finite", 2, {1.0: changed_model(_not_finite)})
