@@ -10,7 +10,7 @@ import pytest
 from tests.fuzz.pictures import PER_CASE
 from tests.fuzz.runner import Runner, numbers
 
-INPUTS = {"pictures": 72, "manifests": 16, "bundles": 8, "onnx": 12, "names": 2, "arguments": 16}
+INPUTS = {"pictures": 60, "manifests": 12, "bundles": 6, "onnx": 8, "names": 2, "arguments": 8}
 
 
 @pytest.fixture(scope="module")
