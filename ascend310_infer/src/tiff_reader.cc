@@ -119,7 +119,7 @@ class TiffFile {
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_SAMPLESPERPIXEL, &samples_);
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_PLANARCONFIG, &planar_);
     if (TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric_) == 0) {
-      photometric_ = samples_ < 3 ? PHOTOMETRIC_MINISBLACK : PHOTOMETRIC_RGB;
+      RefusePicture("does not say what its values mean", "save it as grey or RGB");
     }
     CheckKind();
     Raster raster;

@@ -273,9 +273,12 @@ def test_tiff_without_its_palette(big, read, tmp_path):
     (folder / "none.tif").write_bytes(data.replace(tag, struct.pack("<HH", 60000, 3)))
     at = data.index(tag) + 4
     (folder / "part.tif").write_bytes(data[:at] + b"\x10\0" + data[at + 2 :])
+    tag = struct.pack("<HH", 262, 3)
+    (folder / "unsaid.tif").write_bytes(data.replace(tag, struct.pack("<HH", 263, 3)))
     seen, said = read(folder)
     assert list(seen) == ["whole"]
     assert np.array_equal(seen["whole"], np.asarray(img.convert("RGB")))
+    assert "does not say what its values mean" in said.pop("unsaid.tif")
     assert all("has no palette" in line for line in said.values()) and len(said) == 2
 
 

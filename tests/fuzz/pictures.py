@@ -156,7 +156,7 @@ def _compare_with_second(case: Case, path: Path, mutant: Mutant, trusted: frozen
     other = second.decode(path)
     if other is None:
         known = _pixels_of(mutant.seed, case.folder)
-        if not second.close(mutant.read, mutant.seed, known):
+        if not second.nearly(mutant.read, mutant.seed, known):
             case.fault(
                 f"{mutant.name} ({mutant.about}): taken without a word with other pixels; "
                 f"Pillow refuses it{_off(mutant)}"
@@ -237,7 +237,7 @@ def _compare_harness(case: Case, mutants: list[Mutant], ended: Ended) -> None:
                 case.fault(f"{about}: a whole picture is refused: {lines}")
         elif mutant.read is None:
             known = _pixels_of(mutant.seed, case.folder)
-            if not (warned or second.close(pixels(path), mutant.seed, known)):
+            if not (warned or second.nearly(pixels(path), mutant.seed, known)):
                 case.fault(f"{about}: taken with other pixels, and refused in Python; {lines}")
         elif not warned and "cmyk" not in mutant.seed.name:
             shown = pixels(path)
