@@ -8,33 +8,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
-
-from tests.ascend310.harness_bundle import repeat_model, write_bundle
-
-
-@pytest.fixture(scope="module")
-def read(tmp_path_factory, run_harness):
-    """(pixels, what was said) of files by name: a network that changes nothing shows them."""
-    identity = write_bundle(tmp_path_factory.mktemp("identity"), 1, {1.0: repeat_model(1)})
-
-    def run(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        out = tmp_path_factory.mktemp("seen")
-        done = run_harness("--model", identity, "--input", folder, "--output", out)
-        said = {}
-        for line in done.stderr.splitlines():
-            kind, name, text = line.split(": ", 2)
-            said[name] = f"{kind}: {text}"
-        errors = [line for line in said.values() if line.startswith("error: ")]
-        assert done.returncode == (2 if errors else 0)
-        pixels = {}
-        for path in out.glob("*.png"):
-            with Image.open(path) as img:
-                pixels[path.name.removesuffix(".png")] = np.asarray(img)
-        return pixels, said
-
-    return run
 
 
 def linked(names, folder: Path, source: Path) -> Path:
@@ -173,8 +147,10 @@ def test_depth_and_alpha(read, tmp_path):
             "rgb": (img[..., :3], {}, shown(img[..., :3])),
             "rgba": (img, {"extra": 2}, shown(img[..., :3], img[..., 3])),
             "rgbx": (img, {"extra": 0}, shown(img[..., :3])),
-            "rgbax": (img[..., [0, 1, 2, 3, 0]], {"extra": (2, 0)},
-                      shown(img[..., :3], img[..., 3])),
+            "rgbau": (img, {}, shown(img[..., :3], img[..., 3])),
+            "greyau": (img[..., [0, 3]], {}, shown(img[..., :1], img[..., 3])),
+            "minisblack3a": (img, {"photometric": 1, "extra": (0, 0, 2)},
+                             shown(img[..., :3], img[..., 3])),
             "rgbpre": (np.dstack([pre, img[..., 3]]), {"extra": 1},
                        shown(img[..., :3], img[..., 3])),
             "minisblack3": (img[..., :3], {"photometric": 1, "extra": (0, 0)}, shown(img[..., :3])),
@@ -200,8 +176,9 @@ def test_depth_and_alpha(read, tmp_path):
         right = right[:, ::-1] if orientation in (2, 3, 6, 7) else right
         for kind in ("turned", "png", "webp"):
             expected[f"{kind}{orientation}"] = right
-    seen, _ = read(folder)
+    seen, said = read(folder)
     assert set(seen) == set(expected)
+    assert said["rgbau1_1.tif"] == "warning: channel 4 is not declared, taken for alpha"
     for name, right in expected.items():
         difference = np.abs(seen[name].astype(int) - right)
         # Two roundings, to 16 bits and to 8, or that of a premultiplied value.
@@ -267,6 +244,7 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     img.convert("CMYK").save(folder / "cmyk.jpg")
     img.convert("LAB").save(folder / "lab.tif")
     img.convert("F").save(folder / "float.tif")
+    (folder / "five.tif").write_bytes(tiff(np.zeros((9, 9, 5), np.uint8), extra=(2, 0)))
     img.convert("I").save(folder / "int32.tif")
     img.save(folder / "animated.webp", save_all=True, append_images=[Image.new("RGB", (20, 20))])
     with io.BytesIO() as file:
@@ -280,10 +258,11 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     bmp[28:34] = struct.pack("<HI", 8, 1)  # runs of 8 bits
     (folder / "huge_runs.bmp").write_bytes(bmp)
     seen, said = read(folder)
-    assert not seen and len(said) == 8
+    assert not seen and len(said) == 9
     for name, part in {
         "cmyk.jpg": "4 channels", "lab.tif": "photometric 8", "float.tif": "32 bits",
-        "int32.tif": "32 bits", "animated.webp": "is an animation", "gif.png": "it is no PNG",
-        "huge.bmp": "13000x13000 pixels", "huge_runs.bmp": "13000x13000 pixels",
+        "five.tif": "5 channels", "int32.tif": "32 bits", "animated.webp": "is an animation",
+        "gif.png": "it is no PNG", "huge.bmp": "13000x13000 pixels",
+        "huge_runs.bmp": "13000x13000 pixels",
     }.items():  # fmt: skip
         assert said[name].startswith("error: the file ") and part in said[name], said[name]
