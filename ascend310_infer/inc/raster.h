@@ -15,7 +15,7 @@ using Bytes = std::vector<unsigned char>;
 struct Raster {
   cv::Mat pixels;              // 8 or 16-bit; 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
   bool premultiplied = false;  // the colours are multiplied by alpha already
-  int orientation = 1;         // of EXIF and TIFF, 1 to 8
+  int orientation = 0;         // of EXIF, TIFF and else XMP, 1 to 8; 0 if none is told
   std::string warning;         // about a picture that is used nevertheless
 };
 
@@ -38,8 +38,11 @@ Raster ReadBmp(const Bytes &file);
 [[noreturn]] void RefusePicture(const std::string &what,
                                 const std::string &remedy = "mend or remove it");
 
-// The orientation in a block of EXIF, which begins with the header of a TIFF; 1 if it has none.
+// The orientation in a block of EXIF, which begins with the header of a TIFF; 0 if it has none.
 int ExifOrientation(const unsigned char *exif, size_t length);
+
+// The orientation in a packet of XMP, which counts where nothing else tells one; 0 if it has none.
+int XmpOrientation(const void *xmp, size_t length);
 
 }  // namespace slimsr
 

@@ -93,14 +93,21 @@ class JpegFile {
   }
 
   int Orientation() const {
-    static constexpr char kExif[] = "Exif\0";  // and the zero of C
+    static constexpr char kExif[] = "Exif\0";  // and the zero of C, as below
+    static constexpr char kXmp[] = "http://ns.adobe.com/xap/1.0/";
+    int exif = 0, xmp = 0;
     for (auto *marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
-      if (marker->data_length > sizeof(kExif) &&
-          std::memcmp(marker->data, kExif, sizeof(kExif)) == 0) {
-        return ExifOrientation(marker->data + sizeof(kExif), marker->data_length - sizeof(kExif));
+      const auto begins = [marker](const char *text, size_t length) {
+        return marker->data_length > length && std::memcmp(marker->data, text, length) == 0;
+      };
+      if (exif == 0 && begins(kExif, sizeof(kExif))) {
+        exif = ExifOrientation(marker->data + sizeof(kExif), marker->data_length - sizeof(kExif));
+      }
+      if (xmp == 0 && begins(kXmp, sizeof(kXmp))) {
+        xmp = XmpOrientation(marker->data + sizeof(kXmp), marker->data_length - sizeof(kXmp));
       }
     }
-    return 1;
+    return exif != 0 ? exif : xmp;
   }
 
   [[noreturn]] void Refuse() const {

@@ -32,6 +32,7 @@ class PngFile {
     // Deflate makes 1032 bytes of one at most, and a byte holds up to 8 pixels.
     Allocate(png_get_image_width(png_, info_), png_get_image_height(png_, info_), type,
              file_.size(), 8 * 1032, &raster.pixels);
+    const int xmp = XmpBeforePixels();
     for (int y = 0; y < raster.pixels.rows; ++y) {
       rows_.push_back(raster.pixels.ptr(y));
     }
@@ -45,6 +46,9 @@ class PngFile {
       raster.orientation = ExifOrientation(exif, length);
     }
 #endif
+    if (raster.orientation == 0) {
+      raster.orientation = xmp;
+    }
     return raster;
   }
 
@@ -69,6 +73,17 @@ class PngFile {
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     return true;
+  }
+
+  int XmpBeforePixels() const {
+    png_textp texts = nullptr;
+    const int count = png_get_text(png_, info_, &texts, nullptr);
+    for (int i = 0; i < count; ++i) {
+      if (std::strcmp(texts[i].key, "XML:com.adobe.xmp") == 0) {
+        return XmpOrientation(texts[i].text, std::strlen(texts[i].text));
+      }
+    }
+    return 0;
   }
 
   bool ReadRows() {

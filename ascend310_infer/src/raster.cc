@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "error.h"
 
@@ -89,11 +90,11 @@ int ExifOrientation(const unsigned char *exif, size_t length) {
   constexpr uint32_t kOrientation = 274, kShort = 3;
   constexpr size_t kHeader = 8, kEntry = 12;
   if (length < kHeader) {
-    return 1;
+    return 0;
   }
   const bool little = exif[0] == 'I';
   if (std::memcmp(exif, little ? "II" : "MM", 2) != 0) {
-    return 1;
+    return 0;
   }
   const auto number = [&](size_t at, size_t bytes) {  // 0 outside of the block
     uint32_t value = 0;
@@ -108,10 +109,32 @@ int ExifOrientation(const unsigned char *exif, size_t length) {
     const size_t at = directory + 2 + i * kEntry;
     if (number(at, 2) == kOrientation && number(at + 2, 2) == kShort) {
       const uint32_t value = number(at + 8, 2);
-      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+      return value >= 1 && value <= 8 ? static_cast<int>(value) : 0;
     }
   }
-  return 1;
+  return 0;
+}
+
+int XmpOrientation(const void *xmp, size_t length) {
+  static constexpr std::string_view kName = "tiff:Orientation";
+  std::string_view text(static_cast<const char *>(xmp), length);
+  const auto skip_blanks = [&text] {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\v\f"), text.size()));
+  };
+  for (size_t at = 0; (at = text.find(kName)) != std::string_view::npos;) {
+    text.remove_prefix(at + kName.size());
+    skip_blanks();  // an attribute, ="6", or an element, >6
+    bool begins = !text.empty() && text[0] == '>';
+    if (!text.empty() && text[0] == '=') {
+      text.remove_prefix(1);
+      skip_blanks();
+      begins = !text.empty() && (text[0] == '"' || text[0] == '\'');
+    }
+    if (begins && text.size() > 1 && text[1] >= '1' && text[1] <= '8') {
+      return text[1] - '0';
+    }
+  }
+  return 0;
 }
 
 }  // namespace slimsr

@@ -99,8 +99,9 @@ class TiffFile {
     CheckKind();
     Raster raster;
     uint16_t orientation = 1;
-    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
-    raster.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
+    const bool told = TIFFGetField(tiff_.get(), TIFFTAG_ORIENTATION, &orientation) != 0;
+    orientation_ = orientation >= 1 && orientation <= 8 ? orientation : 1;
+    raster.orientation = told ? orientation_ : XmpOrientationOfTag();
     if (photometric_ == PHOTOMETRIC_YCBCR) {
       ReadYcbcr(&raster);
     } else {
@@ -156,12 +157,9 @@ class TiffFile {
 
   // Every sample as it is stored, from strips or tiles, together or one plane per channel.
   void ReadSamples(Raster *raster) {
-    // GDAL calls the three channels of a colour picture grey ones.
-    const bool rgb = photometric_ == PHOTOMETRIC_RGB ||
-                     (photometric_ == PHOTOMETRIC_MINISBLACK && samples_ >= 3);
     const bool palette = photometric_ == PHOTOMETRIC_PALETTE;
-    const int stored = rgb ? 3 : 1;
-    const bool alpha = FindAlpha(stored, raster);
+    int stored = photometric_ == PHOTOMETRIC_RGB ? 3 : 1;
+    const bool alpha = FindAlpha(&stored, raster);
     const int kept = stored + (alpha ? 1 : 0);
     const int depth = bits_ == 16 ? CV_16U : CV_8U;
     Allocate(width_, height_, CV_MAKETYPE(depth, palette ? 3 : kept), bytes_, MostPixelsPerByte(),
@@ -169,6 +167,11 @@ class TiffFile {
     if (palette && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &map_[0], &map_[1], &map_[2]) == 0) {
       RefusePicture("has no palette");
     }
+    // Some write values of 8 bits where the standard has 16.
+    const auto deep = [this](const uint16_t *map) {
+      return std::any_of(map, map + (size_t{1} << bits_), [](uint16_t v) { return v > 255; });
+    };
+    map_shift_ = palette && std::any_of(map_, map_ + 3, deep) ? 8 : 0;
     const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
     uint32_t across = width_, down = height_;
     if (tiled) {
@@ -213,24 +216,41 @@ class TiffFile {
     }
   }
 
-  // Whether the first channel beyond the colours is alpha. Another one, such as infrared, is left
-  // out.
-  bool FindAlpha(int stored, Raster *raster) const {
-    if (samples_ <= stored) {
-      return false;
-    }
+  // Whether the channel beyond the colours is alpha, also where no word is said of it, as OpenCV
+  // writes. Another one, such as infrared, is left out. More than one are for other programs.
+  bool FindAlpha(int *stored, Raster *raster) const {
     uint16_t count = 0;
     const uint16_t *kinds = nullptr;
-    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds);
-    const uint16_t kind = count > 0 ? kinds[0] : uint16_t{EXTRASAMPLE_UNSPECIFIED};
-    raster->premultiplied = kind == EXTRASAMPLE_ASSOCALPHA;
-    const bool alpha = raster->premultiplied || kind == EXTRASAMPLE_UNASSALPHA;
-    const int left_out = samples_ - stored - (alpha ? 1 : 0);
-    if (left_out > 0) {
-      raster->warning = std::to_string(left_out) + (left_out == 1 ? " channel" : " channels") +
-                        " beside the colours left out, not being alpha";
+    if (TIFFGetField(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds) == 0) {
+      count = 0;
     }
-    return alpha;
+    constexpr uint16_t kUndeclared = 0xffff;
+    const auto kind = [&](int extra) { return extra < count ? kinds[extra] : kUndeclared; };
+    const auto nothing = [&](int extra) {
+      return extra >= count || kinds[extra] == EXTRASAMPLE_UNSPECIFIED;
+    };
+    int extra = 0;
+    if (photometric_ == PHOTOMETRIC_MINISBLACK && samples_ >= 3 && nothing(0) && nothing(1)) {
+      *stored = 3;  // GDAL calls the three channels of a colour picture grey ones
+      extra = 2;
+      raster->warning = "three grey channels are taken for red, green and blue";
+    }
+    if (samples_ - *stored > 1) {
+      RefusePicture("has " + std::to_string(samples_) + " channels", "save it as grey or RGB");
+    }
+    if (samples_ == *stored) {
+      return false;
+    }
+    raster->premultiplied = kind(extra) == EXTRASAMPLE_ASSOCALPHA;
+    if (raster->premultiplied || kind(extra) == EXTRASAMPLE_UNASSALPHA) {
+      return true;
+    }
+    raster->warning += raster->warning.empty() ? "" : "; ";
+    raster->warning +=
+        "channel " + std::to_string(samples_) +
+        (kind(extra) == kUndeclared ? " is not declared, it is taken for alpha"
+                                    : " is neither colour nor alpha, it is left out");
+    return kind(extra) == kUndeclared;
   }
 
   // One row of a strip or tile: those channels of it that are kept, as whole 8 or 16-bit values.
@@ -256,7 +276,7 @@ class TiffFile {
         if (photometric_ == PHOTOMETRIC_PALETTE) {
           for (size_t j = 0; j < 3; ++j) {
             picture->ptr<unsigned char>(y)[at + j] =
-                static_cast<unsigned char>(map_[j][value] >> 8);
+                static_cast<unsigned char>(map_[j][value] >> map_shift_);
           }
           continue;
         }
@@ -275,7 +295,7 @@ class TiffFile {
   void ReadYcbcr(Raster *raster) {
     Allocate(width_, height_, CV_8UC3, bytes_, MostPixelsPerByte(), &raster->pixels);
     std::vector<uint32_t> packed(size_t{width_} * height_);
-    if (TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, packed.data(), raster->orientation,
+    if (TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, packed.data(), orientation_,
                                   /*stop_on_error=*/1) == 0) {
       Refuse();
     }
@@ -288,6 +308,14 @@ class TiffFile {
         to[2] = static_cast<unsigned char>(TIFFGetB(pixel));
       }
     }
+  }
+
+  int XmpOrientationOfTag() const {
+    uint32_t length = 0;
+    const void *xmp = nullptr;
+    return TIFFGetField(tiff_.get(), TIFFTAG_XMLPACKET, &length, &xmp) != 0
+               ? XmpOrientation(xmp, length)
+               : 0;
   }
 
   // Fax codes and JPEG's hold whole rows of white in a few bits.
@@ -318,9 +346,10 @@ class TiffFile {
   std::string complaint_;
   Tiff tiff_;
   uint32_t width_ = 0, height_ = 0;
-  uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG;
+  uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG, orientation_ = 1;
   uint16_t photometric_ = PHOTOMETRIC_MINISBLACK;
   const uint16_t *map_[3] = {};
+  int map_shift_ = 0;
 };
 
 }  // namespace

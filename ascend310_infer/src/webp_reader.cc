@@ -58,6 +58,10 @@ Raster ReadWebp(const Bytes &file) {
   const size_t skipped =
       bytes > sizeof(kJpegs) && std::memcmp(exif, kJpegs, sizeof(kJpegs)) == 0 ? sizeof(kJpegs) : 0;
   raster.orientation = ExifOrientation(exif + skipped, bytes - skipped);
+  if (raster.orientation == 0) {
+    const auto [xmp, size] = Chunk(file, "XMP ");
+    raster.orientation = XmpOrientation(xmp, size);
+  }
   return raster;
 }
 

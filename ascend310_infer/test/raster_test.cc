@@ -72,14 +72,26 @@ TEST(ExifOrientation, BothOrdersOfBytesAndDamage) {
   EXPECT_EQ(ExifOrientation(little.data(), little.size()), 6);
   EXPECT_EQ(ExifOrientation(big.data(), big.size()), 8);
   for (size_t length = 0; length < 18; ++length) {
-    EXPECT_EQ(ExifOrientation(little.data(), length), 1);
+    EXPECT_EQ(ExifOrientation(little.data(), length), 0);
   }
   Bytes far = little;
   far[4] = far[5] = far[6] = far[7] = 0xff;
-  EXPECT_EQ(ExifOrientation(far.data(), far.size()), 1);
+  EXPECT_EQ(ExifOrientation(far.data(), far.size()), 0);
   Bytes ninth = little;
   ninth[18] = 9;
-  EXPECT_EQ(ExifOrientation(ninth.data(), ninth.size()), 1);
+  EXPECT_EQ(ExifOrientation(ninth.data(), ninth.size()), 0);
+}
+
+TEST(XmpOrientation, AttributesElementsAndDamage) {
+  const auto found = [](const std::string &xmp) { return XmpOrientation(xmp.data(), xmp.size()); };
+  EXPECT_EQ(found("<r tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(found("<r tiff:Orientation = '8'/>"), 8);
+  EXPECT_EQ(found("<tiff:Orientation>3</tiff:Orientation>"), 3);
+  EXPECT_EQ(found("tiff:Orientation is <tiff:Orientation\n>2"), 2);
+  for (const char *none : {"", "tiff:Orientation", "tiff:Orientation=", "tiff:Orientation=\"",
+                           "tiff:Orientation=\"9\"", "tiff:Orientation=6", "exif:Orientation>6"}) {
+    EXPECT_EQ(found(none), 0) << none;
+  }
 }
 
 TEST(Allocate, RefusesWhatAFileCannotHold) {

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.imaging import imread
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
+from tests.imaging.pictures import XMP, with_xmp
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +72,13 @@ def test_the_kinds_of_files_that_people_have(read, shared, tmp_path):
     assert np.abs(seen["t_rgba16_tif"].astype(int) - seen["t_assoc16_tif"]).max() <= 1
     assert np.unique(seen["t_rgba16_tif"]).size > 20
     for name in ("rgbn8_tif", "rgbn16_tif"):
-        assert said[name.replace("_tif", "_tif.tif")].startswith("warning: 1 channel beside")
+        assert "channel 4 is neither colour nor alpha" in said[f"{name}.tif"]
     bands = np.asarray(Image.open(source / "rgbn8.tif").convert("RGB"))
     assert np.array_equal(seen["rgbn8_tif"], bands)
     raw = np.frombuffer((source / "rgbn16.tif").read_bytes()[-40 * 40 * 4 * 2 :], "<u2")
     assert np.array_equal(seen["rgbn16_tif"], shown(raw.reshape(40, 40, 4)[..., :3].copy()))
     assert seen["gdal3_tif"].std(axis=-1).max() > 0  # colour
+    assert "three grey channels" in said["gdal3_tif.tif"]
     for name, bits in (("g2_trns", 2), ("g4_trns", 4), ("g16_trns", 16)):
         values, transparent = png_grey(source / f"{name}.png", bits)
         grey = values.astype(np.float64) / (2**bits - 1)
@@ -126,7 +129,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     entries = {256: width, 257: height, 258: (bits,) * bands, 259: 1, 262: 1 if bands < 3 else 2,
                273: 0, 277: bands, 278: height, 279: img.nbytes, 284: 1}  # fmt: skip
     known = {"photometric": 262, "extra": 338, "orientation": 274, "planar": 284, "strip": 278,
-             "compression": 259, "subsampling": 530}  # fmt: skip
+             "compression": 259, "subsampling": 530, "colours": 320}  # fmt: skip
     entries |= {known[name]: value for name, value in tags.items()}
     data = img.tobytes()
     if entries[284] == 2:
@@ -135,7 +138,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         entries[273], entries[279] = (0,) * bands, tuple(map(len, planes))
     head = 8 + 2 + 12 * len(entries) + 4
     later, body = b"", b""
-    start = head + 256
+    start = head + 4096
     if entries[284] == 2:
         entries[273] = tuple(start + i * (len(data) // bands) for i in range(bands))
     else:
@@ -150,7 +153,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         body += struct.pack("<HHI", tag, 4, len(values)) + packed
     return (
         struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + body + b"\0\0\0\0"
-        + later.ljust(256, b"\0") + data
+        + later.ljust(4096, b"\0") + data
     )  # fmt: skip
 
 
@@ -173,11 +176,12 @@ def test_depth_and_alpha(read, tmp_path):
             "rgb": (img[..., :3], {}, shown(img[..., :3])),
             "rgba": (img, {"extra": 2}, shown(img[..., :3], img[..., 3])),
             "rgbx": (img, {"extra": 0}, shown(img[..., :3])),
-            "rgbax": (img[..., [0, 1, 2, 3, 0]], {"extra": (2, 0)},
-                      shown(img[..., :3], img[..., 3])),
+            "rgbundeclared": (img, {}, shown(img[..., :3], img[..., 3])),
             "rgbpre": (np.dstack([pre, img[..., 3]]), {"extra": 1},
                        shown(img[..., :3], img[..., 3])),
             "minisblack3": (img[..., :3], {"photometric": 1, "extra": (0, 0)}, shown(img[..., :3])),
+            "minisblack4": (img, {"photometric": 1, "extra": (0, 0, 2)},
+                            shown(img[..., :3], img[..., 3])),
         }  # fmt: skip
         for name, (pixels, tags, right) in kinds.items():
             for planar in (1, 2) if pixels.shape[2] > 1 else (1,):
@@ -207,6 +211,35 @@ def test_depth_and_alpha(read, tmp_path):
         # Two roundings, to 16 bits and to 8, or that of a premultiplied value.
         assert difference.max() <= (1 if "a" in name or "pre" in name else 0), name
         assert (difference > 0).mean() <= 0.5, name
+
+
+@pytest.mark.parametrize("xmp", XMP)
+def test_what_only_xmp_tells_and_what_exif_tells_better(read, tmp_path, xmp):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for suffix in (".jpg", ".png", ".webp", ".tif"):
+        with_xmp(folder / f"turned{suffix[1:]}{suffix}", xmp)
+        with_xmp(folder / f"plain{suffix[1:]}{suffix}", b"<x/>")
+    upright = Image.Exif()
+    upright[274] = 1
+    with_xmp(folder / "both.jpg", xmp, exif=upright)
+    seen, said = read(folder)
+    assert said == {}
+    for name in ("jpg", "png", "webp", "tif"):
+        assert np.array_equal(seen[f"turned{name}"], np.rot90(seen[f"plain{name}"], -1)), name
+    assert np.array_equal(seen["both"], seen["plainjpg"])
+
+
+def test_a_palette_of_8_bit_values(read, tmp_path):
+    rng = np.random.default_rng(0)
+    folder, indices = tmp_path / "in", rng.integers(0, 256, (9, 14, 1)).astype(np.uint8)
+    folder.mkdir()
+    colours = rng.integers(0, 256, (3, 256))
+    data = tiff(indices, photometric=3, colours=tuple(map(int, colours.ravel())))
+    (folder / "a.tif").write_bytes(data)
+    seen, _ = read(folder)
+    assert np.array_equal(seen["a"], colours.T[indices[..., 0]])
+    assert np.array_equal(seen["a"], imread(folder / "a.tif"))
 
 
 def test_palettes_few_bits_and_compression_equal_pillow(read, tmp_path):
@@ -265,6 +298,8 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     folder.mkdir()
     img = Image.fromarray(np.full((20, 20, 3), 90, np.uint8))
     img.convert("CMYK").save(folder / "cmyk.jpg")
+    (folder / "five.tif").write_bytes(tiff(np.zeros((9, 9, 5), np.uint8), extra=(0, 2)))
+    (folder / "white3.tif").write_bytes(tiff(np.asarray(img), photometric=0, extra=(0, 0)))
     img.convert("LAB").save(folder / "lab.tif")
     img.convert("F").save(folder / "float.tif")
     img.convert("I").save(folder / "int32.tif")
@@ -280,10 +315,22 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     bmp[28:34] = struct.pack("<HI", 8, 1)  # runs of 8 bits
     (folder / "huge_runs.bmp").write_bytes(bmp)
     seen, said = read(folder)
-    assert not seen and len(said) == 8
+    assert not seen and len(said) == 10
     for name, part in {
-        "cmyk.jpg": "4 channels", "lab.tif": "photometric 8", "float.tif": "32 bits",
+        "cmyk.jpg": "4 channels", "five.tif": "5 channels", "white3.tif": "3 channels",
+        "lab.tif": "photometric 8", "float.tif": "32 bits",
         "int32.tif": "32 bits", "animated.webp": "is an animation", "gif.png": "it is no PNG",
         "huge.bmp": "13000x13000 pixels", "huge_runs.bmp": "13000x13000 pixels",
     }.items():  # fmt: skip
         assert said[name].startswith("error: the file ") and part in said[name], said[name]
+
+
+def test_weights_that_are_no_numbers(run_harness, tmp_path):
+    import onnx  # after MindSpore, which harness_bundle imports
+
+    model = onnx.load_from_string(repeat_model(1))
+    model.graph.initializer[0].raw_data = np.full((3, 3, 1, 1), np.nan, np.float32).tobytes()
+    bundle = write_bundle(tmp_path / "bundle", 1, {1.0: model.SerializeToString()})
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    done = run_harness("--model", bundle, "--input", tmp_path / "a.png", "--output", tmp_path / "o")
+    assert done.returncode == 2 and "has weights that are NaN or infinite" in done.stderr
