@@ -189,6 +189,11 @@ class TiffFile {
     if (palette && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &map_[0], &map_[1], &map_[2]) == 0) {
       RefusePicture("has no palette");
     }
+    // Some write values of 8 bits where the standard has 16.
+    const auto deep = [this](const uint16_t *map) {
+      return std::any_of(map, map + (size_t{1} << bits_), [](uint16_t v) { return v > 255; });
+    };
+    map_shift_ = palette && std::any_of(map_, map_ + 3, deep) ? 8 : 0;
     const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
     uint32_t across = width_, down = height_;
     if (tiled) {
@@ -281,7 +286,7 @@ class TiffFile {
         if (photometric_ == PHOTOMETRIC_PALETTE) {
           for (size_t j = 0; j < 3; ++j) {
             picture->ptr<unsigned char>(y)[at + j] =
-                static_cast<unsigned char>(map_[j][value] >> 8);
+                static_cast<unsigned char>(map_[j][value] >> map_shift_);
           }
           continue;
         }
@@ -349,6 +354,7 @@ class TiffFile {
   uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG;
   uint16_t photometric_ = PHOTOMETRIC_MINISBLACK;
   const uint16_t *map_[3] = {};
+  int map_shift_ = 0;
 };
 
 }  // namespace

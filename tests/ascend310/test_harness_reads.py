@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from src.imaging import imread
+from tests.ascend310.harness_bundle import repeat_model, write_bundle
+
 
 def linked(names, folder: Path, source: Path) -> Path:
     folder.mkdir()
@@ -100,7 +103,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     entries = {256: width, 257: height, 258: (bits,) * bands, 259: 1, 262: 1 if bands < 3 else 2,
                273: 0, 277: bands, 278: height, 279: img.nbytes, 284: 1}  # fmt: skip
     known = {"photometric": 262, "extra": 338, "orientation": 274, "planar": 284, "strip": 278,
-             "compression": 259, "subsampling": 530}  # fmt: skip
+             "compression": 259, "subsampling": 530, "colours": 320}  # fmt: skip
     entries |= {known[name]: value for name, value in tags.items()}
     data = img.tobytes()
     if entries[284] == 2:
@@ -109,7 +112,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         entries[273], entries[279] = (0,) * bands, tuple(map(len, planes))
     head = 8 + 2 + 12 * len(entries) + 4
     later, body = b"", b""
-    start = head + 256
+    start = head + 4096
     if entries[284] == 2:
         entries[273] = tuple(start + i * (len(data) // bands) for i in range(bands))
     else:
@@ -124,7 +127,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         body += struct.pack("<HHI", tag, 4, len(values)) + packed
     return (
         struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + body + b"\0\0\0\0"
-        + later.ljust(256, b"\0") + data
+        + later.ljust(4096, b"\0") + data
     )  # fmt: skip
 
 
@@ -222,6 +225,18 @@ def test_palettes_few_bits_and_compression_equal_pillow(read, tmp_path):
         assert np.abs(seen[name].astype(int) - right).max() <= (1 if "jpg" in name else 0), name
 
 
+def test_a_palette_of_8_bit_values(read, tmp_path):
+    rng = np.random.default_rng(0)
+    folder, indices = tmp_path / "in", rng.integers(0, 256, (9, 14, 1)).astype(np.uint8)
+    folder.mkdir()
+    colours = rng.integers(0, 256, (3, 256))
+    data = tiff(indices, photometric=3, colours=tuple(map(int, colours.ravel())))
+    (folder / "a.tif").write_bytes(data)
+    seen, _ = read(folder)
+    assert np.array_equal(seen["a"], colours.T[indices[..., 0]])
+    assert np.array_equal(seen["a"], imread(folder / "a.tif"))
+
+
 def test_ycbcr_tiff(read, tmp_path):
     """JPEG inside, where libtiff converts, and plain, whose colours the tags define."""
     folder = tmp_path / "in"
@@ -266,3 +281,14 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
         "huge_runs.bmp": "13000x13000 pixels",
     }.items():  # fmt: skip
         assert said[name].startswith("error: the file ") and part in said[name], said[name]
+
+
+def test_weights_that_are_no_numbers(run_harness, tmp_path):
+    import onnx  # after MindSpore, which harness_bundle imports
+
+    model = onnx.load_from_string(repeat_model(1))
+    model.graph.initializer[0].raw_data = np.full((3, 3, 1, 1), np.nan, np.float32).tobytes()
+    bundle = write_bundle(tmp_path / "bundle", 1, {1.0: model.SerializeToString()})
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    done = run_harness("--model", bundle, "--input", tmp_path / "a.png", "--output", tmp_path / "o")
+    assert done.returncode == 2 and "has weights that are NaN or infinite" in done.stderr

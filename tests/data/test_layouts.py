@@ -83,6 +83,10 @@ KNOWN = {
     "Set5, original": ("original/a.png@1 LRbicx2/a.png@2", {"original/a.png": "LRbicx2/a.png"}),
     "Set5 of EDSR": ("HR/a.png@1 LR_bicubic/X2/ax2.png@2 LR_bicubic/X3/ax3.png@3",
                      {"HR/a.png": "LR_bicubic/X2/ax2.png"}),
+    "LSDIR": ("HR/0001000/1.png@1 X2/0001000/1x2.png@2 X4/0001000/1x4.png@4",
+              {"HR/0001000/1.png": "X2/0001000/1x2.png"}),
+    "LSDIR, sub-images": ("HR_sub/1_s1.png@1 X2_sub/1_s1.png@2",
+                          {"HR_sub/1_s1.png": "X2_sub/1_s1.png"}),
     "SelfExSR": ("image_SRF_2/a_SRF_2_HR.png@1 image_SRF_2/a_SRF_2_LR.png@2 "
                  "image_SRF_4/a_SRF_4_HR.png@1 image_SRF_4/a_SRF_4_LR.png@4",
                  {"image_SRF_2/a_SRF_2_HR.png": "image_SRF_2/a_SRF_2_LR.png"}),
