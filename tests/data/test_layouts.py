@@ -131,6 +131,8 @@ REFUSED = {
     "LR of mild": "0001x4m.png@4 0002x4m.png@4",
     "LQ deep below": "some/where/LQ/a.png@2 some/where/b.png@1",
     "no layout, equal names": "sharp/a.png@1 sharp/b.png@1 tiny/a.png@2 tiny/b.png@2",
+    "no layout, half sizes by name": "full/a.png@1 half/a_half.png@2 full/b.png@1",
+    "no layout, 2x at the end": "a.png@1 a_2x.png@2 b.png@1 b_2x.png@2",
     "no layout, x2 at the end": "a.png@1 ax2.png@2 b.png@1 bx2.png@2",
     "no layout, x4": "pics/a.png@1 more/a_x4.png@4",
     "no layout, low": "a.png@1 a_low.png@2",
