@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from src import faults
-from src.errors import OutputError, SlimSRError, printable
+from src.errors import OutputError, SlimSRError, bounded, printable
 
 
 def _open_closed_streams() -> None:
@@ -154,7 +154,7 @@ class _Formatter(logging.Formatter):
     """One line for each message, whatever the names in it hold."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        return printable(super().formatMessage(record))
+        return bounded(super().formatMessage(record))
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:
@@ -189,4 +189,4 @@ def _unexpected(error: Exception) -> int:
 def complain(line: str) -> None:
     """Write a line to standard error, if anybody listens."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{printable(line)}\n")
+        sys.stderr.write(f"{bounded(line)}\n")

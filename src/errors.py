@@ -72,6 +72,15 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+_LONGEST = 1500
+
+
+def bounded(text: str) -> str:
+    """Return a message as `printable` does, without its middle where it is very long."""
+    text, half = printable(text), _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 

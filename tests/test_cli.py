@@ -130,6 +130,12 @@ def test_names_are_shown_escaped(repo):
     assert first.endswith(printable(odd)) and second == f"error: {printable(odd)}"
 
 
+def test_very_long_messages_lose_their_middle(repo):
+    done = run(repo, "raise DataError(f'first {chr(10) * 50_000} last')")
+    assert len(done.stderr) < 2000
+    assert done.stderr.startswith("error: first \\n") and done.stderr.endswith("\\n last\n")
+
+
 def test_a_request_to_end_is_as_ctrl_c(repo, tmp_path):
     body = (
         "import signal\nfrom src.files import writing\n"

@@ -19,7 +19,7 @@ class Mosaic {
          bool cross_fade);
 
   // `tile`: three planes R, G, B of the enlarged tile (row, column), values about 0 to 255.
-  // Throws EngineError if a value is not finite.
+  // Throws InputError if a value is not finite: the model is wrong.
   void Add(int row, int column, const float *tile);
 
   // The 8-bit BGR picture, after the last tile.

@@ -143,6 +143,11 @@ std::vector<unsigned char> ReadFile(const fs::path &path) {
   if (!S_ISREG(status.st_mode)) {  // a pipe or a device has no end
     refuse(S_ISDIR(status.st_mode) ? Reason(EISDIR) : "it is no regular file");
   }
+  constexpr off_t kMostBytes = off_t{1} << 32;  // all that OpenCV can decode is smaller
+  if (status.st_size > kMostBytes) {
+    refuse("it has " + std::to_string(status.st_size) + " bytes, more than " +
+           std::to_string(kMostBytes));
+  }
   std::vector<unsigned char> bytes(static_cast<size_t>(status.st_size));
   for (size_t filled = 0; filled < bytes.size();) {
     const ssize_t count = read(descriptor, bytes.data() + filled, bytes.size() - filled);

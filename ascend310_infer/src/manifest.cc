@@ -2,6 +2,7 @@
 #include "manifest.h"
 
 #include <algorithm>
+#include <climits>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
@@ -100,7 +101,7 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
   ModelEntry model;
   model.file = reader.Text("file", "the name of a file beside the manifest");
   if (fs::path(model.file).filename() != model.file || model.file == "." || model.file == ".." ||
-      model.file.find('\0') != std::string::npos) {
+      model.file.find('\0') != std::string::npos || model.file.size() > NAME_MAX) {
     reader.Refuse("file", "the name of a file beside the manifest");
   }
   model.format = reader.Text("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
@@ -212,16 +213,18 @@ std::string ReadModelFile(const Manifest &manifest, const ModelEntry &model) {
     throw InputError(path.string() + what + ", expected " + expected + ", as manifest.json says" +
                      remedy);
   };
+  std::error_code unknown;
+  const uintmax_t size = fs::file_size(path, unknown);  // before its memory is taken
+  if (!unknown && size != model.bytes) {
+    refuse(" has " + std::to_string(size) + " bytes", std::to_string(model.bytes),
+           "; copy or export it again");
+  }
   std::string bytes;
   try {
     const std::vector<unsigned char> file = ReadFile(path);
     bytes.assign(file.begin(), file.end());
   } catch (const InputError &error) {
     refuse(" cannot be read (" + std::string(error.what()) + ")", "a model", kRemedy);
-  }
-  if (bytes.size() != model.bytes) {
-    refuse(" has " + std::to_string(bytes.size()) + " bytes", std::to_string(model.bytes),
-           "; copy or export it again");
   }
   const std::string digits = Sha256(bytes);
   if (digits != model.sha256) {

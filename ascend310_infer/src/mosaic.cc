@@ -67,8 +67,9 @@ void Mosaic::RoundRowsBefore(int end) {
   }
   const cv::Mat done = band_.rowRange(0, count);
   if (!cv::checkRange(done, /*quiet=*/true)) {
-    throw EngineError(
-        "the network gave values that are not finite, expected 0 to 255; try --precision f32");
+    throw InputError(
+        "the network gave values that are not finite, expected 0 to 255; try --precision f32 or "
+        "another --model");
   }
   done.convertTo(picture_.rowRange(band_first_, end), CV_8U);  // clips; rounds half to even
 

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "error.h"
+#include "onnx_file.h"
 
 namespace slimsr {
 
@@ -40,6 +41,7 @@ bool IsFinite(const ov::Model &model) {
 }  // namespace
 
 OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &options) {
+  CheckOnnx(model);
   // Without the hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
   const std::string precision = options.precision.value_or("f32");
   ov::CompiledModel compiled;

@@ -85,6 +85,31 @@ Tiff Open(Memory *memory) {
       TIFFClientOpen("picture", "rm", memory, read, write, seek, close, size, nullptr, nullptr));
 }
 
+// The photometric interpretation as it is in the file: libtiff calls a picture grey or RGB whose
+// palette is missing. 0 if there is none.
+uint64_t StoredPhotometric(const Bytes &file) {
+  const bool little = file[0] == 'I';
+  const auto number = [&](uint64_t at, uint64_t bytes) {  // 0 outside of the file
+    uint64_t value = 0;
+    if (at < file.size() && bytes <= file.size() - at) {
+      for (uint64_t i = 0; i < bytes; ++i) {
+        value = value << 8 | file[at + (little ? bytes - 1 - i : i)];
+      }
+    }
+    return value;
+  };
+  const bool big = number(2, 2) == TIFF_VERSION_BIG;
+  uint64_t at = big ? number(8, 8) : number(4, 4);
+  const uint64_t entries = number(at, big ? 8 : 2);
+  at += big ? 8 : 2;
+  for (uint64_t i = 0; i < entries && at < file.size(); ++i, at += big ? 20 : 12) {
+    if (number(at, 2) == TIFFTAG_PHOTOMETRIC) {
+      return number(at + (big ? 12 : 8), number(at + 2, 2) == TIFF_LONG ? 4 : 2);
+    }
+  }
+  return 0;
+}
+
 class TiffFile {
  public:
   explicit TiffFile(const Bytes &file) : bytes_(file.size()), memory_{file, 0} {
@@ -123,24 +148,28 @@ class TiffFile {
 
  private:
   void CheckKind() {
-    uint16_t compression = COMPRESSION_NONE, format = SAMPLEFORMAT_UINT;
-    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_COMPRESSION, &compression);
+    if (photometric_ != PHOTOMETRIC_PALETTE &&
+        StoredPhotometric(memory_.file) == PHOTOMETRIC_PALETTE) {
+      RefusePicture("has no palette, or a part of it");
+    }
+    uint16_t format = SAMPLEFORMAT_UINT;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_COMPRESSION, &compression_);
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_SAMPLEFORMAT, &format);
     // The same on every machine, whatever its libtiff was built with.
     static constexpr uint16_t kCodecs[] = {
         COMPRESSION_NONE,      COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3,
         COMPRESSION_CCITTFAX4, COMPRESSION_LZW,      COMPRESSION_JPEG,
         COMPRESSION_DEFLATE,   COMPRESSION_PACKBITS, COMPRESSION_ADOBE_DEFLATE};
-    if (std::find(std::begin(kCodecs), std::end(kCodecs), compression) == std::end(kCodecs) ||
-        TIFFIsCODECConfigured(compression) == 0) {
-      const TIFFCodec *codec = TIFFFindCODEC(compression);
+    if (std::find(std::begin(kCodecs), std::end(kCodecs), compression_) == std::end(kCodecs) ||
+        TIFFIsCODECConfigured(compression_) == 0) {
+      const TIFFCodec *codec = TIFFFindCODEC(compression_);
       RefusePicture("is compressed by a codec that is not supported (" +
-                        (codec == nullptr ? "number " + std::to_string(compression)
+                        (codec == nullptr ? "number " + std::to_string(compression_)
                                           : std::string(codec->name)) +
                         ")",
                     "save it with LZW, deflate or none");
     }
-    if (compression == COMPRESSION_JPEG && photometric_ == PHOTOMETRIC_YCBCR) {
+    if (compression_ == COMPRESSION_JPEG && photometric_ == PHOTOMETRIC_YCBCR) {
       TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
       photometric_ = PHOTOMETRIC_RGB;
     }
@@ -220,12 +249,12 @@ class TiffFile {
           const uint32_t rows = std::min(down, height_ - top);
           const auto sample = static_cast<uint16_t>(plane);
           const tmsize_t expected = tiled ? size : static_cast<tmsize_t>(row_bytes * rows);
+          const uint32_t index = tiled ? TIFFComputeTile(tiff_.get(), left, top, 0, sample)
+                                       : TIFFComputeStrip(tiff_.get(), top, sample);
+          CheckStored(index, compression_ == COMPRESSION_NONE ? expected : 1);
           const tmsize_t got =
-              tiled ? TIFFReadEncodedTile(tiff_.get(),
-                                          TIFFComputeTile(tiff_.get(), left, top, 0, sample),
-                                          block.data(), size)
-                    : TIFFReadEncodedStrip(tiff_.get(), TIFFComputeStrip(tiff_.get(), top, sample),
-                                           block.data(), expected);
+              tiled ? TIFFReadEncodedTile(tiff_.get(), index, block.data(), size)
+                    : TIFFReadEncodedStrip(tiff_.get(), index, block.data(), expected);
           if (got < expected || !notes_.complaint.empty()) {
             Refuse();
           }
@@ -235,6 +264,13 @@ class TiffFile {
           }
         }
       }
+    }
+  }
+
+  // A strip or tile without compression libtiff reads from wherever, however few bytes it has.
+  void CheckStored(uint32_t index, tmsize_t least) const {
+    if (TIFFRawStripSize(tiff_.get(), index) < least) {
+      Refuse();
     }
   }
 
@@ -304,6 +340,11 @@ class TiffFile {
   // By libtiff's own conversion, which knows the coefficients and the subsampling.
   void ReadYcbcr(Raster *raster) {
     Allocate(width_, height_, CV_8UC3, bytes_, MostPixelsPerByte(), &raster->pixels);
+    const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
+    const uint32_t count = tiled ? TIFFNumberOfTiles(tiff_.get()) : TIFFNumberOfStrips(tiff_.get());
+    for (uint32_t i = 0; i < count; ++i) {
+      CheckStored(i, 1);
+    }
     std::vector<uint32_t> packed(size_t{width_} * height_);
     uint16_t stored = ORIENTATION_TOPLEFT;
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ORIENTATION, &stored);
@@ -324,9 +365,7 @@ class TiffFile {
 
   // Fax codes and JPEG's hold whole rows of white in a few bits.
   int64_t MostPixelsPerByte() const {
-    uint16_t compression = COMPRESSION_NONE;
-    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_COMPRESSION, &compression);
-    switch (compression) {
+    switch (compression_) {
       case COMPRESSION_NONE:
         return 8;
       case COMPRESSION_PACKBITS:
@@ -348,6 +387,7 @@ class TiffFile {
 
   const size_t bytes_;
   Memory memory_;
+  uint16_t compression_ = COMPRESSION_NONE;
   Notes notes_;
   Tiff tiff_;
   uint32_t width_ = 0, height_ = 0;

@@ -143,6 +143,9 @@ TEST_F(FilesTest, ReadsRegularFilesAlone) {
   ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   EXPECT_NE(MessageOf<InputError>([&] { ReadFile(folder_ / "pipe"); }), "");
   EXPECT_TRUE(ReadFile(Put("empty", "")).empty());
+  std::filesystem::resize_file(folder_ / "empty", uintmax_t{1} << 40);
+  EXPECT_NE(MessageOf<InputError>([&] { ReadFile(folder_ / "empty"); }).find("more than"),
+            std::string::npos);
 }
 
 }  // namespace

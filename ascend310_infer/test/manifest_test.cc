@@ -71,8 +71,9 @@ TEST_F(ManifestTest, MissingOrNoJson) {
 }
 
 TEST_F(ManifestTest, MissingKeys) {
-  for (const char *key : {"slimsr_manifest", "scale", "margin", "colour", "range", "models", "file",
-                          "format", "width", "bytes", "sha256", "input", "shape", "layout", "dtype"}) {
+  for (const char *key :
+       {"slimsr_manifest", "scale", "margin", "colour", "range", "models", "file", "format",
+        "width", "bytes", "sha256", "input", "shape", "layout", "dtype"}) {
     const std::string quoted = '"' + std::string(key) + '"';
     ExpectHas(Refused(quoted + ":", "\"other\":"), "has no " + quoted);
   }
@@ -149,6 +150,8 @@ TEST_F(ManifestTest, ComparesTheFileWithItsSizeAndCheckSum) {
   ExpectHas(MessageOf<InputError>(check), "cannot be read");
   Put("w1.onnx", "1234");
   ExpectHas(MessageOf<InputError>(check), "has 4 bytes, expected 5");
+  std::filesystem::resize_file(folder_ / "w1.onnx", uintmax_t{1} << 40);  // no memory holds it
+  ExpectHas(MessageOf<InputError>(check), "has 1099511627776 bytes");
   Put("w1.onnx", "12346");
   ExpectHas(MessageOf<InputError>(check), "has SHA-256 ");
   Put("w1.onnx", "12345");

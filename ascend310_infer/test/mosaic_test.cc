@@ -92,7 +92,7 @@ TEST(Mosaic, RefusesWhatIsNotFinite) {
       Assemble(PlanAxis(3, 3, 0), PlanAxis(3, 3, 0), 1, 0, false,
                [&](int plane, int, int, int y, int) { return plane == 1 && y == 2 ? bad : 1.0F; });
     };
-    EXPECT_NE(MessageOf<EngineError>(assemble).find("not finite"), std::string::npos);
+    EXPECT_NE(MessageOf<InputError>(assemble).find("not finite"), std::string::npos);
   }
 }
 

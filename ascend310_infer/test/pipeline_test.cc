@@ -88,11 +88,11 @@ TEST_F(PipelineTest, BadPicturesAndUnwritableResultsCostOnlyThemselves) {
   EXPECT_EQ(Files("out"), (std::set<std::string>{"0.png", "3.png"}));
 }
 
-TEST_F(PipelineTest, ValuesThatAreNotFiniteAreAnEngineError) {
+TEST_F(PipelineTest, ValuesThatAreNotFiniteAreAWrongModel) {
   PutPictures(1);
   engine_.offset = INFINITY;
   const std::vector<PictureReport> reports = Run();
-  EXPECT_EQ(reports[0].outcome, Outcome::kFailed);
+  EXPECT_EQ(reports[0].outcome, Outcome::kWrongInput);
   EXPECT_NE(reports[0].error.find("not finite"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }

@@ -98,8 +98,8 @@ def _expanded(inputs: Sequence[str]) -> list[Path]:
             path = next((way for way in ways if os.path.exists(way)), None)
             if path is None:
                 raise DataError(
-                    f"{name.strip()}{source} does not exist: give pictures, folders or lists of "
-                    "them"
+                    f"{name.strip() or repr(name)}{source} does not exist: give pictures, folders "
+                    "or lists of them"
                 )
             paths.append(Path(path))
     return paths

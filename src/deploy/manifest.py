@@ -50,6 +50,12 @@ def _is_255(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+def _named(network: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(network.get("name", ""), str):
+        raise ValueError("expected a text as its name")
+    return network
+
+
 _Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 _Amount = Annotated[int, Field(ge=0)]
 
@@ -119,7 +125,7 @@ class Manifest:
     """What a folder of exported models holds."""
 
     slimsr_manifest: Literal[1]
-    network: dict[str, Any]
+    network: Annotated[dict[str, Any], AfterValidator(_named)]
     scale: Annotated[int, Field(ge=1, le=16)]
     margin: Annotated[int, Field(ge=0, le=100_000)]
     """Pixels around a tile that it needs to equal the whole picture."""

@@ -203,8 +203,8 @@ def _check_ends(runtime: OpenVinoRuntime, model: ModelFile, path: Path) -> None:
     if ends != (1, 1) or not found[0].startswith(f"{model.input.name} f32 "):
         raise WeightsError(
             f"{path} has other inputs and outputs ({shown_name(', '.join(found))}) than one input "
-            f"{model.input.name} of float32 and one output: its {NAME} is of another one; export "
-            "again"
+            f"{shown_name(model.input.name)} of float32 and one output: its {NAME} is of another "
+            "one; export again"
         )
 
 

@@ -6,9 +6,12 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import mindspore  # noqa: F401  # before onnx: it chooses the kind of protobuf that both can use
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -69,7 +72,11 @@ CASES = [
     ("--model flipped", "flipped/w1.onnx has SHA-256 ", "copy or export it again"),
     ("--model missing", "missing/w1.onnx cannot be read"),
     ("--model cut", "cut/w1.onnx has ", "bytes, expected "),
-    ("--model garbage", "garbage/w1.onnx cannot be loaded by OpenVINO"),
+    ("--model garbage", "garbage/w1.onnx cannot be read as ONNX"),
+    ("--model unknown", "unknown/w1.onnx cannot be loaded by OpenVINO"),
+    ("--model opset", "opset/w1.onnx is written in ONNX's opset 1099511627776"),
+    ("--model apart", "apart/w1.onnx has weights in other files"),
+    ("--model not_finite", "a.png: the network gave values that are not finite"),
     ("--model not_listed/other.onnx", "other.onnx is not in its manifest", "one of w1.onnx"),
     ("--model otherscale", "made 1x3x32x32 of 1x3x16x16, not 1x3x48x48", "expected scale 3"),
     ("--model fixed --tile 64", "--tile 64 with the model w1.onnx", "its own tile 32x32"),
@@ -107,6 +114,29 @@ CASES = [
     ("--input bad/folder.png", "no pictures in --input bad/folder.png"),
     ("--input bad/wide.png --format webp", "wide.png: the result has 16400x2", "give --format png"),
 ]  # fmt: skip
+
+
+def changed_model(change: Callable[[onnx.ModelProto], None]) -> bytes:
+    model = onnx.load_from_string(repeat_model(2))
+    change(model)
+    return model.SerializeToString()
+
+
+def _unknown(model: onnx.ModelProto) -> None:
+    model.graph.node[0].op_type = "Nothing"
+
+
+def _opset(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 2**40
+
+
+def _apart(model: onnx.ModelProto) -> None:
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "w.bin")
+
+
+def _not_finite(model: onnx.ModelProto) -> None:
+    weight = onnx.numpy_helper.to_array(model.graph.initializer[0]) + np.float32("nan")
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "weight"))
 
 
 def put_bundles(root: Path) -> None:
@@ -149,6 +179,10 @@ def put_bundles(root: Path) -> None:
     (changed("flipped") / "w1.onnx").write_bytes(flipped)
     (root / "loop").symlink_to("loop")
     write_bundle(root / "garbage", 2, {1.0: b"\x08garbage" * 20})
+    write_bundle(root / "unknown", 2, {1.0: changed_model(_unknown)})
+    write_bundle(root / "opset", 2, {1.0: changed_model(_opset)})
+    write_bundle(root / "apart", 2, {1.0: changed_model(_apart)})
+    write_bundle(root / "not_finite", 2, {1.0: changed_model(_not_finite)})
     (changed("not_listed") / "other.onnx").write_bytes(good[1.0])
     write_bundle(root / "otherscale", 3, good)
     fixed = (2, 3, 32, 32)

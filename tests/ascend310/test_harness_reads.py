@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from src.imaging import imread
@@ -235,6 +236,40 @@ def test_a_palette_of_8_bit_values(read, tmp_path):
     seen, _ = read(folder)
     assert np.array_equal(seen["a"], colours.T[indices[..., 0]])
     assert np.array_equal(seen["a"], imread(folder / "a.tif"))
+
+
+def test_tiff_whose_strips_are_not_in_the_file(read, tmp_path):
+    """libtiff would read the header as pixels."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    img = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    (folder / "whole.tif").write_bytes(tiff(img))
+    (folder / "one_of_three.tif").write_bytes(tiff(img, strip=3))
+    ycbcr = {"photometric": 6, "subsampling": (1, 1)}
+    (folder / "ycbcr.tif").write_bytes(tiff(img, strip=3, **ycbcr))
+    seen, said = read(folder)
+    assert list(seen) == ["whole"]
+    assert all(line.startswith("error: the file cannot be decoded") for line in said.values())
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_tiff_without_its_palette(big, read, tmp_path):
+    """libtiff would show the indices as grey."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    img = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4), "P")
+    img.putpalette(list(range(255, -1, -1)) * 3)
+    img.save(folder / "whole.tif", big_tiff=big)
+    data = (folder / "whole.tif").read_bytes()
+    tag = struct.pack("<HH", 320, 3)
+    assert data.count(tag) == 1
+    (folder / "none.tif").write_bytes(data.replace(tag, struct.pack("<HH", 60000, 3)))
+    at = data.index(tag) + 4
+    (folder / "part.tif").write_bytes(data[:at] + b"\x10\0" + data[at + 2 :])
+    seen, said = read(folder)
+    assert list(seen) == ["whole"]
+    assert np.array_equal(seen["whole"], np.asarray(img.convert("RGB")))
+    assert all("has no palette" in line for line in said.values()) and len(said) == 2
 
 
 def test_ycbcr_tiff(read, tmp_path):

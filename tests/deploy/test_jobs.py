@@ -126,6 +126,7 @@ def test_results_inside_the_input_are_not_read_again(tree):
     ("inputs", "output", "error", "words"),
     [
         (["nowhere"], "out", DataError, "nowhere does not exist"),
+        ([" "], "out", DataError, "' ' does not exist"),
         (["in/notes.txt"], "out", DataError, "no pictures in in/notes.txt"),
         (["in/a.png"], "in/notes.txt", OutputError, "in/notes.txt is a file"),
         (["in"], "f.gif", OutputError, "f.gif is a file"),

@@ -54,6 +54,7 @@ def test_what_is_written_is_read_again(tmp_path, manifest):
         ({"margin": 10**6}, "manifest.json.margin"),
         ({"range": [0, 1]}, "manifest.json.range"),
         ({"models": [[]]}, "manifest.json.models.0"),
+        ({"network": {"name": ["edsr"]}}, "manifest.json.network"),
     ],
 )
 def test_damage_is_named(tmp_path, manifest, change, words):
