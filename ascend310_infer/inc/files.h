@@ -15,9 +15,9 @@ struct Job {
   std::filesystem::path input, output;
 };
 
-// The pictures that `input` names, sorted. The result of a.png is a.FORMAT; pictures of one folder
-// whose results would have one name keep their suffix: a.png.FORMAT, a.jpg.FORMAT. Throws
-// InputError, also if a result would replace a picture of the input.
+// The pictures that `input` names, sorted. The result of a.png is a.FORMAT; where
+// results of one folder would have one name those of another format keep their suffix:
+// a.jpg.FORMAT. Throws InputError, also if a result would replace a picture of the input.
 std::vector<Job> ListJobs(const std::filesystem::path &input, const std::filesystem::path &output,
                           const std::string &format);
 

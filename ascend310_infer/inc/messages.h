@@ -14,9 +14,9 @@ void OpenClosedStreams();
 // Prints one line at once, with names escaped; from any thread.
 void Say(const std::string &line);
 
-// Writes out what was printed to standard output. Throws InputError if it cannot be written; a pipe
-// whose reader has had enough is no error.
-void FlushOutput();
+// Writes out what was printed to standard output; false if it is a pipe whose reader has had
+// enough. Throws InputError if it cannot be written otherwise.
+bool FlushOutput();
 
 }  // namespace slimsr
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <opencv2/core.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace slimsr {
@@ -38,8 +39,14 @@ Raster ReadBmp(const Bytes &file);
 [[noreturn]] void RefusePicture(const std::string &what,
                                 const std::string &remedy = "mend or remove it");
 
-// The orientation in a block of EXIF, which begins with the header of a TIFF; 1 if it has none.
-int ExifOrientation(const unsigned char *exif, size_t length);
+// The orientation, 1 to 8, that EXIF (a block that begins with the header of a TIFF) tells, else
+// XMP, else 1. Either may be empty.
+int OrientationOf(std::string_view exif, std::string_view xmp);
+
+// Bytes that a library gives, as text.
+inline std::string_view TextOf(const void *bytes, size_t length) {
+  return {static_cast<const char *>(bytes), length};
+}
 
 }  // namespace slimsr
 

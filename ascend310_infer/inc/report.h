@@ -4,6 +4,7 @@
 #define SLIMSR_REPORT_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "upscaler.h"
@@ -40,6 +41,9 @@ std::string ReportJson(const RunReport &report);
 
 // What tells that the output folder holds results, and of which model.
 std::string RecordJson(const RunReport &report);
+
+// Whether a record is of this program; that of upscale.py has the same name.
+bool IsOwnRecord(std::string_view record);
 
 std::string SummaryLine(const RunReport &report);
 

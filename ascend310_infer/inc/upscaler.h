@@ -4,6 +4,7 @@
 #define SLIMSR_UPSCALER_H_
 
 #include <atomic>
+#include <cstdint>
 #include <opencv2/core.hpp>
 #include <stdexcept>
 #include <vector>
@@ -40,6 +41,9 @@ struct TileGrid {
   int Tiles() const { return static_cast<int>(rows.size() * columns.size()); }
 };
 
+// Throws InputError if the result of a picture takes more than `memory` bytes.
+void CheckResultFits(cv::Size picture, int scale, uint64_t memory);
+
 class Upscaler {
  public:
   Upscaler(Engine *engine, const Tiling &tiling, int scale, const std::atomic<bool> *stop);
@@ -50,7 +54,8 @@ class Upscaler {
 
   TileGrid Plan(cv::Size picture) const;
 
-  // `picture` and the result: 8-bit BGR. Throws EngineError, Interrupted.
+  // `picture` and the result: 8-bit BGR. Throws EngineError, Interrupted, and InputError for a
+  // result that this machine cannot hold.
   cv::Mat Run(const cv::Mat &picture, TileTimes *times);
 
   // Milliseconds of the network for a picture of this grid: the median of a few runs.

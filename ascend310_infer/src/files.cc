@@ -44,13 +44,16 @@ fs::path Whole(const fs::path &path) {
   return error ? path.lexically_normal() : whole;
 }
 
-// Gives every job its output.
+// Gives every job its output, by the names of upscale.py: a.jpg and a.png become a.jpg.png and
+// a.png.
 void NameResults(std::vector<Job> *jobs, const fs::path &output, const std::string &format) {
   for (Job &job : *jobs) {
     job.output = output / fs::path(job.name).replace_extension(format);
   }
   // A name with its suffix may meet another picture's without: repeat until all differ.
-  for (bool changed = true; changed;) {
+  bool also_of_this_format = false;
+  for (bool changed = true; changed || !also_of_this_format;) {
+    also_of_this_format = !changed;
     std::map<fs::path, int> uses;
     for (const Job &job : *jobs) {
       ++uses[job.output];
@@ -58,7 +61,8 @@ void NameResults(std::vector<Job> *jobs, const fs::path &output, const std::stri
     changed = false;
     for (Job &job : *jobs) {
       const fs::path whole = output / (job.name + "." + format);
-      if (uses[job.output] > 1 && job.output != whole) {
+      const bool other_format = fs::path(job.name).extension() != "." + format;
+      if (uses[job.output] > 1 && job.output != whole && (other_format || also_of_this_format)) {
         job.output = whole;
         changed = true;
       }

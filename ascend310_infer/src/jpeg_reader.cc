@@ -92,15 +92,22 @@ class JpegFile {
     return true;
   }
 
+  // Of the first EXIF and XMP, as libvips has it.
   int Orientation() const {
-    static constexpr char kExif[] = "Exif\0";  // and the zero of C
+    using namespace std::string_view_literals;
+    constexpr std::string_view kExif = "Exif\0\0"sv, kXmp = "http";
+    constexpr size_t kLongestName = 80;
+    std::string_view exif, xmp;
     for (auto *marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
-      if (marker->data_length > sizeof(kExif) &&
-          std::memcmp(marker->data, kExif, sizeof(kExif)) == 0) {
-        return ExifOrientation(marker->data + sizeof(kExif), marker->data_length - sizeof(kExif));
+      const std::string_view data = TextOf(marker->data, marker->data_length);
+      if (exif.data() == nullptr && data.substr(0, kExif.size()) == kExif) {
+        exif = data.substr(kExif.size());
+      } else if (xmp.data() == nullptr && data.substr(0, kXmp.size()) == kXmp &&
+                 data.find('\0') < kLongestName) {
+        xmp = data.substr(data.find('\0') + 1);
       }
     }
-    return 1;
+    return OrientationOf(exif, xmp);
   }
 
   [[noreturn]] void Refuse() const {

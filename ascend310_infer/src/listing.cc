@@ -25,8 +25,8 @@ std::string Lower(std::string text) {
 }
 
 bool IsPicture(const fs::path &path) {
-  static const std::set<std::string> kSuffixes = {".png", ".jpg",  ".jpeg", ".webp",
-                                                  ".tif", ".tiff", ".bmp"};
+  static const std::set<std::string> kSuffixes = {".png",  ".jpg", ".jpeg", ".jpe", ".jfif",
+                                                  ".webp", ".tif", ".tiff", ".bmp"};
   return kSuffixes.count(Lower(path.extension().string())) != 0;
 }
 

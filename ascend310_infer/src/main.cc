@@ -11,10 +11,10 @@
 #include "error.h"
 #include "files.h"
 #include "leftovers.h"
-#include "listing.h"
 #include "manifest.h"
 #include "messages.h"
 #include "model_choice.h"
+#include "output_folder.h"
 #include "pipeline.h"
 #include "report.h"
 #include "stopwatch.h"
@@ -79,12 +79,6 @@ Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const Mo
   return session;
 }
 
-void WriteFile(const fs::path &path, const std::string &text) {
-  PendingFile file(path);
-  file.Write(text);
-  file.Finish();
-}
-
 void TidyFolders(const std::vector<Job> &jobs, const fs::path &report) {
   std::set<fs::path> folders = {report.parent_path()};
   for (const Job &job : jobs) {
@@ -106,8 +100,7 @@ int Main(const std::vector<std::string> &arguments) {
   const Options options = ParseArgs(arguments);
   if (options.help) {
     std::fputs(HelpText().c_str(), stdout);
-    FlushOutput();
-    return 0;
+    return FlushOutput() ? 0 : 1;
   }
   const Manifest manifest = ReadManifest(options.model);
   std::vector<Runtime> built;
@@ -126,7 +119,7 @@ int Main(const std::vector<std::string> &arguments) {
   const Session session = options.budget_ms
                               ? OpenSessionByBudget(manifest, models, runtime, options, jobs)
                               : OpenSession(manifest, *models.front(), runtime, options);
-  MakeFolder(options.output);
+  const OutputFolder output(options.output);
   TidyFolders(jobs, report_path);
   PendingFile report_file(report_path);  // now, to know before the work that it can be written
   RunReport report;
@@ -140,7 +133,7 @@ int Main(const std::vector<std::string> &arguments) {
   report.tiling = session.tiling;
   report.precision =
       engine_options.precision.value_or(runtime == Runtime::kOpenVino ? "f32" : "the model's own");
-  WriteFile(fs::path(options.output) / kRecord, RecordJson(report));
+  output.WriteRecord(RecordJson(report));
   const Stopwatch watch;
   report.pictures = RunPipeline(jobs, session.upscaler.get(), options.format, &stop);
   report.seconds = watch.Milliseconds() / 1000;
@@ -154,8 +147,7 @@ int Main(const std::vector<std::string> &arguments) {
   }
   std::printf("%s; report: %s\n", SummaryLine(report).c_str(),
               Escaped(report_path.string()).c_str());
-  FlushOutput();
-  return ExitCode(report);
+  return FlushOutput() ? ExitCode(report) : 1;  // without a word, as after `| head`
 }
 
 }  // namespace

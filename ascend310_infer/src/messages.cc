@@ -26,13 +26,17 @@ void Say(const std::string &line) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
 }
 
-void FlushOutput() {
+bool FlushOutput() {
   errno = 0;
-  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+    return true;
+  }
+  if (errno != EPIPE) {
     throw InputError("cannot write to standard output (" +
                      std::generic_category().message(errno == 0 ? EIO : errno) +
                      "), expected room for a few lines; make room or give another place");
   }
+  return false;
 }
 
 }  // namespace slimsr

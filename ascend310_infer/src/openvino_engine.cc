@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "openvino_engine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <openvino/frontend/manager.hpp>
+#include <openvino/op/constant.hpp>
 #include <sstream>
 
 #include "error.h"
@@ -22,6 +25,19 @@ ov::element::Type ElementType(const std::string &precision) {
   return precision == "f16" ? ov::element::f16 : ov::element::f32;
 }
 
+// A ReLU makes 0 of NaN, so that the result would be wrong and yet finite.
+bool IsFinite(const ov::Model &model) {
+  const auto nodes = model.get_ops();
+  return std::all_of(nodes.begin(), nodes.end(), [](const std::shared_ptr<ov::Node> &node) {
+    const auto constant = ov::as_type_ptr<ov::op::v0::Constant>(node);
+    if (constant == nullptr || !constant->get_element_type().is_real()) {
+      return true;
+    }
+    const auto values = constant->cast_vector<float>();
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+  });
+}
+
 }  // namespace
 
 OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &options) {
@@ -29,18 +45,24 @@ OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &opti
   // Without the hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
   const std::string precision = options.precision.value_or("f32");
   ov::CompiledModel compiled;
+  bool finite = false;
   try {
     // Core::read_model would try the readers of all formats on a broken file, with their logs.
     const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
     std::istringstream bytes(model.bytes);
     const ov::AnyMap hints = {ov::hint::inference_precision(ElementType(precision)),
                               {"CPU_RUNTIME_CACHE_CAPACITY", kShapesKept}};
-    compiled = core_.compile_model(
-        reader->convert(reader->load(static_cast<std::istream *>(&bytes))), "CPU", hints);
+    const auto read = reader->convert(reader->load(static_cast<std::istream *>(&bytes)));
+    finite = IsFinite(*read);
+    compiled = core_.compile_model(read, "CPU", hints);
     request_ = compiled.create_infer_request();
   } catch (const std::exception &error) {
     throw InputError(model.name + " cannot be loaded by OpenVINO, expected an ONNX model (" +
                      OneLine(error.what()) + "); export it again");
+  }
+  if (!finite) {
+    throw InputError(model.name + " has weights that are NaN or infinite, expected finite ones; " +
+                     "export another checkpoint");
   }
   // It falls back silently where the CPU lacks the type.
   if (compiled.get_property(ov::hint::inference_precision) != ElementType(precision)) {

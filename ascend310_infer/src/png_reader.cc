@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <png.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "error.h"
@@ -27,6 +28,8 @@ class PngFile {
       Refuse();
     }
     Raster raster;
+    raster.orientation =
+        OrientationOf(Exif(), Xmp());  // of what stands before the pixels, as libvips
     const int type = CV_MAKETYPE(png_get_bit_depth(png_, info_) == 16 ? CV_16U : CV_8U,
                                  png_get_channels(png_, info_));
     // Deflate makes 1032 bytes of one at most, and a byte holds up to 8 pixels.
@@ -38,13 +41,6 @@ class PngFile {
     if (!ReadRows()) {
       Refuse();
     }
-#ifdef PNG_eXIf_SUPPORTED
-    png_uint_32 length = 0;
-    png_bytep exif = nullptr;
-    if (png_get_eXIf_1(png_, info_, &length, &exif) != 0) {
-      raster.orientation = ExifOrientation(exif, length);
-    }
-#endif
     return raster;
   }
 
@@ -78,6 +74,28 @@ class PngFile {
     png_read_image(png_, rows_.data());
     png_read_end(png_, info_);
     return true;
+  }
+
+  std::string_view Exif() const {
+#ifdef PNG_eXIf_SUPPORTED
+    png_uint_32 length = 0;
+    png_bytep exif = nullptr;
+    if (png_get_eXIf_1(png_, info_, &length, &exif) != 0) {
+      return TextOf(exif, length);
+    }
+#endif
+    return {};
+  }
+
+  std::string_view Xmp() const {
+    png_textp texts = nullptr;
+    const int count = png_get_text(png_, info_, &texts, nullptr);
+    for (int i = count - 1; i >= 0; --i) {
+      if (std::strcmp(texts[i].key, "XML:com.adobe.xmp") == 0) {  // with the length of one kind
+        return TextOf(texts[i].text, std::max(texts[i].text_length, texts[i].itxt_length));
+      }
+    }
+    return {};
   }
 
   [[noreturn]] void Refuse() const {

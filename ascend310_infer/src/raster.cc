@@ -2,7 +2,6 @@
 #include "raster.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "error.h"
 
@@ -83,35 +82,6 @@ cv::Mat Shown(const Raster &raster) {
 
 void RefusePicture(const std::string &what, const std::string &remedy) {
   throw InputError("the file " + what + ", expected a whole picture; " + remedy);
-}
-
-int ExifOrientation(const unsigned char *exif, size_t length) {
-  constexpr uint32_t kOrientation = 274, kShort = 3;
-  constexpr size_t kHeader = 8, kEntry = 12;
-  if (length < kHeader) {
-    return 1;
-  }
-  const bool little = exif[0] == 'I';
-  if (std::memcmp(exif, little ? "II" : "MM", 2) != 0) {
-    return 1;
-  }
-  const auto number = [&](size_t at, size_t bytes) {  // 0 outside of the block
-    uint32_t value = 0;
-    for (size_t i = 0; i < bytes && at + bytes <= length; ++i) {
-      value = value << 8 | exif[at + (little ? bytes - 1 - i : i)];
-    }
-    return value;
-  };
-  const size_t directory = number(4, 4);
-  const size_t entries = number(directory, 2);
-  for (size_t i = 0; i < entries; ++i) {
-    const size_t at = directory + 2 + i * kEntry;
-    if (number(at, 2) == kOrientation && number(at + 2, 2) == kShort) {
-      const uint32_t value = number(at + 8, 2);
-      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-    }
-  }
-  return 1;
 }
 
 }  // namespace slimsr

@@ -97,6 +97,10 @@ std::string RecordJson(const RunReport &report) {
   return record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+bool IsOwnRecord(std::string_view record) {
+  return record.find(R"("program": "ascend310_infer")") != std::string_view::npos;
+}
+
 std::string SummaryLine(const RunReport &report) {
   const std::vector<double> times = Times(report);
   char line[256];

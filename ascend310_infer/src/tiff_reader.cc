@@ -15,15 +15,26 @@ namespace slimsr {
 
 namespace {
 
-// libtiff's message about the file that this thread reads: whatever it complains of may be wrong in
-// the pixels, so a picture with one is refused.
-thread_local std::string *complaint = nullptr;
+// What libtiff says of the file that this thread reads.
+struct Notes {
+  std::string complaint;    // may be about wrong pixels, so a picture with one is refused
+  bool undeclared = false;  // there are channels of which the file tells nothing
+};
+thread_local Notes *notes = nullptr;
 
 void OnError(thandle_t, const char *, const char *format, va_list arguments) {
-  if (complaint != nullptr && complaint->empty()) {
+  if (notes != nullptr && notes->complaint.empty()) {
     char text[300];
     std::vsnprintf(text, sizeof(text), format, arguments);
-    *complaint = OneLine(text, 160);
+    notes->complaint = OneLine(text, 160);
+  }
+}
+
+// Most are about tags that nobody needs. After this one the tag for extra channels looks as if the
+// file had it.
+void OnWarning(thandle_t, const char *, const char *format, va_list) {
+  if (notes != nullptr && std::strstr(format, "channels as ExtraSamples") != nullptr) {
+    notes->undeclared = true;
   }
 }
 
@@ -42,8 +53,8 @@ Tiff Open(Memory *memory) {
   std::call_once(once, [] {
     TIFFSetErrorHandler(nullptr);
     TIFFSetErrorHandlerExt(OnError);
-    TIFFSetWarningHandler(nullptr);  // unknown tags
-    TIFFSetWarningHandlerExt(nullptr);
+    TIFFSetWarningHandler(nullptr);
+    TIFFSetWarningHandlerExt(OnWarning);
   });
   const auto read = [](thandle_t handle, void *to, tmsize_t count) -> tmsize_t {
     auto *from = static_cast<Memory *>(handle);
@@ -102,12 +113,12 @@ uint64_t StoredPhotometric(const Bytes &file) {
 class TiffFile {
  public:
   explicit TiffFile(const Bytes &file) : bytes_(file.size()), memory_{file, 0} {
-    complaint = &complaint_;
+    notes = &notes_;
     tiff_ = Open(&memory_);
   }
   TiffFile(const TiffFile &) = delete;
   TiffFile &operator=(const TiffFile &) = delete;
-  ~TiffFile() { complaint = nullptr; }
+  ~TiffFile() { notes = nullptr; }
 
   Raster Read() {
     if (tiff_ == nullptr) {
@@ -123,15 +134,13 @@ class TiffFile {
     }
     CheckKind();
     Raster raster;
-    uint16_t orientation = 1;
-    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ORIENTATION, &orientation);
-    raster.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
+    raster.orientation = Orientation();
     if (photometric_ == PHOTOMETRIC_YCBCR) {
       ReadYcbcr(&raster);
     } else {
       ReadSamples(&raster);
     }
-    if (!complaint_.empty()) {
+    if (!notes_.complaint.empty()) {
       Refuse();
     }
     return raster;
@@ -170,8 +179,8 @@ class TiffFile {
                         (integers ? "" : " that are signed or floating-point"),
                     "save it as 8-bit or 16-bit");
     }
-    const bool grey =
-        photometric_ == PHOTOMETRIC_MINISBLACK || photometric_ == PHOTOMETRIC_MINISWHITE;
+    const bool grey = photometric_ == PHOTOMETRIC_MINISBLACK ||
+                      (photometric_ == PHOTOMETRIC_MINISWHITE && samples_ <= 2);
     const bool palette = photometric_ == PHOTOMETRIC_PALETTE && samples_ == 1 && bits_ <= 8;
     const bool rgb = photometric_ == PHOTOMETRIC_RGB && samples_ >= 3 && bits_ >= 8;
     const bool ycbcr = photometric_ == PHOTOMETRIC_YCBCR && samples_ == 3 && bits_ == 8;
@@ -181,6 +190,17 @@ class TiffFile {
                         " channels of " + std::to_string(bits_) + " bits)",
                     "save it as grey or RGB");
     }
+  }
+
+  int Orientation() const {
+    uint16_t orientation = 1;
+    uint32_t length = 0;
+    const void *xmp = nullptr;
+    if (TIFFGetField(tiff_.get(), TIFFTAG_ORIENTATION, &orientation) != 0) {
+      return orientation >= 1 && orientation <= 8 ? orientation : 1;
+    }
+    TIFFGetField(tiff_.get(), TIFFTAG_XMLPACKET, &length, &xmp);
+    return OrientationOf({}, TextOf(xmp, length));
   }
 
   // Every sample as it is stored, from strips or tiles, together or one plane per channel.
@@ -198,6 +218,11 @@ class TiffFile {
     if (palette && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &map_[0], &map_[1], &map_[2]) == 0) {
       RefusePicture("has no palette");
     }
+    // Some write values of 8 bits where the standard has 16.
+    const auto deep = [this](const uint16_t *map) {
+      return std::any_of(map, map + (size_t{1} << bits_), [](uint16_t v) { return v > 255; });
+    };
+    map_shift_ = palette && std::any_of(map_, map_ + 3, deep) ? 8 : 0;
     const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
     uint32_t across = width_, down = height_;
     if (tiled) {
@@ -230,7 +255,7 @@ class TiffFile {
           const tmsize_t got =
               tiled ? TIFFReadEncodedTile(tiff_.get(), index, block.data(), size)
                     : TIFFReadEncodedStrip(tiff_.get(), index, block.data(), expected);
-          if (got < expected || !complaint_.empty()) {
+          if (got < expected || !notes_.complaint.empty()) {
             Refuse();
           }
           for (uint32_t y = 0; y < rows; ++y) {
@@ -249,24 +274,29 @@ class TiffFile {
     }
   }
 
-  // Whether the first channel beyond the colours is alpha. Another one, such as infrared, is left
-  // out.
+  // Whether there is a channel of alpha, known as such or, as OpenCV writes it, not declared.
+  // Another one, such as infrared, is left out.
   bool FindAlpha(int stored, Raster *raster) const {
     if (samples_ <= stored) {
       return false;
     }
+    if (samples_ > stored + 1) {
+      RefusePicture("has " + std::to_string(samples_) + " channels", "save it as grey or RGB");
+    }
     uint16_t count = 0;
     const uint16_t *kinds = nullptr;
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds);
-    const uint16_t kind = count > 0 ? kinds[0] : uint16_t{EXTRASAMPLE_UNSPECIFIED};
-    raster->premultiplied = kind == EXTRASAMPLE_ASSOCALPHA;
-    const bool alpha = raster->premultiplied || kind == EXTRASAMPLE_UNASSALPHA;
-    const int left_out = samples_ - stored - (alpha ? 1 : 0);
-    if (left_out > 0) {
-      raster->warning = std::to_string(left_out) + (left_out == 1 ? " channel" : " channels") +
-                        " beside the colours left out, not being alpha";
+    if (count == 0 || notes_.undeclared) {
+      raster->warning = "channel " + std::to_string(samples_) + " is not declared, taken for alpha";
+      return true;
     }
-    return alpha;
+    const uint16_t kind = kinds[count - 1];
+    raster->premultiplied = kind == EXTRASAMPLE_ASSOCALPHA;
+    if (raster->premultiplied || kind == EXTRASAMPLE_UNASSALPHA) {
+      return true;
+    }
+    raster->warning = "1 channel beside the colours left out, not being alpha";
+    return false;
   }
 
   // One row of a strip or tile: those channels of it that are kept, as whole 8 or 16-bit values.
@@ -292,7 +322,7 @@ class TiffFile {
         if (photometric_ == PHOTOMETRIC_PALETTE) {
           for (size_t j = 0; j < 3; ++j) {
             picture->ptr<unsigned char>(y)[at + j] =
-                static_cast<unsigned char>(map_[j][value] >> 8);
+                static_cast<unsigned char>(map_[j][value] >> map_shift_);
           }
           continue;
         }
@@ -316,7 +346,9 @@ class TiffFile {
       CheckStored(i, 1);
     }
     std::vector<uint32_t> packed(size_t{width_} * height_);
-    if (TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, packed.data(), raster->orientation,
+    uint16_t stored = ORIENTATION_TOPLEFT;
+    TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_ORIENTATION, &stored);
+    if (TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, packed.data(), stored,
                                   /*stop_on_error=*/1) == 0) {
       Refuse();
     }
@@ -348,19 +380,21 @@ class TiffFile {
   }
 
   [[noreturn]] void Refuse() const {
-    RefusePicture("cannot be decoded" +
-                  (complaint_.empty() ? std::string() : " (libtiff: " + complaint_ + ")"));
+    RefusePicture("cannot be decoded" + (notes_.complaint.empty()
+                                             ? std::string()
+                                             : " (libtiff: " + notes_.complaint + ")"));
   }
 
   const size_t bytes_;
   Memory memory_;
   uint16_t compression_ = COMPRESSION_NONE;
-  std::string complaint_;
+  Notes notes_;
   Tiff tiff_;
   uint32_t width_ = 0, height_ = 0;
   uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG;
   uint16_t photometric_ = PHOTOMETRIC_MINISBLACK;
   const uint16_t *map_[3] = {};
+  int map_shift_ = 0;
 };
 
 }  // namespace

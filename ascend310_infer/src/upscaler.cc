@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upscaler.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <string>
 
 #include "error.h"
 #include "mosaic.h"
@@ -29,7 +32,22 @@ void Pack(const cv::Mat &pixels, float *planes) {
   }
 }
 
+uint64_t PhysicalMemory() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
+
+void CheckResultFits(cv::Size picture, int scale, uint64_t memory) {
+  const int64_t width = int64_t{picture.width} * scale, height = int64_t{picture.height} * scale;
+  if (static_cast<uint64_t>(width * height) * 3 > memory) {
+    throw InputError("the result would have " + std::to_string(width) + "x" +
+                     std::to_string(height) + " pixels, expected no more than the " +
+                     std::to_string(memory >> 20) +
+                     " MiB of this machine hold; cut the picture into parts");
+  }
+}
 
 Upscaler::Upscaler(Engine *engine, const Tiling &tiling, int scale, const std::atomic<bool> *stop)
     : engine_(engine), tiling_(tiling), scale_(scale), stop_(stop) {}
@@ -55,6 +73,7 @@ TileGrid Upscaler::Plan(cv::Size picture) const {
 }
 
 cv::Mat Upscaler::Run(const cv::Mat &picture, TileTimes *times) {
+  CheckResultFits(picture.size(), scale_, PhysicalMemory());
   const TileGrid grid = Plan(picture.size());
   const int columns = static_cast<int>(grid.columns.size());
   const size_t values = ValuesPerTile(grid.shape);

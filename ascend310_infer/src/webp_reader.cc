@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstring>
 #include <opencv2/imgcodecs.hpp>
 
 #include "raster.h"
@@ -19,23 +18,23 @@ uint32_t Number(const Bytes &file, size_t at, size_t bytes) {
 }
 
 // The data of the first chunk of a name; nothing if there is none.
-std::pair<const unsigned char *, size_t> Chunk(const Bytes &file, const char *name) {
+std::string_view Chunk(const Bytes &file, std::string_view name) {
   for (size_t at = kFirstChunk; at + kChunkHeader <= file.size();) {
     const size_t length = Number(file, at + 4, 4), data = at + kChunkHeader;
-    if (std::memcmp(file.data() + at, name, 4) == 0 && data + length <= file.size()) {
-      return {file.data() + data, length};
+    if (TextOf(file.data() + at, name.size()) == name && data + length <= file.size()) {
+      return TextOf(file.data() + data, length);
     }
     at = data + length + length % 2;
   }
-  return {nullptr, 0};
+  return {};
 }
 
 }  // namespace
 
 Raster ReadWebp(const Bytes &file) {
   constexpr unsigned kAnimated = 2;
-  const auto [extended, length] = Chunk(file, "VP8X");
-  if (length >= 10 && (extended[0] & kAnimated) != 0) {
+  const std::string_view extended = Chunk(file, "VP8X");
+  if (extended.size() >= 10 && (extended[0] & kAnimated) != 0) {
     RefusePicture("is an animation", "save its first picture as PNG");
   }
   Raster raster;
@@ -53,11 +52,12 @@ Raster ReadWebp(const Bytes &file) {
       std::swap(pixel[0], pixel[2]);
     }
   }
-  const auto [exif, bytes] = Chunk(file, "EXIF");
-  constexpr char kJpegs[] = "Exif\0";  // what begins a JPEG's, and some put it here
-  const size_t skipped =
-      bytes > sizeof(kJpegs) && std::memcmp(exif, kJpegs, sizeof(kJpegs)) == 0 ? sizeof(kJpegs) : 0;
-  raster.orientation = ExifOrientation(exif + skipped, bytes - skipped);
+  std::string_view exif = Chunk(file, "EXIF");
+  constexpr std::string_view kJpegs("Exif\0\0", 6);  // begins a JPEG's, and some put it here
+  if (exif.substr(0, kJpegs.size()) == kJpegs) {
+    exif.remove_prefix(kJpegs.size());
+  }
+  raster.orientation = OrientationOf(exif, Chunk(file, "XMP "));
   return raster;
 }
 

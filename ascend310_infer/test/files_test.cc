@@ -43,11 +43,13 @@ TEST_F(FilesTest, ResultsOfOneNameKeepTheirSuffix) {
   Put("in/a.png");
   Put("in/a.jpg");
   Put("in/b.jpg");
-  EXPECT_EQ(Results(), (Names{{"a.png", "a.png.png"}, {"a.jpg", "a.jpg.png"}, {"b.jpg", "b.png"}}));
-  Put("in/a.png.bmp");  // its result would be a.png.png as well
-  EXPECT_EQ(Results(), (Names{{"a.png", "a.png.png"},
+  EXPECT_EQ(Results(), (Names{{"a.png", "a.png"}, {"a.jpg", "a.jpg.png"}, {"b.jpg", "b.png"}}));
+  Put("in/a.jpg.png");  // its result would be a.jpg.png as well
+  Put("in/a.jpg.bmp");
+  EXPECT_EQ(Results(), (Names{{"a.png", "a.png"},
                               {"a.jpg", "a.jpg.png"},
-                              {"a.png.bmp", "a.png.bmp.png"},
+                              {"a.jpg.png", "a.jpg.png.png"},
+                              {"a.jpg.bmp", "a.jpg.bmp.png"},
                               {"b.jpg", "b.png"}}));
 }
 

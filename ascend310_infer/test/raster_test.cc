@@ -66,20 +66,36 @@ TEST(Shown, EveryOrientation) {
   }
 }
 
-TEST(ExifOrientation, BothOrdersOfBytesAndDamage) {
+TEST(OrientationOf, ExifInBothOrdersOfBytesAndDamaged) {
   const Bytes little = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0};
   const Bytes big = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 8, 0, 0};
-  EXPECT_EQ(ExifOrientation(little.data(), little.size()), 6);
-  EXPECT_EQ(ExifOrientation(big.data(), big.size()), 8);
+  const auto of = [](const Bytes &exif) {
+    return OrientationOf(TextOf(exif.data(), exif.size()), "tiff:Orientation='5'");
+  };
+  EXPECT_EQ(of(little), 6);
+  EXPECT_EQ(of(big), 8);
   for (size_t length = 0; length < 18; ++length) {
-    EXPECT_EQ(ExifOrientation(little.data(), length), 1);
+    EXPECT_EQ(OrientationOf(TextOf(little.data(), length), {}), 1);
   }
   Bytes far = little;
   far[4] = far[5] = far[6] = far[7] = 0xff;
-  EXPECT_EQ(ExifOrientation(far.data(), far.size()), 1);
+  EXPECT_EQ(of(far), 5);
   Bytes ninth = little;
   ninth[18] = 9;
-  EXPECT_EQ(ExifOrientation(ninth.data(), ninth.size()), 1);
+  EXPECT_EQ(of(ninth), 1);
+}
+
+TEST(OrientationOf, Xmp) {
+  const auto of = [](std::string_view xmp) { return OrientationOf({}, xmp); };
+  EXPECT_EQ(of("<x tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(of("<x tiff:Orientation \n= '8'/>"), 8);
+  EXPECT_EQ(of("<tiff:Orientation>3</tiff:Orientation>"), 3);
+  EXPECT_EQ(of("tiff:Orientation='9' tiff:Orientation='2'"), 2);
+  for (const std::string_view none :
+       {"", "tiff:Orientation", "tiff:Orientation=", "tiff:Orientation='", "tiff:Orientation=6",
+        "tiff:Orientation='0'", "tiff:Orientation>", "exif:Orientation='6'"}) {
+    EXPECT_EQ(of(none), 1) << none;
+  }
 }
 
 TEST(Allocate, RefusesWhatAFileCannotHold) {

@@ -48,7 +48,8 @@ def find_pairs(
       ``_LR_x8``, ``_LR_mild``, ``_LR_difficult``, ``_LR_wild``; BasicSR's sub-images
       ``DIV2K_train_HR_sub`` with ``DIV2K_train_LR_bicubic/X4_sub`` where the whole are not there;
     - ``benchmark``: ``HR/baby.png``, ``LR_bicubic/X4/babyx4.png`` (the EDSR archive), or
-      ``x4/HR/001.png``, ``x4/LR/001.png``, or ``GTmod12`` with ``LRbicx4``;
+      ``HR`` with ``X4`` (LSDIR), ``x4/HR/001.png`` with ``x4/LR/001.png``, or ``GTmod12`` with
+      ``LRbicx4``;
     - ``paired``: ``HR/a.png`` with ``LR/a.png`` or ``LR/ax4.png``, also below ``LR/X4``; so GT with
       LQ, trainH with trainL and the like, in any case;
     - ``names``: ``a_HR.png`` and ``a_LR.png`` in one folder;
@@ -215,7 +216,7 @@ def _parts(root: Path, split: str) -> list[FoundSet]:
                     f"{split}; give a folder that has it; {known_layouts()}"
                 )
         elif any(part.layout != "div2k" for found in inner.values() for part in found):
-            names = sorted((folder.name for folder in inner), key=natural)
+            names = sorted((str(folder) for folder in inner), key=natural)
             raise DataError(
                 f"{root} holds the sets {some(names)}, expected one set; give one of them"
             )

@@ -14,7 +14,7 @@ from src.imaging.listing import subfolders
 
 LAYOUTS = {
     "div2k": "NAME_HR + NAME_LR_KIND/X4 (DIV2K, Flickr2K, DF2K; with _sub: sub-images)",
-    "benchmark": "HR + LR_bicubic/X4, x4/HR + x4/LR, GTmod12 + LRbicx4",
+    "benchmark": "HR + LR_bicubic/X4, HR + X4, x4/HR + x4/LR, GTmod12 + LRbicx4",
     "paired": "HR + LR, GT + LQ, trainH + trainL",
     "names": "a_HR.png + a_LR.png in one folder",
     "hr": "HR pictures alone",
@@ -165,9 +165,13 @@ def sets_in(root: Path) -> list[FoundSet]:
                 f"{folder} looks like LR pictures, but the folder of HR pictures that belongs to "
                 f"it is missing; {known_layouts()}"
             )
+    bare = []  # X4 beside HR, without a folder that is named LR
     for folder in folders:
         if found := scale_of(folder.name):
-            sets += [_of_scale(inner, found[0]) for inner in sets_in(folder)]
+            inner = sets_in(folder)
+            sets += [_of_scale(each, found[0]) for each in inner]
+            bare += [] if inner else [LrFolder(folder, "", *found)]
+    sets = [_with_bare(each, tuple(bare)) for each in sets]
     return sets or _by_file_names(root)
 
 
@@ -195,6 +199,13 @@ def _with_lr(hr: Path, stem: str, sub: bool | None, roles: Mapping[Path, Role]) 
         if layout == "paired" and (role.kind or role.scale):
             layout = "benchmark"
     return FoundSet(layout, stem, hr, sub, tuple(found))
+
+
+def _with_bare(found: FoundSet, bare: tuple[LrFolder, ...]) -> FoundSet:
+    """Give HR without a name or LR of its own the folders that have a scale for a name."""
+    if found.stem or found.lr or found.scale or not bare:
+        return found
+    return dataclasses.replace(found, layout="benchmark", lr=bare)
 
 
 def _refuse_two(sets: list[FoundSet]) -> None:

@@ -17,9 +17,10 @@ from src.imaging.listing import subfolders
 _NAMES = 8  # names of which the sizes are looked at, and folders that they are looked for in
 _FOLDERS = 64
 _SCALES = (2, 3, 4, 8)
-# What names of one picture's versions differ in: ax2, a_low, a_LR4, 0001x4m, 0001x4w2.
+# What names of one picture's versions differ in: ax2, a_2x, a_low, a_LR4, 0001x4m, 0001x4w2.
 _VERSION = re.compile(
-    r"(?i)[_\- ]?x[2-8][mdw]?\d?|[_\- ](?:[hl]r|gt|lq|low|small|input|bicubic|high|large)[2-8]?"
+    r"(?i)[_\- ]?x[2-8][mdw]?\d?|[_\- ][2-8]x"
+    r"|[_\- ](?:[hl]r|gt|lq|low|small|input|bicubic|high|large|half|quarter|thumb|tiny)[2-8]?"
 )
 
 

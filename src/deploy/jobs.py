@@ -14,6 +14,7 @@ from src.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
 from src.imaging.listing import pictures_below
 
 LIST_SUFFIX = ".txt"
+_NO_TEXT = "is no text in UTF-8: save it as UTF-8, one path per line"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def _listed(file: str) -> list[str]:
     except OSError as error:
         raise DataError(f"cannot read the list {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no text in UTF-8: give one path per line") from error
+        raise DataError(f"{file} {_NO_TEXT}") from error
     if any("\0" in line for line in lines):  # UTF-16 without a byte order mark
-        raise DataError(f"{file} is no text in UTF-8: give one path per line")
+        raise DataError(f"{file} {_NO_TEXT}")
     return [line for line in lines if line.strip()]
 
 

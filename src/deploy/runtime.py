@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.deploy.openvino_module import import_openvino, openvino_installed, signal_stack_kept
+from src.deploy.openvino_module import (
+    import_openvino,
+    openvino_installed,
+    signal_stack_kept,
+    weights_are_finite,
+)
 from src.errors import ConfigError, DeviceError, WeightsError
 
 if TYPE_CHECKING:
@@ -136,16 +141,21 @@ class OpenVinoRuntime(Runtime):
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         core = import_openvino().Core()
+        what = "the model" if isinstance(model, bytes) else model
         try:
             read = core.read_model(model if isinstance(model, bytes) else str(model))
             with signal_stack_kept():
                 compiled = core.compile_model(read, "CPU", options)
         except RuntimeError as error:
             _raise_if_memory(error)
-            what = "the model" if isinstance(model, bytes) else model
             raise WeightsError(
                 f"{what} cannot be read as ONNX ({_last_line(error)}): export it again"
             ) from error
+        if not weights_are_finite(read):
+            raise WeightsError(
+                f"{what} has weights that are NaN or infinite, expected finite ones: export "
+                "another checkpoint"
+            )
         self.fixed = fixed
         self.request = compiled.create_infer_request()
 

@@ -26,7 +26,8 @@ DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 _SEQUENCE = re.compile(rb"^....ftyp(....)*?(avis|hevc|msf1)", re.DOTALL)  # brands of HEIF
 _JPEG_PROCESSES = (0, 0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # 0: libjpeg will say what is wrong
 # TIFF's photometric interpretations, and how many bands of the file they take.
-_GREY, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = (0, 1), 2, 3, 5, 6, 8
+_BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = 1, 2, 3, 5, 6, 8
+_GREY = (0, _BLACK_IS_ZERO)
 _COLOURS = {0: 1, 1: 1, _RGB: 3, _PALETTE: 1, _INKS: 4, _YCBCR: 3, _LAB: 3}
 _JPEG_IN_TIFF = (6, 7)  # compressions that have their own way with YCbCr
 # Kinds of an extra band are 0 something, 1 premultiplied alpha, which libvips divides out, 2 alpha.
@@ -142,7 +143,7 @@ def _without_extra_bands(file: PictureFile, image: pyvips.Image, tags: TiffTags)
     """Keep colours and alpha of the bands of a TIFF."""
     colours = _COLOURS[tags.photometric]
     kinds = tags.extra or (_UNDECLARED,) * (tags.bands - colours)
-    if tags.photometric in _GREY and tags.bands >= 3 and kinds[:2] in _NOTHING:
+    if tags.photometric == _BLACK_IS_ZERO and tags.bands >= 3 and kinds[:2] in _NOTHING:
         note(file.path, "three grey bands are taken for red, green and blue")
         colours, kinds = 3, kinds[2:]
         image = image.copy(interpretation="rgb16" if image.format == "ushort" else "srgb")

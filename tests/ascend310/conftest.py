@@ -9,7 +9,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
 Run = Callable[..., subprocess.CompletedProcess]
 SANITIZER_FOUND_SOMETHING = 99
@@ -67,5 +71,28 @@ def run_harness(harness_build: Path, harness_environment: dict[str, str]) -> Run
         )
         assert done.returncode in (0, 1, 2), done.stderr
         return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def read(tmp_path_factory, run_harness: Run) -> Callable[[Path], tuple[dict, dict]]:
+    """(pixels, what was said) of files by name: a network that changes nothing shows them."""
+    identity = write_bundle(tmp_path_factory.mktemp("identity"), 1, {1.0: repeat_model(1)})
+
+    def run(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        out = tmp_path_factory.mktemp("seen")
+        done = run_harness("--model", identity, "--input", folder, "--output", out)
+        said = {}
+        for line in done.stderr.splitlines():
+            kind, name, text = line.split(": ", 2)
+            said[name] = f"{kind}: {text}"
+        errors = [line for line in said.values() if line.startswith("error: ")]
+        assert done.returncode == (2 if errors else 0)
+        pixels = {}
+        for path in out.glob("*.png"):
+            with Image.open(path) as img:
+                pixels[path.name.removesuffix(".png")] = np.asarray(img)
+        return pixels, said
 
     return run

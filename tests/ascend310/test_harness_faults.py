@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.deploy.done import claimed
+from src.deploy.jobs import Job
+from src.errors import OutputError
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
 
@@ -156,7 +159,30 @@ def test_standard_output_that_is_full_or_left(bundle, tmp_path, harness_build, h
     os.close(reader)  # as `| head` does
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=harness_environment)
     os.close(writer)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr) == (1, b"")  # as of our Python programs
+    assert names(tmp_path / "out") == ["000.png", "001.png", "report.json", "upscale.json"]
+
+
+def test_an_output_folder_of_somebody_else(bundle, tmp_path, run_harness):
+    put_pictures(tmp_path / "in", 1)
+    out = tmp_path / "out"
+    job = Job(tmp_path / "in" / "000.png", out / "000.png")
+    with claimed(str(out), [job], {"scale": 2}):
+        done = run_harness(*run_args(bundle, tmp_path))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: --output {out} is in use by another process")
+    done = run_harness(*run_args(bundle, tmp_path))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: --output {out} holds results of upscale.py")
+    assert names(out) == ["upscale.json"]
+    (out / "upscale.json").unlink()
+    for _ in range(2):  # into its own results it may write again
+        assert run_harness(*run_args(bundle, tmp_path)).returncode == 0
+    written = (out / "000.png").read_bytes()
+    refused = pytest.raises(OutputError, match=r"000\.png was made otherwise")
+    with refused, claimed(str(out), [job], {"scale": 2}):
+        pass
+    assert (out / "000.png").read_bytes() == written
 
 
 def test_leftovers_of_a_killed_run_are_tidied(

@@ -11,30 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.imaging import imread
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
-
-
-@pytest.fixture(scope="module")
-def read(tmp_path_factory, run_harness):
-    """(pixels, what was said) of files by name: a network that changes nothing shows them."""
-    identity = write_bundle(tmp_path_factory.mktemp("identity"), 1, {1.0: repeat_model(1)})
-
-    def run(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        out = tmp_path_factory.mktemp("seen")
-        done = run_harness("--model", identity, "--input", folder, "--output", out)
-        said = {}
-        for line in done.stderr.splitlines():
-            kind, name, text = line.split(": ", 2)
-            said[name] = f"{kind}: {text}"
-        errors = [line for line in said.values() if line.startswith("error: ")]
-        assert done.returncode == (2 if errors else 0)
-        pixels = {}
-        for path in out.glob("*.png"):
-            with Image.open(path) as img:
-                pixels[path.name.removesuffix(".png")] = np.asarray(img)
-        return pixels, said
-
-    return run
 
 
 def linked(names, folder: Path, source: Path) -> Path:
@@ -126,7 +104,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     entries = {256: width, 257: height, 258: (bits,) * bands, 259: 1, 262: 1 if bands < 3 else 2,
                273: 0, 277: bands, 278: height, 279: img.nbytes, 284: 1}  # fmt: skip
     known = {"photometric": 262, "extra": 338, "orientation": 274, "planar": 284, "strip": 278,
-             "compression": 259, "subsampling": 530}  # fmt: skip
+             "compression": 259, "subsampling": 530, "colours": 320}  # fmt: skip
     entries |= {known[name]: value for name, value in tags.items()}
     data = img.tobytes()
     if entries[284] == 2:
@@ -135,7 +113,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         entries[273], entries[279] = (0,) * bands, tuple(map(len, planes))
     head = 8 + 2 + 12 * len(entries) + 4
     later, body = b"", b""
-    start = head + 256
+    start = head + 4096
     if entries[284] == 2:
         entries[273] = tuple(start + i * (len(data) // bands) for i in range(bands))
     else:
@@ -150,7 +128,7 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
         body += struct.pack("<HHI", tag, 4, len(values)) + packed
     return (
         struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + body + b"\0\0\0\0"
-        + later.ljust(256, b"\0") + data
+        + later.ljust(4096, b"\0") + data
     )  # fmt: skip
 
 
@@ -173,8 +151,10 @@ def test_depth_and_alpha(read, tmp_path):
             "rgb": (img[..., :3], {}, shown(img[..., :3])),
             "rgba": (img, {"extra": 2}, shown(img[..., :3], img[..., 3])),
             "rgbx": (img, {"extra": 0}, shown(img[..., :3])),
-            "rgbax": (img[..., [0, 1, 2, 3, 0]], {"extra": (2, 0)},
-                      shown(img[..., :3], img[..., 3])),
+            "rgbau": (img, {}, shown(img[..., :3], img[..., 3])),
+            "greyau": (img[..., [0, 3]], {}, shown(img[..., :1], img[..., 3])),
+            "minisblack3a": (img, {"photometric": 1, "extra": (0, 0, 2)},
+                             shown(img[..., :3], img[..., 3])),
             "rgbpre": (np.dstack([pre, img[..., 3]]), {"extra": 1},
                        shown(img[..., :3], img[..., 3])),
             "minisblack3": (img[..., :3], {"photometric": 1, "extra": (0, 0)}, shown(img[..., :3])),
@@ -200,8 +180,9 @@ def test_depth_and_alpha(read, tmp_path):
         right = right[:, ::-1] if orientation in (2, 3, 6, 7) else right
         for kind in ("turned", "png", "webp"):
             expected[f"{kind}{orientation}"] = right
-    seen, _ = read(folder)
+    seen, said = read(folder)
     assert set(seen) == set(expected)
+    assert said["rgbau1_1.tif"] == "warning: channel 4 is not declared, taken for alpha"
     for name, right in expected.items():
         difference = np.abs(seen[name].astype(int) - right)
         # Two roundings, to 16 bits and to 8, or that of a premultiplied value.
@@ -243,6 +224,18 @@ def test_palettes_few_bits_and_compression_equal_pillow(read, tmp_path):
     for name, right in expected.items():
         assert seen[name].shape == right.shape, name
         assert np.abs(seen[name].astype(int) - right).max() <= (1 if "jpg" in name else 0), name
+
+
+def test_a_palette_of_8_bit_values(read, tmp_path):
+    rng = np.random.default_rng(0)
+    folder, indices = tmp_path / "in", rng.integers(0, 256, (9, 14, 1)).astype(np.uint8)
+    folder.mkdir()
+    colours = rng.integers(0, 256, (3, 256))
+    data = tiff(indices, photometric=3, colours=tuple(map(int, colours.ravel())))
+    (folder / "a.tif").write_bytes(data)
+    seen, _ = read(folder)
+    assert np.array_equal(seen["a"], colours.T[indices[..., 0]])
+    assert np.array_equal(seen["a"], imread(folder / "a.tif"))
 
 
 def test_tiff_whose_strips_are_not_in_the_file(read, tmp_path):
@@ -304,6 +297,7 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     img.convert("CMYK").save(folder / "cmyk.jpg")
     img.convert("LAB").save(folder / "lab.tif")
     img.convert("F").save(folder / "float.tif")
+    (folder / "five.tif").write_bytes(tiff(np.zeros((9, 9, 5), np.uint8), extra=(2, 0)))
     img.convert("I").save(folder / "int32.tif")
     img.save(folder / "animated.webp", save_all=True, append_images=[Image.new("RGB", (20, 20))])
     with io.BytesIO() as file:
@@ -317,10 +311,22 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     bmp[28:34] = struct.pack("<HI", 8, 1)  # runs of 8 bits
     (folder / "huge_runs.bmp").write_bytes(bmp)
     seen, said = read(folder)
-    assert not seen and len(said) == 8
+    assert not seen and len(said) == 9
     for name, part in {
         "cmyk.jpg": "4 channels", "lab.tif": "photometric 8", "float.tif": "32 bits",
-        "int32.tif": "32 bits", "animated.webp": "is an animation", "gif.png": "it is no PNG",
-        "huge.bmp": "13000x13000 pixels", "huge_runs.bmp": "13000x13000 pixels",
+        "five.tif": "5 channels", "int32.tif": "32 bits", "animated.webp": "is an animation",
+        "gif.png": "it is no PNG", "huge.bmp": "13000x13000 pixels",
+        "huge_runs.bmp": "13000x13000 pixels",
     }.items():  # fmt: skip
         assert said[name].startswith("error: the file ") and part in said[name], said[name]
+
+
+def test_weights_that_are_no_numbers(run_harness, tmp_path):
+    import onnx  # after MindSpore, which harness_bundle imports
+
+    model = onnx.load_from_string(repeat_model(1))
+    model.graph.initializer[0].raw_data = np.full((3, 3, 1, 1), np.nan, np.float32).tobytes()
+    bundle = write_bundle(tmp_path / "bundle", 1, {1.0: model.SerializeToString()})
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    done = run_harness("--model", bundle, "--input", tmp_path / "a.png", "--output", tmp_path / "o")
+    assert done.returncode == 2 and "has weights that are NaN or infinite" in done.stderr

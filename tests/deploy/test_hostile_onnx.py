@@ -52,6 +52,16 @@ def test_the_plain_one_is_taken(tmp_path):
     assert runtime.run(np.ones((1, 3, 2, 3), np.float32)).shape == (1, 3, 4, 6)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_a_relu_would_hide(tmp_path, value):
+    from onnx import numpy_helper
+
+    bad = numpy_helper.from_array(np.full((1, 3, 1, 1), value, np.float32), "bad")
+    nodes = [("Mul", ["lr", "bad"], ["a"], {}), ("Relu", ["a"], ["b"], {}), resize("b")]
+    with pytest.raises(WeightsError, match="NaN or infinite"):
+        bundle(tmp_path, nodes, tensors=[bad]).load(1.0)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -88,7 +88,7 @@ def test_a_list_has_what_no_shell_replaces(tree, monkeypatch):
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_lists_in_utf_16(tree, encoding):
     (tree / "list.txt").write_text("in/a.png\n", encoding=encoding)
-    with pytest.raises(DataError, match=r"^list\.txt is no text in UTF-8: give one path per line$"):
+    with pytest.raises(DataError, match=r"^list\.txt is no text in UTF-8: save it as UTF-8, one"):
         find_jobs(["list.txt"], "out")
 
 

@@ -154,6 +154,11 @@ def test_bands_stored_apart(tmp_path, bits, order):
     refused(path, "one after the other")
 
 
+def test_three_bands_of_white_is_zero_are_no_colours(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(values(3, 8), GREY_WHITE, [0, 0]))
+    refused(tmp_path / "a.tif", "3 channels")
+
+
 def test_inks_of_8_and_16_bits_are_the_same_colours(tmp_path):
     inks = values(4, 8)
     for name, pixels in (("a.tif", inks), ("b.tif", inks.astype(np.uint16) * 257)):

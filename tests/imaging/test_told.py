@@ -16,25 +16,7 @@ from PIL import Image, PngImagePlugin
 from src.errors import ImageError
 from src.imaging import imread, imsize, open_picture, save_strips
 from src.imaging.depth import to_rgb
-from tests.imaging.pictures import GREY, RGB, SMOOTH, read_all
-
-XMP = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>',
-    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><tiff:Orientation>6</tiff:Orientation></x:xmpmeta>",
-)
-
-
-def with_xmp(path, xmp: bytes, **options) -> None:
-    if path.suffix == ".png":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
-    elif path.suffix == ".tif":
-        options["tiffinfo"] = {700: xmp}
-    else:
-        options["xmp"] = xmp
-    if path.suffix == ".webp":
-        options["lossless"] = True
-    Image.fromarray(RGB).save(path, **options)
+from tests.imaging.pictures import GREY, RGB, SMOOTH, XMP, read_all, with_xmp
 
 
 @pytest.mark.parametrize("xmp", XMP)
