@@ -97,7 +97,7 @@ std::vector<Job> ListJobs(const fs::path &input, const fs::path &output,
   }
   if (jobs.empty()) {
     throw InputError("no pictures in --input " + input.string() +
-                     ", expected png, jpg, jpeg, webp, tif, tiff or bmp; give another folder");
+                     ", expected png, jpg, jpeg, jpe, jfif, webp, tif, tiff or bmp; give another folder");
   }
   NameResults(&jobs, output, format);
   std::set<fs::path> inputs;

@@ -90,7 +90,7 @@ time_t LastChange(const fs::path &path) {
        entry.increment(error)) {
     look(entry->path());
   }
-  return last;
+  return error ? std::time(nullptr) : last;
 }
 
 bool IsAbandoned(const fs::path &path, const std::string &machine) {

@@ -26,7 +26,12 @@ OutputFolder::OutputFolder(fs::path folder) : folder_(std::move(folder)) {
   if (fs::symlink_status(folder_ / kRecord, error).type() == fs::file_type::not_found) {
     return;
   }
-  const std::vector<unsigned char> record = ReadFile(folder_ / kRecord);
+  std::vector<unsigned char> record;
+  try {
+    record = ReadFile(folder_ / kRecord);
+  } catch (const InputError &unreadable) {
+    throw InputError((folder_ / kRecord).string() + ": " + unreadable.what());
+  }
   if (!IsOwnRecord({reinterpret_cast<const char *>(record.data()), record.size()})) {
     throw InputError("--output " + folder_.string() + " holds results of upscale.py (" + kRecord +
                      "), expected a folder without; give another --output");

@@ -123,7 +123,10 @@ Bytes EncodePicture(const cv::Mat &picture, const std::string &format) {
   bool done = false;
   try {
     done = cv::imencode("." + format, picture, file, parameters);
-  } catch (const cv::Exception &) {  // says no more than the message below
+  } catch (const cv::Exception &error) {  // else it says no more than the message below
+    if (IsOutOfMemory(error)) {
+      throw;
+    }
   }
   if (!done || file.empty()) {
     throw InputError("the result has " + std::to_string(picture.cols) + "x" +

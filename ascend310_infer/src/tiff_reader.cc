@@ -169,7 +169,9 @@ class TiffFile {
                         ")",
                     "save it with LZW, deflate or none");
     }
-    if (compression_ == COMPRESSION_JPEG && photometric_ == PHOTOMETRIC_YCBCR) {
+    // libtiff turns planes that are stored apart into no colours.
+    if (compression_ == COMPRESSION_JPEG && photometric_ == PHOTOMETRIC_YCBCR &&
+        planar_ == PLANARCONFIG_CONTIG) {
       TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
       photometric_ = PHOTOMETRIC_RGB;
     }
@@ -237,8 +239,12 @@ class TiffFile {
         tiled ? TIFFTileRowSize(tiff_.get()) : TIFFScanlineSize(tiff_.get()), 0));
     const int together = planar_ == PLANARCONFIG_SEPARATE ? 1 : samples_;
     const uint64_t needed = (uint64_t{across} * together * bits_ + 7) / 8;
-    constexpr int64_t kMostInTile = int64_t{1} << 30;
-    if (across == 0 || down == 0 || size <= 0 || size > kMostInTile || row_bytes < needed ||
+    // As of the whole picture: a small file must not claim memory for its tiles.
+    const bool claims =
+        tiled && int64_t{across} * down > MostPixelsPerByte() * static_cast<int64_t>(bytes_);
+    constexpr int64_t kMostInBlock = int64_t{1} << 31;
+    if (across == 0 || down == 0 || size <= 0 || size > kMostInBlock || claims ||
+        row_bytes < needed ||
         row_bytes * std::min(down, height_) > static_cast<uint64_t>(size)) {
       Refuse();
     }

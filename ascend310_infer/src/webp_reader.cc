@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <opencv2/imgcodecs.hpp>
 
+#include "error.h"
 #include "raster.h"
 
 namespace slimsr {
@@ -40,7 +41,10 @@ Raster ReadWebp(const Bytes &file) {
   Raster raster;
   try {
     raster.pixels = cv::imdecode(file, cv::IMREAD_UNCHANGED);
-  } catch (const cv::Exception &) {  // more pixels than it takes
+  } catch (const cv::Exception &error) {  // else more pixels than it takes
+    if (IsOutOfMemory(error)) {
+      throw;
+    }
   }
   if (raster.pixels.empty() || raster.pixels.depth() != CV_8U || raster.pixels.channels() < 3) {
     RefusePicture("cannot be decoded (it is damaged, or no WebP)");

@@ -76,7 +76,8 @@ CASES = [
     ("--model unknown", "unknown/w1.onnx cannot be loaded by OpenVINO"),
     ("--model opset", "opset/w1.onnx is written in ONNX's opset 1099511627776"),
     ("--model apart", "apart/w1.onnx has weights in other files"),
-    ("--model not_finite", "a.png: the network gave values that are not finite"),
+    ("--model not_finite", "not_finite/w1.onnx has weights that are NaN or infinite"),
+    ("--model overflowing", "a.png: the network gave values that are not finite"),
     ("--model not_listed/other.onnx", "other.onnx is not in its manifest", "one of w1.onnx"),
     ("--model otherscale", "made 1x3x32x32 of 1x3x16x16, not 1x3x48x48", "expected scale 3"),
     ("--model fixed --tile 64", "--tile 64 with the model w1.onnx", "its own tile 32x32"),
@@ -139,6 +140,11 @@ def _not_finite(model: onnx.ModelProto) -> None:
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "weight"))
 
 
+def _overflowing(model: onnx.ModelProto) -> None:
+    weight = onnx.numpy_helper.to_array(model.graph.initializer[0]) * np.float32(3e38)
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "weight"))
+
+
 def put_bundles(root: Path) -> None:
     good = {1.0: repeat_model(2), 0.5: repeat_model(2)}
     write_bundle(root / "bundle", 2, good)
@@ -183,6 +189,7 @@ def put_bundles(root: Path) -> None:
     write_bundle(root / "opset", 2, {1.0: changed_model(_opset)})
     write_bundle(root / "apart", 2, {1.0: changed_model(_apart)})
     write_bundle(root / "not_finite", 2, {1.0: changed_model(_not_finite)})
+    write_bundle(root / "overflowing", 2, {1.0: changed_model(_overflowing)})
     (changed("not_listed") / "other.onnx").write_bytes(good[1.0])
     write_bundle(root / "otherscale", 3, good)
     fixed = (2, 3, 32, 32)
