@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from src import cli
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         write_json(args.json, report)
     for name, error in problems.items():
-        sys.stderr.write(f"error: {name} is not scored: {error}\n")
+        cli.complain(f"error: {name} is not scored: {error}")
     return 2 if problems else 0
 
 

@@ -25,10 +25,15 @@ _parents: set[str] = set()
 def temporary_folder(parent: str | os.PathLike[str]) -> tempfile.TemporaryDirectory[str]:
     """Return a new hidden folder, a context manager that removes it.
 
+    What killed processes have left beside it goes when this one is the first there.
+
     Raises:
         OSError: it cannot be made.
     """
-    _parents.add(os.path.realpath(parent))
+    place = os.path.realpath(parent)
+    if place not in _parents:
+        remove_leftovers(place)
+        _parents.add(place)
     return tempfile.TemporaryDirectory(
         prefix=own_prefix(), dir=parent, ignore_cleanup_errors=True
     )  # what was written has its place already
@@ -41,9 +46,7 @@ def scratch_folder() -> tempfile.TemporaryDirectory[str]:
         OutputError: there is no place for temporary files.
     """
     try:
-        place = tempfile.gettempdir()
-        remove_leftovers(place)
-        return temporary_folder(place)
+        return temporary_folder(tempfile.gettempdir())
     except OSError as error:
         raise OutputError(
             f"no room for temporary files ({error.strerror or error}): set TMPDIR to a folder that "

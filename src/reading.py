@@ -31,7 +31,7 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_TEXT) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "it is no regular file", str(path))
-            data = file.read(most + 1)
+            data = file.read(min(found.st_size, most) + 1)
     except ValueError as error:  # a null byte in the name
         raise OSError(errno.EINVAL, str(error)) from error
     if len(data) > most:

@@ -11,7 +11,8 @@ from src.reading import parse_json, read_bytes, read_json
 
 def test_a_regular_file_is_read(tmp_path):
     (tmp_path / "a").write_bytes(b'\xef\xbb\xbf{"a": [1, 2.5, null]}')
-    assert read_bytes(tmp_path / "a")[3:4] == b"{"
+    # However much it may have, no memory for that is asked for.
+    assert read_bytes(tmp_path / "a", most=2**70)[3:4] == b"{"
     assert read_json(tmp_path / "a") == {"a": [1, 2.5, None]}  # without the byte order mark
 
 

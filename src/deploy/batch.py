@@ -19,7 +19,7 @@ from src.deploy.compare import save_comparison
 from src.deploy.done import Content, Record, check_unchanged
 from src.deploy.jobs import Job
 from src.deploy.upscaler import Upscaler
-from src.errors import DiskFullError, SlimSRError
+from src.errors import DiskFullError, SlimSRError, printable
 from src.files import make_folder
 from src.imaging import check_can_save, imsize, open_picture, save_strips
 
@@ -81,7 +81,7 @@ def upscale_jobs(
     with bar, logging_redirect_tqdm():
         finished = 0
         for number, job in enumerate(todo, 1):
-            bar.set_description(f"{number}/{len(todo)} {job.source.name}", refresh=False)
+            bar.set_description(f"{number}/{len(todo)} {printable(job.source.name)}", refresh=False)
             try:
                 upscaler = _upscale(job, upscaler, bar, record, compare)
                 result.done += 1

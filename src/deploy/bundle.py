@@ -42,6 +42,7 @@ def _place(folder: Path) -> Path:
     """Return where the models are gathered: beside a new folder, that one rename replaces it."""
     parent = Path(os.path.realpath(folder)).parent
     new = not any(os.scandir(folder)) and os.access(parent, os.W_OK | os.X_OK)
+    new &= not os.path.samefile(folder, os.curdir)  # whoever works in it would be in no folder
     return parent if new and parent.stat().st_dev == folder.stat().st_dev else folder
 
 
@@ -55,7 +56,8 @@ def publish(models: Path, folder: Path, before: Manifest | None, manifest: Manif
         manifest: that it gets.
 
     Raises:
-        OSError: something is in the way, which is found before anything is changed; no space.
+        OutputError: a folder is in the way, which is found before anything is changed.
+        OSError: no space.
     """
     for path in (folder / model.file for model in manifest.models):
         if path.is_dir():

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from src.deploy.weights import load_reference_weights
 from src.errors import ConfigError, SlimSRError, WeightsError, shown
 from src.models import SlimmableNet, create_model
-from src.models.tensor_files import DamagedError, TensorFile
+from src.models.tensor_files import DamagedError, TensorFile, read_tensors
 from src.models.weights import STATE_PREFIX, read_file
 from src.options import STRICT, build_options
 from src.reading import parse_json
@@ -155,12 +155,12 @@ def read_state(path: str | Path) -> TrainingState:
 
 
 def find_state(path: str | Path) -> TrainingState | None:
-    """Return the state in a file of weights, None where it is of another program.
+    """Return the state in a MindSpore checkpoint, None where it is of another program.
 
     Raises:
         WeightsError: the file is damaged.
     """
-    return _state(read_file(path), Path(path))
+    return _state(read_tensors(Path(path)), Path(path))
 
 
 def load_network(path: str | Path) -> tuple[SlimmableNet, TrainingState]:

@@ -118,6 +118,7 @@ def _convert(
 ) -> int:
     from src.deploy.checkpoint import find_state
     from src.deploy.conventions import to_own, to_release
+    from src.deploy.foreign_files import is_zip
     from src.deploy.recognise import recognise
     from src.deploy.releases import find_release, network_name
     from src.engine.checkpoint import (
@@ -128,7 +129,8 @@ def _convert(
     from src.models.weights import assign
 
     source, model = args.source, args.model
-    state = find_state(source)
+    mindspore = source.endswith(".ckpt") and not is_zip(Path(source))
+    state = find_state(source) if mindspore else None
     if state is not None:
         described = dict(state.network)
         name = described.pop("name")

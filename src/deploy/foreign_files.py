@@ -48,7 +48,7 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
         raise WeightsError(
             f"{path} has an unknown format: expected one of {', '.join((*_TORCH, *SUFFIXES))}"
         )
-    if path.suffix in _TORCH or (path.suffix == ".ckpt" and _is_zip(path)):
+    if path.suffix in _TORCH or (path.suffix == ".ckpt" and is_zip(path)):
         arrays, remarks = read_torch(path)
     else:
         arrays, remarks = read_tensors(path).arrays, []
@@ -62,7 +62,7 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
     return arrays, remarks
 
 
-def _is_zip(path: Path) -> bool:
+def is_zip(path: Path) -> bool:
     """Tell a PyTorch file that is called .ckpt, as Lightning does, from MindSpore's."""
     with open(path, "rb") as file:
         return file.read(4) == b"PK\x03\x04"

@@ -29,7 +29,7 @@ def register(model: str | Path, converted: str | Path) -> Path:
     Raises:
         WeightsError: the manifest does not list the model, or there is no such file beside it.
     """
-    with locked(Path(model).parent, "register when that has ended"):
+    with locked(Path(model).parent, "give a copy of the folder"):
         return _register(Path(model), Path(converted))
 
 

@@ -110,6 +110,8 @@ def upscale(
         "overlap": upscaler.overlap,
         "self_ensemble": options.self_ensemble,
     }
+    if source.sees_all and options.tile:  # what memory allows may differ from run to run
+        settings["tile"] = options.tile
     with contextlib.ExitStack() as claim:
         if rank == 0:
             claim.enter_context(claimed(output, jobs, settings, options.overwrite, options.compare))

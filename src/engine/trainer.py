@@ -277,6 +277,7 @@ class Trainer:
         best = self.state.best
         # Without a score the latest is kept, until there is one.
         if best is None or (score is not None and score > best):
+            self._check_weights()
             self.state.best = score
             save_checkpoint(self.folder.best, self.net, self.state, helpers=self.stage.helpers)
 
@@ -289,8 +290,11 @@ class Trainer:
             save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
 
     def _check_weights(self) -> None:
-        """Refuse to save, over a good checkpoint, weights that an update has made infinite."""
-        for name, parameter in self.net.parameters_and_names():
+        """Refuse to save, over a good checkpoint, what an update has made infinite."""
+        saved = dict(self.net.parameters_and_names()) | self.step.state()
+        if self.stage.helpers is not None:
+            saved |= dict(self.stage.helpers.parameters_and_names())
+        for name, parameter in saved.items():
             if not np.isfinite(parameter.asnumpy()).all():
                 raise ConfigError(
                     f"the weights {name} are no longer finite at step {self.state.step}: use a "

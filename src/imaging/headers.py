@@ -114,7 +114,7 @@ def png_chunks(file: BinaryIO) -> tuple[bytes, int]:
         if kind in (b"IDAT", b"IEND"):
             break
         known = kind in _LENGTHS or kind in _TEXTS
-        if kind == b"acTL" or (known and size + length < _CHUNKS):
+        if (kind == b"acTL" and length == 8) or (known and size + length < _CHUNKS):
             data = file.read(length + 4)
             whole = data[length:] == struct.pack(">I", zlib.crc32(kind + data[:length]))
             if kind == b"acTL":

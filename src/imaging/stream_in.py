@@ -99,9 +99,10 @@ def open_picture(path: str | os.PathLike[str], header: bool = False) -> Picture:
     RGB and grey keep their values, 8 or 16 bits, and their ICC profile travels along in the
     metadata. A palette becomes RGB (in BMP and TGA grey, if it is), 1-bit becomes grey; CMYK
     (through its own profile or a common one), Lab and the like become sRGB. Premultiplied alpha is
-    divided out. A fourth band of a TIFF that is not declared as alpha is left out. Of an animation
-    or several pages the first is taken; a warning tells of either. PNG's gAMA is not applied.
-    Chroma of half the size is repeated in HEIF and AVIF; other programs may interpolate it.
+    divided out. A fourth band of a TIFF is left out if it is declared as something else than alpha,
+    and taken for alpha if nothing is said of it. Of an animation or several pages the first is
+    taken. A warning tells of each. PNG's gAMA is not applied. Chroma of half the size is repeated
+    in HEIF and AVIF; other programs may interpolate it.
 
     Memory is that of a few rows for PNG, JPEG and TIFF, for JPEG the file in addition. WebP, GIF,
     HEIF, AVIF, BMP, TGA, PNM and interlaced pictures are decoded whole, up to 1 GiB. Pictures that

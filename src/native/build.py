@@ -16,13 +16,13 @@ import logging
 import os
 import platform
 import sys
-import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
 
 from src.cache_folder import cache_folder, user_cache
 from src.errors import NativeError, OutputError
+from src.leftovers import temporary_folder
 from src.native import compiler
 
 logger = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def _compile(
 ) -> None:
     logger.info("compiling the native operators into %s, once", target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with temporary_folder(target.parent) as folder:
         # Some versions of MindSpore have loaded a libdnnl.so.3 of their own. A library with the
         # full path for a name, empty and only linked with, makes the loader open the right one.
         named, made = Path(folder) / "named.so", Path(folder) / target.name

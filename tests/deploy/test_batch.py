@@ -18,7 +18,7 @@ from src.deploy.runtime import Runtime
 from src.deploy.source import Source
 from src.deploy.upscale import Options, upscale
 from src.deploy.upscaler import Upscaler
-from src.errors import ConfigError, DiskFullError
+from src.errors import ConfigError, DiskFullError, OutputError
 from src.imaging import imread, imresize, imwrite
 
 SCALE = 2
@@ -220,3 +220,13 @@ def test_tiles_of_a_network_that_sees_all_are_said_not_to_be_exact(
     said = [text for text in caplog.messages if "takes means over all it sees" in text]
     assert len(said) == (1 if sees_all and tile == 48 else 0)
     assert all("2 picture(s) larger than a tile of 48x48 may differ" in text for text in said)
+
+
+def test_the_tile_of_a_network_that_sees_all_is_part_of_its_results(folder, monkeypatch):
+    monkeypatch.setattr(Fake, "sees_all", True)
+    monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
+    upscale(None, "model", ["in"], "out", Options(width=1.0))
+    with pytest.raises(OutputError, match="tile was None, now 96"):
+        upscale(None, "model", ["in"], "out", Options(width=1.0, tile=96))
+    monkeypatch.setattr(Fake, "sees_all", False)
+    upscale(None, "model", ["in"], "out", Options(width=1.0, tile=96))

@@ -11,8 +11,11 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from src.deploy.checkpoint import load_network
+from src.deploy.convert import main as convert
 from src.deploy.foreign_files import read_foreign, read_torch
 from src.errors import WeightsError
+from src.models import create_model
 
 WEIGHT = np.arange(4, dtype=np.float32).reshape(2, 2)
 needs_torch = pytest.mark.skipif(
@@ -80,6 +83,18 @@ def refused(path, message):
 def test_without_pytorch_the_message_says_what_to_install(pth, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     refused(pth, r"net\.pth can only be read with PyTorch: pip install torch")
+
+
+@pytest.mark.parametrize("name", ["net.pth", "lightning.ckpt"])
+def test_what_pytorch_wrote_is_converted(torch, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04 whatever torch reads")
+    net = create_model("edsr", scale=2, n_feats=4, n_blocks=1, res_scale=1.0)
+    torch.answer = {n: FakeTensor(p.asnumpy()) for n, p in net.parameters_and_names()}
+    source, target = str(tmp_path / name), str(tmp_path / "ours.ckpt")
+    assert convert(["--from", source, "--to", target, "--set", "res_scale=1.0"]) == 0
+    found, _ = load_network(target)
+    for n, p in found.parameters_and_names():
+        np.testing.assert_array_equal(p.asnumpy(), torch.answer[n].array)
 
 
 def test_only_tensors_are_ever_unpickled(torch, pth):
