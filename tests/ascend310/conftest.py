@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -29,10 +30,21 @@ def package_folder(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def harness_build(repo: Path, tmp_path_factory) -> Path:
-    """The build folder; no warning is tolerated."""
+    """The build folder, one for all of pytest's processes; no warning is tolerated."""
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("cmake or c++ is not installed: scripts/run_tests.sh installs them as root")
-    build = tmp_path_factory.mktemp("harness")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with open(base / "harness.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = base / "harness"
+        if not (build / "whole").exists():
+            _build(repo, build)
+            (build / "whole").touch()
+    return build
+
+
+def _build(repo: Path, build: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MINDSPORE_LITE_HOME"}
     configure = [
         "cmake", "-S", repo / "ascend310_infer", "-B", build,
@@ -43,7 +55,6 @@ def harness_build(repo: Path, tmp_path_factory) -> Path:
     for command in (configure, ["cmake", "--build", build, "--parallel", str(os.cpu_count())]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return build
 
 
 @pytest.fixture(scope="session")
