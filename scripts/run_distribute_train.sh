@@ -110,7 +110,8 @@ done
 # the workers, which must save first.
 PATH=$(dirname "$python"):$PATH
 command -v msrun >/dev/null || fail "no msrun beside $python: install MindSpore (requirements.txt)"
-setsid msrun --worker_num="$((processes * nnodes))" --local_worker_num="$processes" \
+# Its own log, of errors only, tells which worker ended: no setting may hide them.
+GLOG_v=3 setsid msrun --worker_num="$((processes * nnodes))" --local_worker_num="$processes" \
   --node_rank="$node_rank" --master_addr="$master_addr" --master_port="$master_port" \
   --log_dir="$log_dir" --join=True --tail_worker_log=1000000 \
   python3 "${command[@]}" </dev/null >"$msrun_log" 2>&1 &

@@ -19,11 +19,13 @@ def run(repo, body, cwd=None, shell="", **env):
     """Run a main of these lines, with redirections of a shell."""
     lines = "".join(f"    {line}\n" for line in (*body.split("\n"), "return 0"))
     code = f"{_CODE}{lines}cli.run(main)\n"
+    # What pytest's own process has set for MindSpore is for its children to decide again.
+    inherited = {k: v for k, v in os.environ.items() if k not in ("MS_OM_PATH", "GLOG_v")}
     return subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {shell}', sys.executable, code],
         cwd=cwd or repo, capture_output=True, text=True, timeout=60,
         # Unbuffered, Python writes what a pipe takes and says nothing of the rest.
-        env={**os.environ, "PYTHONPATH": str(repo), "PYTHONUNBUFFERED": "", **env},
+        env={**inherited, "PYTHONPATH": str(repo), "PYTHONUNBUFFERED": "", **env},
     )  # fmt: skip
 
 

@@ -216,7 +216,7 @@ def _parts(root: Path, split: str) -> list[FoundSet]:
                     f"{split}; give a folder that has it; {known_layouts()}"
                 )
         elif any(part.layout != "div2k" for found in inner.values() for part in found):
-            names = sorted((str(folder) for folder in inner), key=natural)
+            names = sorted((folder.name for folder in inner), key=natural)
             raise DataError(
                 f"{root} holds the sets {some(names)}, expected one set; give one of them"
             )

@@ -26,6 +26,7 @@ from src.files import cannot_write, make_folder, write_json
 from src.imaging.listing import RECORD
 from src.leftovers import remove_leftovers, temporary_folder
 from src.locks import locked
+from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Record:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder, self.settings = folder, dict(settings)
-        text = json.dumps(self.settings, sort_keys=True)
+        text = to_json(self.settings, sort_keys=True)
         self.hash = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.before = _read_json(folder / RECORD)  # settings of the last run
         found = self.before.pop(_RESULTS, None)
@@ -190,7 +191,7 @@ class Record:
             self._append(target, _Entry(self.hash, os.path.abspath(path), source, result))
 
     def _append(self, target: Path, entry: _Entry) -> None:
-        line = json.dumps({self._name(target): dataclasses.asdict(entry)})
+        line = to_json({self._name(target): dataclasses.asdict(entry)})
         path = self.folder / _LINES
         try:
             with open(path, "ab", buffering=0) as file:

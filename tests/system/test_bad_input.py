@@ -328,7 +328,7 @@ def test_gradients_that_stay_infinite_end_the_run(world, monkeypatch, tmp_path, 
     argv = f"--run_dir {tmp_path / 'run'} --set train.lr=1e30 train.steps=60 train.save_every=60"
     assert call("train", *with_defaults("train", argv)) == 2
     err = capfd.readouterr().err
-    assert err.startswith("error: the gradient has not been finite for 30 steps")
+    assert err.splitlines()[-1].startswith("error: the gradient has not been finite for 30 steps")
     assert "train.lr" in err
 
 

@@ -80,7 +80,7 @@ def test_lr_pictures_are_found_before_the_harness_is_built(tmp_path):
     (tmp_path / "m.onnx").write_text("")
     done = bash("run_infer_310", "m.mindir", "set", "4", cwd=tmp_path, ENGINE="openvino")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: no folder for scale x4 in set/LR_bicubic, which has x2")
+    assert done.stderr.startswith("error: no LR pictures for x4 in set, which has bicubic x2")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "infer_310").exists()
 
