@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import hashlib
 import json
 import os
@@ -237,6 +238,7 @@ def disk(tmp_path):
 
     yield mount
     if os.path.ismount(folder):
+        gc.collect()  # a run that failed in this process may still hold files of its cache
         subprocess.run(["umount", str(folder)], check=True)
 
 
