@@ -86,11 +86,14 @@ time_t LastChange(const fs::path &path) {
   };
   look(path);
   std::error_code error;
+  if (!fs::is_directory(fs::symlink_status(path, error))) {
+    return last;
+  }
   for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
        entry.increment(error)) {
     look(entry->path());
   }
-  return error ? std::time(nullptr) : last;
+  return error ? std::time(nullptr) : last;  // somebody is at work in it
 }
 
 bool IsAbandoned(const fs::path &path, const std::string &machine) {
