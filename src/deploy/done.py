@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import stat
@@ -26,11 +25,13 @@ from src.files import cannot_write, make_folder, write_json
 from src.imaging.listing import RECORD
 from src.leftovers import remove_leftovers, temporary_folder
 from src.locks import locked
+from src.reading import parse_json, read_bytes
 from src.strict_json import to_json
 
 logger = logging.getLogger(__name__)
 
 _LINES = f"{RECORD}l"
+_MOST = 2**31  # bytes of a record: millions of results
 _RESULTS = "results"
 _INSTEAD = "give another --output, or --overwrite to replace it"
 # A file that has changed this recently may change once more without getting another date.
@@ -286,9 +287,8 @@ def _ignores_case(folder: Path) -> bool:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        _traits(path)
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = parse_json(read_bytes(path, _MOST).decode())
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -296,13 +296,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects in a file of lines; what is none is left out: a kill may leave a part."""
     try:
-        _traits(path)
-        lines = path.read_bytes().splitlines()
+        lines = read_bytes(path, _MOST).splitlines()
     except OSError:
         return
     for line in lines:
-        with contextlib.suppress(ValueError, RecursionError):
-            if isinstance(found := json.loads(line), dict):
+        with contextlib.suppress(ValueError):
+            if isinstance(found := parse_json(line.decode()), dict):
                 yield found
 
 
