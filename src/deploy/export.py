@@ -140,6 +140,7 @@ def export_widths(
             source=source,
             models=(*models, *kept),
             latency=latency,
+            sees_all=net.sees_all,
         )
         publish(temporary, folder, before, manifest)
     return [*(folder / model.file for model in models), folder / NAME]

@@ -135,6 +135,8 @@ class Manifest:
     """Checkpoint, its SHA-256, step and configuration."""
     models: tuple[ModelFile, ...]
     latency: Latency | None = None
+    sees_all: bool = False
+    """Whether the network takes means over all it is given; then no margin makes tiles exact."""
 
     def of_format(self, file_format: str) -> list[ModelFile]:
         """Return the models of a format, widest first."""

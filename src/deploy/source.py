@@ -18,9 +18,6 @@ from src.errors import ConfigError, WeightsError, shown_name
 if TYPE_CHECKING:
     from src.engine.distributed import World
 
-# Networks that take means over the whole of what they are given (channel attention). A tile's means
-# are not the picture's, so no overlap makes its result exactly that of the whole picture.
-SEES_ALL = frozenset({"rcan", "drn"})
 _FORMATS = {".onnx": "ONNX", ".mindir": "MINDIR"}
 
 
@@ -78,7 +75,7 @@ class CheckpointSource(Source):
         self.net, self.widths = found.network(), found.state.widths
         self.runtime, self.precision, self.threads = runtime, precision, threads
         self.scale, self.margin = self.net.scale, self.net.margin
-        self.sees_all = found.state.network["name"] in SEES_ALL
+        self.sees_all = self.net.sees_all
         self.identity = found.sha256
 
     def load(self, width: float) -> Runtime:
@@ -143,7 +140,7 @@ class ExportedSource(Source):
         self.folder = folder
         self.precision, self.threads = precision, threads
         self.scale, self.margin = manifest.scale, manifest.margin
-        self.sees_all = manifest.network.get("name") in SEES_ALL
+        self.sees_all = manifest.sees_all
         self.widths = [model.width for model in self.models]
         self.identity = " ".join(model.sha256 for model in self.models)
 

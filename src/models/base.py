@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from src.errors import ConfigError, WidthError, did_you_mean
+from src.layers.channels import GlobalAveragePool
 from src.layers.colour import grey
 from src.layers.inner import InnerChannels
 from src.layers.slim import SlimConv, SlimLayer
@@ -53,6 +54,11 @@ class SlimmableNet(nn.Cell):
             *others, last = self.scales
             offered = f"{', '.join(str(scale) for scale in others)} or {last}"
             raise ConfigError(f"scale {config.scale} is not offered: choose {offered}")
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it takes means over all it is given, so that tiles only nearly equal that."""
+        return any(isinstance(cell, GlobalAveragePool) for _, cell in self.cells_and_names())
 
     def construct(self, lr: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Return the super-resolved picture at ``width``."""

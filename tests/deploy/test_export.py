@@ -117,6 +117,7 @@ def test_the_manifest_describes_the_files(tiny, exported):
             "config": CONFIG,
         },
         "latency": None,
+        "sees_all": False,
     }
     assert path.stat().st_mode & 0o444 == manifest_path.stat().st_mode & 0o444
 
