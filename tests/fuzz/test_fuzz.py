@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.fuzz import calls, second
+from tests.fuzz.expect import assert_nothing_found, made_world
 from tests.fuzz.mutate import mended_png
-from tests.fuzz.pictures import PER_CASE
-from tests.fuzz.runner import Runner, numbers
+from tests.fuzz.runner import Runner
 from tests.fuzz.seeds import seeds
 
 # Inputs of each kind: with the start of MindSpore, all of it is half a minute of one core.
@@ -29,18 +27,13 @@ INPUTS = {
 @pytest.fixture(scope="module")
 def runner(repo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    command = [sys.executable, "-m", "tests.fuzz.world", str(folder / "world")]
-    subprocess.run(command, cwd=repo, check=True)
-    with Runner(0, folder / "world", folder) as runner:
+    with Runner(0, made_world(repo, folder), folder) as runner:
         yield runner
 
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_nothing_is_found(kind, runner):
-    per_case = PER_CASE if kind == "pictures" else 1
-    outcomes = [runner.run(kind, number) for number in numbers(INPUTS[kind], per_case, 0)]
-    failed = [runner.described(outcome) for outcome in outcomes if outcome.faults]
-    assert not failed, "\n\n".join(failed)
+    assert_nothing_found(runner, kind, INPUTS[kind])
 
 
 def test_a_worker_that_dies_is_noticed_and_replaced(runner):
