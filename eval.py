@@ -1,65 +1,12 @@
-"""Score a checkpoint: python eval.py --ckpt C --data DIR --scale 4 --widths 1.0 0.25."""
+"""Score a network from a checkout, installed or not: what `slimsr eval` does."""
 
-from __future__ import annotations
+import sys
+from pathlib import Path
 
-from collections.abc import Sequence
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from src import cli
-from src.data.layouts import LAYOUTS
-from src.errors import SlimSRError
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, evaluate, print the table and write JSON; return the exit code."""
-    parser = cli.Parser(description=__doc__)
-    parser.add_argument("--ckpt", help="checkpoint of train.py; without it, bicubic is scored")
-    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
-    parser.add_argument("--sr", help="folder of pictures that another program has enlarged")
-    parser.add_argument(
-        "--data", "--data_path", nargs="+", required=True,
-        help="folders of pictures: single sets, or folders that hold several",
-    )  # fmt: skip
-    parser.add_argument(
-        "--layout", default="auto", choices=["auto", *LAYOUTS], help="of the folders (see README)"
-    )
-    parser.add_argument(
-        "--degradation", default="auto",
-        help="which LR where folders have several: bicubic, unknown, ... (default: bicubic)",
-    )  # fmt: skip
-    parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
-    parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
-    parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
-    parser.add_argument(
-        "--tile", type=int, default=512,
-        help="side of the tiles in LR pixels (default: 512); rcan and drn take means over each "
-        "tile, so that the scores of larger pictures depend on it",
-    )  # fmt: skip
-    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
-    parser.add_argument(
-        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
-    )
-    parser.add_argument("--json", help="write the results, picture by picture, to this file")
-    cli.add_device_arguments(parser)
-    args = parser.parse_args(argv)
-
-    from src.engine.report import evaluate_sets, format_table
-    from src.files import check_can_write, write_json
-
-    if args.json:
-        check_can_write(args.json)
-    problems: dict[str, SlimSRError] = {}
-    report = evaluate_sets(
-        args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
-        args.device_target, args.device_id, args.model, args.runtime, args.sr,
-        args.precision, args.layout, args.degradation, problems,
-    )  # fmt: skip
-    cli.say(format_table(report))
-    if args.json:
-        write_json(args.json, report)
-    for name, error in problems.items():
-        cli.complain(f"error: {name} is not scored: {error}")
-    return 2 if problems else 0
-
+from slimsr.commands import cli
+from slimsr.commands.eval import main
 
 if __name__ == "__main__":
     cli.run(main)

@@ -1,76 +1,12 @@
-"""Train a network: python train.py --config configs/csd_edsr_x4.yaml --data_path DIV2K."""
+"""Train a network from a checkout, installed or not: what `slimsr train` does."""
 
-from __future__ import annotations
+import sys
+from pathlib import Path
 
-import json
-from collections.abc import Sequence
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from src import cli
-
-# Command-line flags in the zoo's manner -> keys of the configuration.
-FLAGS = {
-    "data_path": ("data.train", "folder of training pictures"),
-    "valid_path": ("data.valid", "folder of validation pictures"),
-    "run_dir": ("run.dir", "folder for checkpoints and logs"),
-    "ckpt": ("method.teacher", "checkpoint of the teacher, which the method starts or learns from"),
-    "weights": ("method.weights", "trained network that dual_regression or drc start from"),
-    "vgg": ("method.vgg", "VGG-19 weights for the contrast, or 'random'"),
-}
-
-
-def _quoted(value: str | int) -> str:
-    """Write a value as YAML reads it; repr() would do so but for backslashes and newlines."""
-    text = json.dumps(value, ensure_ascii=False)
-    # Bytes of a path that are no text in this locale are written as YAML takes them, \\udcXX.
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, train, return the exit code."""
-    parser = cli.Parser(description=__doc__)
-    parser.add_argument("--config", help="YAML file; what it leaves out has its default")
-    for flag, (key, text) in FLAGS.items():
-        parser.add_argument(f"--{flag}", help=f"{text} ({key})")
-    cli.add_device_arguments(parser, default=None)
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-        help="override keys of the configuration, e.g. train.lr=2e-4",
-    )  # fmt: skip
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --run_dir")
-    parser.add_argument(
-        "--show_config", action="store_true", help="print the effective configuration and stop"
-    )
-    parser.add_argument("--list", action="store_true", help="print all networks and stop")
-    args = parser.parse_args(argv)
-
-    from src.config import load_config
-
-    if args.list:
-        from src.engine.networks import network_table
-
-        cli.say(network_table())
-        return 0
-    keys = {flag: key for flag, (key, _) in FLAGS.items()}
-    keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
-    flags = [
-        f"{key}={_quoted(getattr(args, flag))}"
-        for flag, key in keys.items()
-        if getattr(args, flag) is not None
-    ]
-    config = load_config(args.config, args.set + flags)
-    if args.show_config:
-        cli.say(config.to_yaml())
-        return 0
-    from src.engine.stages import train
-    from src.engine.trainer import Stopped
-
-    try:
-        train(config, args.resume)
-    except Stopped as stopped:
-        cli.complain(str(stopped))
-        return 1
-    return 0
-
+from slimsr.commands import cli
+from slimsr.commands.train import main
 
 if __name__ == "__main__":
     cli.run(main)

@@ -15,19 +15,16 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import mindspore as ms
 import numpy as np
 from mindspore import ops
 
-from src.deploy.latency import machine_name
-from src.losses import ContrastiveLoss
-from src.models.vgg import Vgg19
-from src.strict_json import to_json
+from slimsr.files.strict_json import to_json
+from slimsr.inference.latency import machine_name
+from slimsr.losses import ContrastiveLoss
+from slimsr.models.vgg import Vgg19
 
 WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
@@ -38,7 +35,7 @@ class Broadcast(ms.nn.Cell):
     def construct(
         self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor
     ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
-        """Return what `src.losses.contrastive.Distances` does; all negatives serve every anchor."""
+        """As `slimsr.losses.contrastive.Distances`; all negatives serve every anchor."""
         far = ops.abs(x.expand_dims(0) - negatives.expand_dims(1)).sum(0).mean()
         return x, ops.abs(x - positives).mean(), far
 

@@ -16,14 +16,12 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from conv_worker import LENGTH, SIZES
 from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
-from src.deploy.latency import machine_name
-from src.files import write_json
-from src.native.operators import available
+from slimsr.files.writing import write_json
+from slimsr.inference.latency import machine_name
+from slimsr.native.operators import available
 
 OWN = "MindSpore's"
 WORKER = Path(__file__).resolve().parent / "conv_worker.py"

@@ -9,18 +9,14 @@ the differences over that of the exact values.
 from __future__ import annotations
 
 import itertools
-import sys
 from contextlib import nullcontext
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mindspore as ms
 import numpy as np
 
-from src.deploy.latency import machine_name
-from src.layers.slim import conv2d
-from src.native.operators import available, switched_off
+from slimsr.inference.latency import machine_name
+from slimsr.layers.slim import conv2d
+from slimsr.native.operators import available, switched_off
 
 SIZES = ((16, 24, 4), (64, 32, 4), (128, 16, 4), (256, 8, 4), (512, 4, 4))  # channels, side, batch
 Arrays = list[np.ndarray]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from workers import serve
@@ -34,7 +33,7 @@ def mindspore_runs(channels: int, side: int, batch: int) -> Runs:
     """Return the chain, and the chain with all its gradients."""
     import mindspore as ms
 
-    from src.layers.slim import conv2d
+    from slimsr.layers.slim import conv2d
 
     inputs = [ms.Tensor(array) for array in arrays(channels, side, batch)]
 
@@ -79,11 +78,7 @@ def torch_runs(channels: int, side: int, batch: int) -> Runs:
 
 
 def main() -> None:
-    if sys.argv[1] == "mindspore":
-        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-        make = mindspore_runs
-    else:
-        make = torch_runs
+    make = mindspore_runs if sys.argv[1] == "mindspore" else torch_runs
     runs = {
         f"{what} {' '.join(map(str, size))}": run
         for size in SIZES

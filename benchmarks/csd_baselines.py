@@ -17,12 +17,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
-from src.deploy.latency import machine_name  # noqa: E402
-from src.engine.evaluate import shown_psnr  # noqa: E402
-from src.engine.report import evaluate_sets  # noqa: E402
-from src.files import write_json, write_text  # noqa: E402
+from slimsr.engine.evaluate import shown_psnr  # noqa: E402
+from slimsr.engine.report import evaluate_sets  # noqa: E402
+from slimsr.files.writing import write_json, write_text  # noqa: E402
+from slimsr.inference.latency import machine_name  # noqa: E402
 
 
 def runs(teacher: Path, vgg: str, width: float) -> dict[str, tuple[list[str], dict[str, float]]]:

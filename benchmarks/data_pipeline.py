@@ -11,13 +11,10 @@ import argparse
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from src.data import PatchDataset, find_pairs
-from src.deploy.latency import machine_name
-from src.errors import SlimSRError
+from slimsr.data import PatchDataset, find_pairs
+from slimsr.errors import SlimSRError
+from slimsr.inference.latency import machine_name
 
 
 def measure(data: PatchDataset, batch: int, seconds: float) -> float:

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from PIL import Image
 
@@ -73,10 +71,10 @@ def make_pictures(folder: Path, count: int, largest: int) -> None:
 
 def make_bundle(folder: Path) -> Path:
     """Export a tiny network; return its bundle."""
-    from src.deploy.checkpoint import TrainingState
-    from src.deploy.export import export_widths
-    from src.engine.checkpoint import describe_network, save_checkpoint
-    from src.models import create_model
+    from slimsr.deploy.export import export_widths
+    from slimsr.models import create_model, describe_network
+    from slimsr.weights.checkpoint import TrainingState
+    from slimsr.weights.saving import save_checkpoint
 
     net = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
     state = TrainingState(describe_network("edsr", net), {})

@@ -15,19 +15,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
-from src.deploy import extract
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths, parse_size
-from src.deploy.latency import machine_name
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.engine.evaluate import network_cost
-from src.files import write_json
-from src.models import SlimmableNet, create_model
+from slimsr.deploy.export import export_widths, parse_size
+from slimsr.files.writing import write_json
+from slimsr.inference.latency import machine_name
+from slimsr.models import SlimmableNet, create_model, describe_network
+from slimsr.models.cost import network_cost
+from slimsr.models.widths import extract
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 WORKER = Path(__file__).with_name("inference_worker.py")
 WIDTHS = (1.0, 0.25)

@@ -3,7 +3,7 @@
     python inference_worker.py ENGINE MODEL HEIGHT WIDTH
 
 A worker of `workers`. MODEL is an ONNX file for openvino and onnxruntime, a MINDIR for
-mindspore, and an .npz for torch: the weights with the names of `src.models.edsr` and an array
+mindspore, and an .npz for torch: the weights with the names of `slimsr.models.edsr` and an array
 ``config`` (scale, n_feats, n_blocks, res_scale).
 """
 
@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from workers import serve
 
 
 def openvino_engine(model: str, batch: np.ndarray, precision: str) -> Callable[[], np.ndarray]:
-    from src.deploy.openvino_module import import_openvino
+    from slimsr.inference.openvino_module import import_openvino
 
     openvino = import_openvino()
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}

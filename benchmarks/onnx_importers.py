@@ -24,8 +24,8 @@ import mindspore as ms  # noqa: E402
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 
-from src.deploy.onnx_graph import NEWEST_OPSET, OPSET, to_onnx  # noqa: E402
-from src.files import write_text  # noqa: E402
+from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, to_onnx  # noqa: E402
+from slimsr.files.writing import write_text  # noqa: E402
 from tests.networks import SMALL, one_scale, small  # noqa: E402
 
 SHAPE = (1, 3, 17, 22)

@@ -15,16 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths
-from src.deploy.latency import machine_name
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.imaging import imwrite
-from src.models import create_model
+from slimsr.deploy.export import export_widths
+from slimsr.imaging import imwrite
+from slimsr.inference.latency import machine_name
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 UPSCALE = Path(__file__).resolve().parents[1] / "upscale.py"
 

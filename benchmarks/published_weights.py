@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 os.environ.setdefault("GLOG_v", "3")
 
 import mindspore as ms  # noqa: E402
@@ -22,12 +21,12 @@ import numpy as np  # noqa: E402
 from mindspore import nn  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from src.data import Pair, find_sets  # noqa: E402
-from src.deploy import load_weights  # noqa: E402
-from src.deploy.latency import machine_name  # noqa: E402
-from src.engine.evaluate import mean_score, network_upscaler, score_pictures  # noqa: E402
-from src.files import write_json, write_text  # noqa: E402
-from src.models import SlimmableNet, create_model  # noqa: E402
+from slimsr.data import Pair, find_sets  # noqa: E402
+from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures  # noqa: E402
+from slimsr.files.writing import write_json, write_text  # noqa: E402
+from slimsr.inference.latency import machine_name  # noqa: E402
+from slimsr.models import SlimmableNet, create_model  # noqa: E402
+from slimsr.weights.loading import load_weights  # noqa: E402
 
 SCALES = (2, 3, 4)
 # Set5, Y, 8-bit LR, by an independent forward pass of the same weights; VDSR and IDN with Pillow's

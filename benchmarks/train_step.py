@@ -21,15 +21,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
-from src.deploy.latency import machine_name
-from src.files import write_json
-from src.models import create_model
-from src.models.vgg import Vgg19
+from slimsr.files.writing import write_json
+from slimsr.inference.latency import machine_name
+from slimsr.models import create_model
+from slimsr.models.vgg import Vgg19
 
 HERE = Path(__file__).resolve().parent
 SCALE, WIDTH = 4, 0.25

@@ -13,18 +13,18 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, f"{sys.argv[1]}/src")
 os.environ.setdefault("GLOG_v", "3")
 
 import mindspore as ms
 import numpy as np
 from workers import serve
 
-from src.config import TrainConfig
-from src.engine.distributed import start_device
-from src.engine.step import TrainOneStep
-from src.methods import Batch, create_method
-from src.methods.base import Group
+from slimsr.device.world import start_device
+from slimsr.engine.step import TrainOneStep
+from slimsr.methods import Batch, create_method
+from slimsr.methods.method import Group
+from slimsr.settings import TrainConfig
 
 
 def main() -> None:

@@ -18,19 +18,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths
-from src.deploy.latency import machine_name
-from src.deploy.runtime import OpenVinoRuntime
-from src.deploy.source import open_source
-from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.imaging import imread, save_strips
-from src.models import create_model
+from slimsr.deploy.export import export_widths
+from slimsr.deploy.upscale import Options, upscale
+from slimsr.imaging import imread, save_strips
+from slimsr.inference.latency import machine_name
+from slimsr.inference.runtime import OpenVinoRuntime
+from slimsr.inference.source import open_source
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 UPSCALE = Path(__file__).resolve().parents[1] / "upscale.py"
 

@@ -131,8 +131,7 @@ def _numpy_matmul() -> Callable[[], object]:
 
 
 def _openvino_matmul() -> Callable[[], object]:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from src.deploy.openvino_module import import_openvino
+    from slimsr.inference.openvino_module import import_openvino
 
     openvino = import_openvino()
     from openvino import opset13

@@ -7,6 +7,7 @@ python=$root/.venv/bin/python
 if [[ ! -x $python ]]; then
   python=$(command -v python3) || { echo "error: no python3 found: install it" >&2; exit 2; }
 fi
+export PYTHONPATH=$root/src  # where nothing is installed
 
 # A mistake of the user: one line, exit code 2.
 fail() {

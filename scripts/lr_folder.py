@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from src import cli
-from src.data import find_lr_folder
+from slimsr.commands import cli
+from slimsr.data import find_lr_folder
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from src import cli
-from src.data import find_pairs, load_pair
-from src.errors import DataError
-from src.files import make_folder
-from src.imaging import imresize, imwrite
-from src.imaging.strip import labelled_strip
+from slimsr.commands import cli
+from slimsr.data import find_pairs, load_pair
+from slimsr.errors import DataError
+from slimsr.files.writing import make_folder
+from slimsr.imaging import imresize, imwrite
+from slimsr.imaging.strip import labelled_strip
 
 # Photographs in scikit-image's package; the rest there are drawings, text and stereo twins.
 TRAIN = ("astronaut", "brick", "camera", "coins", "grass", "gravel", "hubble_deep_field", "ihc",
@@ -49,8 +46,8 @@ def collect(data: str | None, output: Path) -> None:
 
 def draw(output: Path) -> None:
     """Write OUTPUT/strip.png and OUTPUT/curve.png."""
-    from src.deploy.checkpoint import load_network
-    from src.engine.evaluate import network_upscaler
+    from slimsr.engine.evaluate import network_upscaler
+    from slimsr.weights.checkpoint import load_network
 
     net, _ = load_network(output / "run" / "last.ckpt")
     lr, hr = load_pair(find_pairs(output / "pictures" / "valid", net.scale)[0], net.scale)

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# For what tests start: this checkout's package, whatever else is installed.
+os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,8 +63,8 @@ def golden_edsr(golden):
 
     The network is a new one at each call.
     """
-    from src.deploy import load_reference_weights
-    from src.models import create_model
+    from slimsr.models import create_model
+    from slimsr.weights.loading import load_reference_weights
     from tests.networks import below
 
     def load(scale: int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 
-from src.models import MODELS, SlimmableNet, create_model, resolve
+from slimsr.models import MODELS, SlimmableNet, create_model, resolve
 
 # What is given to create_model beside the scale; small, but with several realisable widths.
 SMALL = {

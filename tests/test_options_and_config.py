@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-import train as train_script
-from src.config import TrainConfig, build_config, load_config, read_yaml
-from src.engine.comparison import read_comparison
-from src.errors import ConfigError, RegistryError
-from src.methods import list_methods
-from src.options import build_options
+from slimsr.commands import train as train_script
+from slimsr.config import build_config, load_config
+from slimsr.engine.comparison import read_comparison
+from slimsr.errors import ConfigError, RegistryError
+from slimsr.files.strict_yaml import read_yaml
+from slimsr.methods import list_methods
+from slimsr.options import build_options
+from slimsr.settings import TrainConfig
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
 COMPARISONS = sorted(FOLDER.glob("compare_*.yaml"))

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths
-from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.imaging import imread
+from slimsr.deploy.export import export_widths
+from slimsr.deploy.upscale import Options, upscale
+from slimsr.imaging import imread
+from slimsr.models import describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 WIDTHS = [1.0, 0.5, 0.25]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from src.imaging import imread
+from slimsr.imaging import imread
 from tests.ascend310.test_harness_reads import linked
 
 EXIF, NAME = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"

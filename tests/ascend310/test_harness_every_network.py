@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths
-from src.deploy.upscale import Options, upscale
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.imaging import imread
-from src.models import resolve
+from slimsr.deploy.export import export_widths
+from slimsr.deploy.upscale import Options, upscale
+from slimsr.imaging import imread
+from slimsr.models import describe_network, resolve
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 from tests.networks import SMALL, one_scale, small
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.deploy.done import claimed
-from src.deploy.jobs import Job
-from src.errors import OutputError
+from slimsr.deploy.done import claimed
+from slimsr.deploy.jobs import Job
+from slimsr.errors import OutputError
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
 

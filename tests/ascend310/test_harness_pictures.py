@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.deploy import extract
-from src.deploy.onnx_graph import to_onnx
-from src.deploy.openvino_module import import_openvino
+from slimsr.exported.onnx_graph import to_onnx
+from slimsr.inference.openvino_module import import_openvino
+from slimsr.models.widths import extract
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
 WIDTHS = (1.0, 0.5, 0.25)

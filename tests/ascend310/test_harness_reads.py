@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.imaging import imread
+from slimsr.imaging import imread
 
 
 def linked(names, folder: Path, source: Path) -> Path:

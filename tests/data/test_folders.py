@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.data import Pair, find_lr_folder, find_pairs, find_sets
-from src.errors import DataError
-from src.imaging import imwrite
+from slimsr.data import Pair, find_lr_folder, find_pairs, find_sets
+from slimsr.errors import DataError
+from slimsr.imaging import imwrite
 
 
 def put(path, height=16, width=24):

@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from src.data import find_lr_folder, find_pairs, find_sets
-from src.errors import DataError
-from src.imaging import imwrite
+from slimsr.data import find_lr_folder, find_pairs, find_sets
+from slimsr.errors import DataError
+from slimsr.imaging import imwrite
 
 HR = (24, 32)
 

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from src.data import Pair, PatchDataset, find_pairs
-from src.errors import DataError
-from src.imaging import imwrite
+from slimsr.data import Pair, PatchDataset, find_pairs
+from slimsr.errors import DataError
+from slimsr.imaging import imwrite
 
 SCALE, PATCH = 3, 12
 PINNED = [[6, 6, 1], [8, 9, 4], [4, 7, 3], [3, 2, 0]]

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-import src.data.cache as cache_module
-from src.data import Pair, PictureCache, load_pair
-from src.errors import DataError, ImageError, OutputError
-from src.imaging import imresize, imwrite
+import slimsr.data.cache as cache_module
+from slimsr.data import Pair, PictureCache, load_pair
+from slimsr.errors import DataError, ImageError, OutputError
+from slimsr.imaging import imresize, imwrite
 
 
 @pytest.fixture
@@ -225,7 +225,8 @@ def test_unusable_folder(tmp_path):
 def test_full_disk_leaves_nothing_half_written(tmp_path, run_on_full_disk):
     imwrite(tmp_path / "a.png", np.zeros((100, 100, 3), np.uint8))
     done = run_on_full_disk(
-        "from pathlib import Path; from src.data import *; from src.errors import OutputError\n"
+        "from pathlib import Path; from slimsr.data import *\n"
+        "from slimsr.errors import OutputError\n"
         f"root = Path({str(tmp_path)!r})\n"
         "try: PatchDataset([Pair('a', root / 'a.png', None)], 2, 8, root / 'cache')\n"
         "except OutputError as error: print(error)\n"

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.deploy import batch as batch_module
-from src.deploy import upscale as upscale_module
-from src.deploy.batch import sizes_of, upscale_jobs
-from src.deploy.done import claimed, open_record
-from src.deploy.jobs import find_jobs
-from src.deploy.runtime import Runtime
-from src.deploy.source import Source
-from src.deploy.upscale import Options, upscale
-from src.deploy.upscaler import Upscaler
-from src.errors import ConfigError, DiskFullError, OutputError
-from src.imaging import imread, imresize, imwrite
+from slimsr.deploy import batch as batch_module
+from slimsr.deploy import upscale as upscale_module
+from slimsr.deploy.batch import sizes_of, upscale_jobs
+from slimsr.deploy.done import claimed, open_record
+from slimsr.deploy.jobs import find_jobs
+from slimsr.deploy.upscale import Options, upscale
+from slimsr.errors import ConfigError, DiskFullError, OutputError
+from slimsr.imaging import imread, imresize, imwrite
+from slimsr.inference.runtime import Runtime
+from slimsr.inference.source import Source
+from slimsr.inference.upscaler import Upscaler
 
 SCALE = 2
 

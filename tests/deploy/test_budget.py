@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from src.deploy import budget
-from src.deploy.budget import parse_memory, tile_for
-from src.errors import ConfigError
+from slimsr.deploy import budget
+from slimsr.deploy.budget import parse_memory, tile_for
+from slimsr.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from src.deploy import done as done_module
-from src.deploy.done import Content, Record, claimed, open_record
-from src.deploy.jobs import find_jobs
-from src.errors import OutputError
+from slimsr.deploy import done as done_module
+from slimsr.deploy.done import Content, Record, claimed, open_record
+from slimsr.deploy.jobs import find_jobs
+from slimsr.errors import OutputError
 
 SETTINGS = {"networks": "a", "width": 1.0}
 RECORD = Path("out/upscale.json")

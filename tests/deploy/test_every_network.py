@@ -6,18 +6,18 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.deploy import load_reference_weights
-from src.deploy.checkpoint import TrainingState, load_network
-from src.deploy.conventions import to_release
-from src.deploy.export import export_widths
-from src.deploy.manifest import read_manifest
-from src.deploy.mindir import load_mindir
-from src.deploy.releases import network_name, releases_of
-from src.deploy.runtime import openvino_installed
-from src.deploy.source import open_source
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.errors import WeightsError
-from src.models import resolve
+from slimsr.deploy.export import export_widths
+from slimsr.errors import WeightsError
+from slimsr.exported.manifest import read_manifest
+from slimsr.exported.mindir import load_mindir
+from slimsr.inference.runtime import openvino_installed
+from slimsr.inference.source import open_source
+from slimsr.models import describe_network, resolve
+from slimsr.weights.checkpoint import TrainingState, load_network
+from slimsr.weights.conventions import to_release
+from slimsr.weights.loading import load_reference_weights
+from slimsr.weights.releases import network_name, releases_of
+from slimsr.weights.saving import save_checkpoint
 from tests.networks import SMALL, assert_same, one_scale, picture, run, small
 
 OTHER_FORMS = {

@@ -13,12 +13,9 @@ import onnx
 import pytest
 from mindspore import nn
 
-from src.deploy import export as export_module
-from src.deploy.checkpoint import TrainingState
-from src.deploy.export import export_widths, parse_size
-from src.deploy.manifest import read_manifest
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.errors import (
+from slimsr.deploy import export as export_module
+from slimsr.deploy.export import export_widths, parse_size
+from slimsr.errors import (
     ConfigError,
     DeviceError,
     NotFiniteError,
@@ -26,7 +23,10 @@ from src.errors import (
     WeightsError,
     WidthError,
 )
-from src.models import create_model
+from slimsr.exported.manifest import read_manifest
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 CONFIG = {"model": {"name": "edsr"}, "train": {"lr": 1e-4}}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.deploy.jobs import find_jobs
-from src.errors import DataError, OutputError
+from slimsr.deploy.jobs import find_jobs
+from slimsr.errors import DataError, OutputError
 
 
 @pytest.fixture

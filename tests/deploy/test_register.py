@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from src.deploy.manifest import Input, find_model, read_manifest, read_model, write_manifest
-from src.deploy.register import main
-from src.errors import WeightsError
-from tests.deploy.manifests import manifest_of, model_file
+from slimsr.commands.register import main
+from slimsr.errors import WeightsError
+from slimsr.exported.manifest import Input, find_model, read_manifest, read_model, write_manifest
+from tests.exported.manifests import manifest_of, model_file
 
 
 @pytest.fixture

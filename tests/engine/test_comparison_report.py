@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from src.engine.comparison_report import write_report
-from src.imaging import imread
+from slimsr.engine.comparison_report import write_report
+from slimsr.imaging import imread
 
 
 def result(seed, psnr, infinite, bicubic=20.0):

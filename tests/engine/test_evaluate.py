@@ -6,21 +6,21 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.data import Pair, find_sets
-from src.data.cache import load_pair
-from src.engine.evaluate import (
+from slimsr.data import Pair, find_sets
+from slimsr.data.cache import load_pair
+from slimsr.engine.evaluate import (
     Score,
     bicubic_upscaler,
     mean_score,
-    network_cost,
     network_upscaler,
     score_pictures,
     shown_psnr,
 )
-from src.engine.report import evaluate_sets, format_table
-from src.errors import NotFiniteError, WidthError
-from src.imaging import imwrite
-from src.models import create_model
+from slimsr.engine.report import evaluate_sets, format_table
+from slimsr.errors import NotFiniteError, WidthError
+from slimsr.imaging import imwrite
+from slimsr.models import create_model
+from slimsr.models.cost import network_cost
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import train as train_script
-from src.engine import networks
-from src.engine.networks import network_table
-from src.models import list_models, list_presets, resolve
+from slimsr.commands import train as train_script
+from slimsr.engine import networks
+from slimsr.engine.networks import network_table
+from slimsr.models import list_models, list_presets, resolve
 
 
 @pytest.fixture(scope="module")

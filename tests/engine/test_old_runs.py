@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from src.config import build_config
-from src.engine.record import check_same_run
-from src.errors import ConfigError
+from slimsr.config import build_config
+from slimsr.engine.record import check_same_run
+from slimsr.errors import ConfigError
 
 
 def test_a_run_of_before_the_degradation_was_an_option():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import TrainConfig
-from src.engine.schedule import lr_at
+from slimsr.engine.schedule import lr_at
+from slimsr.settings import TrainConfig
 
 
 def test_constant():

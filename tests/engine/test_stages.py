@@ -11,18 +11,18 @@ import pytest
 from mindspore import nn, ops
 from pydantic.dataclasses import dataclass
 
-from src.config import build_config
-from src.deploy.checkpoint import load_network
-from src.engine.distributed import World
-from src.engine.stages import make_method, train
-from src.engine.trainer import Trainer
-from src.errors import ConfigError, OutputError
-from src.imaging import imwrite
-from src.methods import METHODS
-from src.methods.base import Group, Method, Stage, freeze
-from src.models import create_model
-from src.models.weights import read_arrays
-from src.options import STRICT
+from slimsr.config import build_config
+from slimsr.device.world import World
+from slimsr.engine.stages import make_method, train
+from slimsr.engine.trainer import Trainer
+from slimsr.errors import ConfigError, OutputError
+from slimsr.imaging import imwrite
+from slimsr.methods import METHODS
+from slimsr.methods.method import Group, Method, Stage, freeze
+from slimsr.models import create_model
+from slimsr.options import STRICT
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import load_network
 
 
 class Scaled(nn.Cell):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mindspore import nn, ops
 
-from src.config import TrainConfig
-from src.engine.step import TrainOneStep
-from src.methods.base import Group
+from slimsr.engine.step import TrainOneStep
+from slimsr.methods.method import Group
+from slimsr.settings import TrainConfig
 
 RATE = ms.Tensor(0.1, ms.float32)
 

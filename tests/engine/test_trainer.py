@@ -12,19 +12,19 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import build_config, load_config
-from src.deploy import load_weights
-from src.deploy.checkpoint import load_network, read_state
-from src.engine import trainer as trainer_module
-from src.engine.distributed import World
-from src.engine.evaluate import mean_score, network_upscaler, score_pictures
-from src.engine.stages import make_method, train
-from src.engine.step import TrainOneStep
-from src.engine.trainer import Stopped, Trainer
-from src.errors import ConfigError, OutputError, WeightsError
-from src.imaging import imwrite
-from src.locks import locked
-from src.models.weights import read_arrays
+from slimsr.config import build_config, load_config
+from slimsr.device.world import World
+from slimsr.engine import trainer as trainer_module
+from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures
+from slimsr.engine.stages import make_method, train
+from slimsr.engine.step import TrainOneStep
+from slimsr.engine.trainer import Stopped, Trainer
+from slimsr.errors import ConfigError, OutputError, WeightsError
+from slimsr.files.locks import locked
+from slimsr.imaging import imwrite
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import load_network, read_state
+from slimsr.weights.loading import load_weights
 
 CSD = {
     "name": "csd", "widths": [0.5], "n_negatives": 1, "contrast_weight": 2.0,

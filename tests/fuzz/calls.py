@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -49,7 +50,7 @@ def command_of(program: str, argv: Sequence[str], harness: Path | None = None) -
     if program == "harness":
         return [str(harness), *argv]
     if program == "convert":
-        return [sys.executable, "-m", "src.deploy.convert", *argv]
+        return [sys.executable, "-m", "slimsr", "convert", *argv]
     return [sys.executable, str(ROOT / f"{program}.py"), *argv]
 
 
@@ -92,7 +93,7 @@ def _text(data: bytes) -> str:
 def in_this_process(program: str, argv: Sequence[str], folder: Path) -> Ended:
     """Run an entry script in `folder`; what any part of the process writes is caught."""
     main = _main_of(program)
-    from src import cli
+    from slimsr.commands import cli
 
     before = sys.argv, os.getcwd(), sys.stdout, sys.stderr, signal.getsignal(signal.SIGINT)
     saved = os.dup(1), os.dup(2)
@@ -125,11 +126,7 @@ def in_this_process(program: str, argv: Sequence[str], folder: Path) -> Ended:
 
 
 def _main_of(program: str) -> Callable[[Sequence[str] | None], int]:
-    if program == "convert":
-        from src.deploy.convert import main
-
-        return main
-    return __import__(program).main
+    return importlib.import_module(f"slimsr.commands.{program}").main
 
 
 def snapshot(folder: Path) -> dict[str, str]:

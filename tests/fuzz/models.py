@@ -202,8 +202,8 @@ def _strange_checkpoint(case: Case) -> tuple[bytes, str]:
     """Return a checkpoint that is whole and says something impossible."""
     import mindspore as ms
 
-    from src.deploy.checkpoint import META
-    from src.files import replacing
+    from slimsr.files.writing import replacing
+    from slimsr.weights.checkpoint import META
 
     path = case.folder / "strange.ckpt"
     found = ms.load_checkpoint(str(case.world.folder / "network.ckpt"))

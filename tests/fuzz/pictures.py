@@ -100,8 +100,8 @@ class _Warnings(logging.Handler):
 
 def _read(case: Case, folder: Path, mutant: Mutant) -> None:
     """Read a picture whole and in strips: the same pixels, or both refuse it."""
-    from src.errors import ImageError
-    from src.imaging import imread, imsize, open_picture
+    from slimsr.errors import ImageError
+    from slimsr.imaging import imread, imsize, open_picture
 
     path, handler, root = folder / mutant.name, _Warnings(), logging.getLogger()
     before, root.handlers = root.handlers, [handler]

@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from src import cli  # noqa: F401  # it sets what MindSpore reads when it is imported
+from slimsr.commands import cli  # noqa: F401  # it sets what MindSpore reads when it is imported
 from tests.fuzz.case import Case
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.world import World

@@ -54,13 +54,13 @@ def make(folder: Path) -> None:
     """Make the files of `World`."""
     from mindspore import set_seed
 
-    from src.config import load_config
-    from src.deploy.checkpoint import TrainingState
-    from src.deploy.convert import write_arrays
-    from src.deploy.export import export_widths
-    from src.deploy.upscale import Options, upscale
-    from src.engine.checkpoint import describe_network, save_checkpoint
-    from src.models import create_model
+    from slimsr.config import load_config
+    from slimsr.deploy.export import export_widths
+    from slimsr.deploy.upscale import Options, upscale
+    from slimsr.models import create_model, describe_network
+    from slimsr.weights.checkpoint import TrainingState
+    from slimsr.weights.convert import write_arrays
+    from slimsr.weights.saving import save_checkpoint
 
     set_seed(0)
     folder.mkdir(parents=True)

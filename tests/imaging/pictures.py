@@ -6,7 +6,7 @@ import numpy as np
 import pyvips
 from PIL import Image, PngImagePlugin
 
-from src.imaging import open_picture
+from slimsr.imaging import open_picture
 
 _RNG = np.random.default_rng(0)
 RGBA = _RNG.integers(0, 256, (19, 13, 4), dtype=np.uint8)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.errors import ImageError
-from src.imaging import imread, imsize, open_picture, save_strips
-from src.imaging.depth import to_rgb
+from slimsr.errors import ImageError
+from slimsr.imaging import imread, imsize, open_picture, save_strips
+from slimsr.imaging.depth import to_rgb
 from tests.imaging.pictures import read_all
 
 
@@ -130,8 +130,8 @@ def test_other_formats_start_no_program(hostile):
         "    if event in ('subprocess.Popen', 'os.exec', 'os.posix_spawn', 'os.system'):\n"
         "        print('started', args)\n"
         "sys.addaudithook(no)\n"
-        "from src.errors import ImageError\n"
-        "from src.imaging import imread, imsize, open_picture\n"
+        "from slimsr.errors import ImageError\n"
+        "from slimsr.imaging import imread, imsize, open_picture\n"
         "for read in (imread, imsize, open_picture):\n"
         "    try: read(sys.argv[1])\n"
         "    except ImageError as error: print(error)\n"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.errors import ImageError
-from src.imaging import open_picture
+from slimsr.errors import ImageError
+from slimsr.imaging import open_picture
 
 SUFFIXES = ["png", "jpg", "webp", "gif", "tif", "avif", "bmp", "ppm", "tga"]
 
@@ -35,8 +35,8 @@ def halves(picture, between) -> np.ndarray:
 CUT = """
 import os, sys
 import numpy as np
-from src.errors import ImageError
-from src.imaging import open_picture
+from slimsr.errors import ImageError
+from slimsr.imaging import open_picture
 for path in sys.argv[1:]:
     with open_picture(path) as picture:
         whole = picture.read(picture.height)

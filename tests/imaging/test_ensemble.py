@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.imaging import mean_of_eight
+from slimsr.imaging import mean_of_eight
 
 
 def test_each_of_the_eight_is_undone():

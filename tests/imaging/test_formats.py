@@ -9,9 +9,9 @@ import zlib
 import numpy as np
 import pytest
 
-from src.errors import ImageError
-from src.imaging import imread, imsize
-from src.imaging.depth import to_rgb
+from slimsr.errors import ImageError
+from slimsr.imaging import imread, imsize
+from slimsr.imaging.depth import to_rgb
 from tests.imaging.pictures import read_all
 
 RNG = np.random.default_rng(0)

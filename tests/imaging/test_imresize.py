@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from src.data import find_sets, load_pair
-from src.imaging import imresize
-from src.imaging.resize import _cubic
+from slimsr.data import find_sets, load_pair
+from slimsr.imaging import imresize
+from slimsr.imaging.resize import _cubic
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -33,7 +33,7 @@ KINDS = {
 READ = """
 import gc, sys
 import numpy as np
-from src.imaging import imread, open_picture
+from slimsr.imaging import imread, open_picture
 def churn():
     gc.collect()
     return [bytearray(b"\\x55") * (1 << k) for k in range(4, 21)]
@@ -58,7 +58,7 @@ print("all the same")
 def expected(path, image: Image.Image, exact: bool) -> np.ndarray:
     """What another decoder or the picture itself has, in the bands that `Picture` has."""
     if not exact:
-        from src.imaging import open_picture
+        from slimsr.imaging import open_picture
 
         with open_picture(path) as picture:
             return picture.read(picture.height)

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from src.errors import DataError
-from src.imaging.listing import RECORD, pictures_below, subfolders
+from slimsr.errors import DataError
+from slimsr.imaging.listing import RECORD, pictures_below, subfolders
 
 SUFFIXES = {".png", ".jpg"}
 

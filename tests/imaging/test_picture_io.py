@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from src.errors import ImageError, OutputError
-from src.imaging import IMAGE_SUFFIXES, imread, imsize, imwrite
+from slimsr.errors import ImageError, OutputError
+from slimsr.imaging import IMAGE_SUFFIXES, imread, imsize, imwrite
 from tests.imaging.pictures import write_deep
 
 RNG = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def test_hostile_files_give_one_line_that_names_them(tmp_path):
 def test_what_would_not_fit_is_refused(tmp_path, monkeypatch, module):
     names = {"pillow": "a.bmp", "decode": "a.webp", "io": "a.png"}
     imwrite(tmp_path / names[module], RGB)
-    monkeypatch.setattr(f"src.imaging.{module}.LARGEST_WHOLE", 9 * 13 * 3 - 1)
+    monkeypatch.setattr(f"slimsr.imaging.{module}.LARGEST_WHOLE", 9 * 13 * 3 - 1)
     with pytest.raises(ImageError, match=r"a\..*13x9.*1 GiB"):
         imread(tmp_path / names[module])
 
@@ -213,7 +213,8 @@ def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk):
     imwrite(tmp_path / "a.png", RGB)
     before = (tmp_path / "a.png").read_bytes()
     done = run_on_full_disk(
-        "import numpy as np; from src.imaging import imwrite; from src.errors import OutputError\n"
+        "import numpy as np; from slimsr.imaging import imwrite\n"
+        "from slimsr.errors import OutputError\n"
         "img = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)\n"
         f"try: imwrite({str(tmp_path / 'a.png')!r}, img)\n"
         "except OutputError as error: print(error)\n"

@@ -10,8 +10,8 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from src.errors import ImageError
-from src.imaging import READABLE_SUFFIXES, imread, open_picture
+from slimsr.errors import ImageError
+from slimsr.imaging import READABLE_SUFFIXES, imread, open_picture
 from tests.imaging.pictures import GREY, RGB, RGBA, SMOOTH, read_all, write_deep
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from src.errors import ImageError, OutputError
-from src.imaging import (
+from slimsr.errors import ImageError, OutputError
+from slimsr.imaging import (
     WRITABLE_SUFFIXES,
     Metadata,
     check_can_save,
@@ -275,8 +275,8 @@ def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk, suffix):
     imwrite(target, RGB)
     before = target.read_bytes()
     done = run_on_full_disk(
-        "import numpy as np; from src.imaging import save_strips\n"
-        "from src.errors import OutputError\n"
+        "import numpy as np; from slimsr.imaging import save_strips\n"
+        "from slimsr.errors import OutputError\n"
         "noise = np.random.default_rng(0).integers(0, 256, (100, 500, 3), dtype=np.uint8)\n"
         f"try: save_strips({str(target)!r}, 1000, 500, 3, np.uint8, [noise] * 10)\n"
         "except OutputError as error: print(error)\n"
@@ -290,7 +290,7 @@ def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk, suffix):
 MEASURE = """
 import resource, sys
 import numpy as np
-from src.imaging import open_picture, save_strips
+from slimsr.imaging import open_picture, save_strips
 path, height = sys.argv[1], int(sys.argv[2])
 row = np.random.default_rng(0).integers(0, 256, (64, 1000, 3), dtype=np.uint8)
 save_strips(path, height, 1000, 3, np.uint8, (row for _ in range(height // 64)))

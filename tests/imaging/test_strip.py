@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.imaging.strip import labelled_strip
+from slimsr.imaging.strip import labelled_strip
 
 
 def test_pictures_stand_side_by_side_enlarged_and_unchanged():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.imaging import plan_axis, run_strips, run_tiled
+from slimsr.imaging import plan_axis, run_strips, run_tiled
 
 SIZES = st.integers(1, 70)
 

@@ -13,9 +13,9 @@ import pytest
 import pyvips
 from PIL import Image, PngImagePlugin
 
-from src.errors import ImageError
-from src.imaging import imread, imsize, open_picture, save_strips
-from src.imaging.depth import to_rgb
+from slimsr.errors import ImageError
+from slimsr.imaging import imread, imsize, open_picture, save_strips
+from slimsr.imaging.depth import to_rgb
 from tests.imaging.pictures import GREY, RGB, SMOOTH, XMP, read_all, with_xmp
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.imaging.transparency import REACH, fill_transparent, filled_rows
+from slimsr.imaging.transparency import REACH, fill_transparent, filled_rows
 
 
 def spotted(height, width, bands, dtype, share=0.01, seed=0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 
-from src.layers.adapters import Adapters
+from slimsr.layers.adapters import Adapters
 
 
 def test_each_tap_gets_the_teachers_channels_by_a_product_per_pixel():

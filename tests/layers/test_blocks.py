@@ -6,8 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.errors import ConfigError
-from src.layers.blocks import MeanShift, ResidualBlock, Upsampler, stage_factors
+from slimsr.errors import ConfigError
+from slimsr.layers.blocks import MeanShift, ResidualBlock, Upsampler, stage_factors
 
 
 def test_mean_shift_takes_the_mean_of_div2k_and_gives_it_back():

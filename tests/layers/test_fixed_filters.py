@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from src.imaging import imresize
-from src.layers.bicubic import BicubicEnlarge, BicubicReduce, GaussianBlur, cubic
+from slimsr.imaging import imresize
+from slimsr.layers.bicubic import BicubicEnlarge, BicubicReduce, GaussianBlur, cubic
 
 
 def test_torch_kernel_gives_the_negatives_of_the_release(golden):

@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.layers.hr_encoder import HrEncoder
+from slimsr.layers.hr_encoder import HrEncoder
 
 
 def test_size_of_the_release():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mindspore import ops
 
-from src.layers.pixel_shuffle import PixelShuffle
-from src.native import operators
+from slimsr.layers.pixel_shuffle import PixelShuffle
+from slimsr.native import operators
 
 CASES = [(2, (2, 8, 3, 5)), (3, (1, 18, 4, 2)), (2, (1, 4, 1, 1)), (4, (3, 16, 2, 3))]
 

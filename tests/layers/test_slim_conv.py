@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import WidthError
-from src.layers.slim import SlimConv2d, channels_at, width_ok
+from slimsr.errors import WidthError
+from slimsr.layers.slim import SlimConv2d, channels_at, width_ok
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.errors import WidthError
-from src.layers.activations import PRelu
-from src.layers.attention import ChannelAttention
-from src.layers.channels import Concat, GlobalAveragePool, Split
-from src.layers.colour import LUMA_TO_RGB, Luma
-from src.layers.slim import SlimConv2d, in_groups
-from src.layers.slim_transpose import SlimConvTranspose2d
-from src.metrics import rgb_to_y
+from slimsr.errors import WidthError
+from slimsr.layers.activations import PRelu
+from slimsr.layers.attention import ChannelAttention
+from slimsr.layers.channels import Concat, GlobalAveragePool, Split
+from slimsr.layers.luma import LUMA_TO_RGB, Luma
+from slimsr.layers.slim import SlimConv2d, in_groups
+from slimsr.layers.slim_transpose import SlimConvTranspose2d
+from slimsr.metrics import rgb_to_y
 
 
 def noise(*shape: int) -> np.ndarray:

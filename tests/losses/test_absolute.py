@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.losses.absolute import MeanAbs, mean_abs_grad
+from slimsr.losses.absolute import MeanAbs, mean_abs_grad
 
 MEAN_ABS = MeanAbs()
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.errors import ConfigError
-from src.losses import ContrastiveLoss
-from src.losses.contrastive import EPSILON, Distances
-from src.models.vgg import Vgg19
+from slimsr.errors import ConfigError
+from slimsr.losses import ContrastiveLoss
+from slimsr.losses.contrastive import EPSILON, Distances
+from slimsr.models.vgg import Vgg19
 from tests.undecided import assert_same_but_for_flips, contrast_flips
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.deploy import load_reference_weights
-from src.deploy.release_names import drn as names_of_the_release
-from src.imaging import imresize
-from src.losses.dual import DualRegressionLoss, LrPyramid, dual_models
-from src.models import create_model
+from slimsr.imaging import imresize
+from slimsr.losses.dual import DualRegressionLoss, LrPyramid, dual_models
+from slimsr.models import create_model
+from slimsr.weights.loading import load_reference_weights
+from slimsr.weights.release_names import drn as names_of_the_release
 from tests.losses.dual_by_hand import back_by_hand, dual_by_hand, kernels_of, losses_by_hand
 from tests.networks import assert_same
 

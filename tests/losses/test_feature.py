@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.losses import HintLoss, SpatialAffinityLoss
+from slimsr.losses import HintLoss, SpatialAffinityLoss
 from tests.feature_losses import affinity_by_hand, hint_by_hand
 
 

@@ -6,8 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.losses import FeatureContrast
-from src.losses.feature_contrastive import DistancesToNegatives
+from slimsr.losses import FeatureContrast
+from slimsr.losses.feature_contrastive import DistancesToNegatives
 from tests.feature_losses import contrast_by_hand
 
 FORMS = [

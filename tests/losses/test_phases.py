@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.config import TrainConfig
-from src.engine.step import TrainOneStep
-from src.losses.phases import OnePhase, PhasedLoss, phases_of
-from src.methods.base import Group
+from slimsr.engine.step import TrainOneStep
+from slimsr.losses.phases import OnePhase, PhasedLoss, phases_of
+from slimsr.methods.method import Group
+from slimsr.settings import TrainConfig
 
 LR, HR = 3.0, 5.0
 START = np.array([2.0, 7.0], np.float32)

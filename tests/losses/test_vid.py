@@ -6,9 +6,9 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.layers.estimator import EPSILON, Estimator
-from src.losses import VidLoss
-from src.losses.vid import SPREAD_FACTORS
+from slimsr.layers.estimator import EPSILON, Estimator
+from slimsr.losses import VidLoss
+from slimsr.losses.vid import SPREAD_FACTORS
 
 SHAPE = (2, 3, 4, 5)
 # What has a spread of its own -> shape of the spread.

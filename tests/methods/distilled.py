@@ -8,9 +8,9 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 
-from src.deploy.checkpoint import TrainingState
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.models import create_model
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 STUDENTS = {
     "edsr": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 3},

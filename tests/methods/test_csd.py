@@ -8,17 +8,18 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.deploy import extract, load_reference_weights
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError, RegistryError, WeightsError, WidthError
-from src.layers.bicubic import BicubicEnlarge, GaussianBlur
-from src.losses import ContrastiveLoss
-from src.methods import Batch, create_method, list_methods
-from src.methods.base import Group
-from src.methods.csd import CsdConfig, CsdLoss, choose_negatives
-from src.models import create_model
-from src.models.vgg import Vgg19
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError, RegistryError, WeightsError, WidthError
+from slimsr.layers.bicubic import BicubicEnlarge, GaussianBlur
+from slimsr.losses import ContrastiveLoss
+from slimsr.methods import Batch, create_method, list_methods
+from slimsr.methods.csd import CsdConfig, CsdLoss, choose_negatives
+from slimsr.methods.method import Group
+from slimsr.models import create_model
+from slimsr.models.vgg import Vgg19
+from slimsr.models.widths import extract
+from slimsr.settings import TrainConfig
+from slimsr.weights.loading import load_reference_weights
 from tests.undecided import assert_same_but_for_flips, contrast_flips
 
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}

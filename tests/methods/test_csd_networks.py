@@ -10,10 +10,10 @@ import json
 import numpy as np
 import pytest
 
-from src.config import load_config
-from src.deploy.checkpoint import load_network
-from src.engine.stages import train
-from src.imaging import imwrite
+from slimsr.config import load_config
+from slimsr.engine.stages import train
+from slimsr.imaging import imwrite
+from slimsr.weights.checkpoint import load_network
 
 TINY = {
     "edsr": ["model.n_feats=8", "model.n_blocks=1"],

@@ -6,14 +6,14 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.deploy.checkpoint import TrainingState, load_network
-from src.engine.checkpoint import describe_network, read_trained, save_checkpoint
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError
-from src.methods import Batch, create_method
-from src.methods.distillation import three_depths
-from src.models import create_model
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError
+from slimsr.methods import Batch, create_method
+from slimsr.methods.distillation import three_depths
+from slimsr.models import create_model, describe_network
+from slimsr.settings import TrainConfig
+from slimsr.weights.checkpoint import TrainingState, load_network, read_checkpoint
+from slimsr.weights.saving import save_checkpoint
 from tests.feature_losses import affinity_by_hand, hint_by_hand
 from tests.methods.distilled import STUDENTS, TEACHERS, adapted, exact, pictures, save, values
 
@@ -107,7 +107,7 @@ def test_adapters_are_saved_beside_the_network_not_in_it(teachers, tmp_path):
     path = tmp_path / "best.ckpt"
     state = TrainingState(describe_network("edsr", stage.net), {})
     save_checkpoint(path, stage.net, state, helpers=stage.helpers)
-    left = read_trained(path)
+    left = read_checkpoint(path)
     assert left.weights.keys() == values(stage.net).keys()
     assert left.helpers.keys() == values(stage.helpers).keys() != set()
     lr = ms.Tensor(pictures()[0])

@@ -6,16 +6,16 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.deploy.checkpoint import TrainingState, load_network
-from src.deploy.export import export_widths
-from src.engine.checkpoint import describe_network, read_trained, save_checkpoint
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError, WeightsError
-from src.losses.dual import dual_models
-from src.methods import Batch, create_method
-from src.methods.base import _prefix
-from src.models import create_model
+from slimsr.deploy.export import export_widths
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError, WeightsError
+from slimsr.losses.dual import dual_models
+from slimsr.methods import Batch, create_method
+from slimsr.methods.method import _prefix
+from slimsr.models import create_model, describe_network
+from slimsr.settings import TrainConfig
+from slimsr.weights.checkpoint import TrainingState, load_network, read_checkpoint
+from slimsr.weights.saving import save_checkpoint
 from tests.networks import assert_same, picture, run
 
 # Large enough that four is not the only number of channels to keep.
@@ -73,7 +73,7 @@ def finish(method, tmp_path, search_steps=2):
         path = tmp_path / f"{name}.ckpt"
         state = TrainingState(describe_network(method.model["name"], stage.net), {})
         save_checkpoint(path, stage.net, state, step, stage.helpers)
-        done[name] = read_trained(path)
+        done[name] = read_checkpoint(path)
     ms.set_seed(1)
     return done, method.stage(method.stages[-1], done)
 

@@ -6,12 +6,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.deploy.checkpoint import TrainingState, load_network
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError
-from src.methods import Batch, create_method
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError
+from slimsr.methods import Batch, create_method
+from slimsr.models import describe_network
+from slimsr.settings import TrainConfig
+from slimsr.weights.checkpoint import TrainingState, load_network
+from slimsr.weights.saving import save_checkpoint
 from tests.losses.dual_by_hand import back_by_hand, kernels_of
 from tests.networks import run
 

@@ -6,10 +6,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.errors import ConfigError
-from src.layers.bicubic import GaussianBlur
-from src.methods import Batch, create_method, facd
-from src.methods.facd import FacdConfig, choose_negatives
+from slimsr.errors import ConfigError
+from slimsr.layers.bicubic import GaussianBlur
+from slimsr.methods import Batch, create_method, facd
+from slimsr.methods.facd import FacdConfig, choose_negatives
 from tests.feature_losses import contrast_by_hand
 from tests.methods.distilled import STUDENTS, TEACHERS, adapted, exact, pictures, save
 

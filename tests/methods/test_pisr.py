@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig, build_config, load_config
-from src.deploy.checkpoint import load_network
-from src.engine.stages import train
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError
-from src.imaging import imwrite
-from src.layers.hr_encoder import HrEncoder
-from src.methods import Batch, create_method
-from src.methods.base import Trained
-from src.metrics import rgb_to_y
-from src.models.weights import read_arrays
+from slimsr.config import build_config, load_config
+from slimsr.engine.stages import train
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError
+from slimsr.imaging import imwrite
+from slimsr.layers.hr_encoder import HrEncoder
+from slimsr.methods import Batch, create_method
+from slimsr.metrics import rgb_to_y
+from slimsr.settings import TrainConfig
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import Checkpoint, TrainingState, load_network
 from tests.networks import SMALL, picture
 
 # Form of a small network -> the tap that its published configuration names, in small.
@@ -37,9 +39,11 @@ def values(cell) -> dict[str, np.ndarray]:
     return {name: p.asnumpy().copy() for name, p in cell.parameters_and_names()}
 
 
-def trained(stage) -> Trained:
+def trained(stage) -> Checkpoint:
     """What a stage leaves when it ends as it is."""
-    return Trained({}, values(stage.net), values(stage.helpers))
+    helpers = {f"helper.{name}": value for name, value in values(stage.helpers).items()}
+    state = TrainingState(network={}, config={})
+    return Checkpoint(Path("best.ckpt"), state, values(stage.net), helpers, "")
 
 
 def patches() -> tuple[np.ndarray, np.ndarray]:

@@ -6,14 +6,14 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.layers.estimator import EPSILON, Estimator
-from src.layers.hr_encoder import HrEncoder
-from src.losses import VidLoss
-from src.losses.vid import SPREAD_FACTORS
-from src.methods.base import freeze
-from src.methods.pisr import StudentLoss, TeacherLoss
-from src.models import create_model
-from src.models.weights import assign
+from slimsr.layers.estimator import EPSILON, Estimator
+from slimsr.layers.hr_encoder import HrEncoder
+from slimsr.losses import VidLoss
+from slimsr.losses.vid import SPREAD_FACTORS
+from slimsr.methods.method import freeze
+from slimsr.methods.pisr import StudentLoss, TeacherLoss
+from slimsr.models import create_model
+from slimsr.weights.arrays import assign
 from tests.networks import assert_same
 
 # The issue asks for 1e-4 of the largest value of each array.

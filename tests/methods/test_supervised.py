@@ -6,13 +6,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.deploy import extract
-from src.engine.step import TrainOneStep
-from src.errors import ConfigError, WeightsError, WidthError
-from src.methods import Batch, create_method
-from src.methods.base import Group
-from src.models import create_model
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError, WeightsError, WidthError
+from slimsr.methods import Batch, create_method
+from slimsr.methods.method import Group
+from slimsr.models import create_model
+from slimsr.models.widths import extract
+from slimsr.settings import TrainConfig
 
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import convolve2d
 
-from src.data import find_sets, load_pair
-from src.imaging import imresize
-from src.metrics import ConvShape, multiply_adds_720p, psnr_rgb, psnr_y, rgb_to_y, ssim_y
-from src.metrics.ssim import _WINDOW, _blur
+from slimsr.data import find_sets, load_pair
+from slimsr.imaging import imresize
+from slimsr.metrics import ConvShape, multiply_adds_720p, psnr_rgb, psnr_y, rgb_to_y, ssim_y
+from slimsr.metrics.ssim import _WINDOW, _blur
 
 ANCHORS = {
     ("Set5", 2): (33.66, 0.9299),

@@ -6,8 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.errors import ConfigError, RegistryError, WidthError
-from src.models import create_model, list_models
+from slimsr.errors import ConfigError, RegistryError, WidthError
+from slimsr.models import create_model, list_models
 
 WIDTHS = [1.0, 0.75, 0.5, 0.25]
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.deploy import extract
-from src.deploy.widths import implant
-from src.errors import ConfigError, WidthError
-from src.metrics import rgb_to_y
-from src.models import SlimmableNet, create_model, list_presets
+from slimsr.errors import ConfigError, WidthError
+from slimsr.metrics import rgb_to_y
+from slimsr.models import SlimmableNet, create_model, list_presets
+from slimsr.models.widths import extract, implant
 from tests.networks import FORMS, SMALL, assert_same, one_scale, picture, run, small
 
 

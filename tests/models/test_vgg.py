@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from src.errors import ConfigError, WeightsError
-from src.models.vgg import CSD_TAPS, Vgg19
+from slimsr.errors import ConfigError, WeightsError
+from slimsr.models.vgg import CSD_TAPS, Vgg19
 
 # torchvision's index, input and output channels of conv1_1, conv1_2 and conv2_1
 FIRST = [(0, 3, 64), (2, 64, 64), (5, 64, 128)]
@@ -157,7 +157,7 @@ def test_a_bias_of_the_wrong_shape_is_named(tmp_path):
 def test_a_pytorch_file_names_the_converter(tmp_path):
     path = tmp_path / "vgg19.pth"
     path.write_bytes(b"PK")
-    with pytest.raises(WeightsError, match=r"python -m src\.deploy\.convert .*vgg19\.pth .*\.npz"):
+    with pytest.raises(WeightsError, match=r"slimsr convert .*vgg19\.pth .*\.npz"):
         Vgg19(("relu1_1",)).load(path)
 
 

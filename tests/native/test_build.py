@@ -18,9 +18,9 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.errors import NativeError, OutputError
-from src.layers.slim import conv2d
-from src.native import build, compiler, operators
+from slimsr.errors import NativeError, OutputError
+from slimsr.layers.slim import conv2d
+from slimsr.native import build, compiler, operators
 
 pytestmark = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
@@ -218,7 +218,7 @@ def test_processes_that_compile_at_once_where_half_a_library_lies(tmp_path):
     target.parent.mkdir(parents=True)
     target.write_bytes(whole.read_bytes()[:30000])
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "src.native.build"]
+    command = [sys.executable, "-m", "slimsr.native.build"]
     started = [
         subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

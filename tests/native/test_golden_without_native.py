@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from src.native import build, operators
+from slimsr.native import build, operators
 
 GOLDEN = ("-m", "golden and not slow")
 # Compiling graphs takes most of the time, and the same operators run in PyNative mode.

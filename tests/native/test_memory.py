@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from src.native import operators
+from slimsr.native import operators
 
 pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(not operators.available(), reason="no native lib
 STEPS = """
 import gc, hashlib
 import mindspore as ms, numpy as np
-from src.config import TrainConfig
-from src.engine.step import TrainOneStep
-from src.layers.slim import conv2d, conv_transpose2d
-from src.methods import Batch, create_method
-from src.methods.base import Group
-from src.native import operators
+from slimsr.settings import TrainConfig
+from slimsr.engine.step import TrainOneStep
+from slimsr.layers.slim import conv2d, conv_transpose2d
+from slimsr.methods import Batch, create_method
+from slimsr.methods.method import Group
+from slimsr.native import operators
 
 operators.run_one_by_one()
 assert operators.available()

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from mindspore import nn, ops
 from mindspore.train import mind_ir_pb2
 
-from src.layers.slim import conv2d, conv_transpose2d
-from src.models import create_model
-from src.native import build, operators
-from src.native import conv as native
+from slimsr.layers.slim import conv2d, conv_transpose2d
+from slimsr.models import create_model
+from slimsr.native import build, operators
+from slimsr.native import conv as native
 from tests.undecided import decided
 
 # Where it can be, it must be: other tests would pass with MindSpore's own kernels.
@@ -219,8 +219,8 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
     code = """
 import sys, numpy as np, mindspore as ms
 from mindspore import ops
-from src.layers.slim import conv2d
-from src.native.operators import available
+from slimsr.layers.slim import conv2d
+from slimsr.native.operators import available
 assert available()
 rng = np.random.default_rng(0)
 x, w, b = (ms.Tensor(rng.standard_normal(s).astype(np.float32))
@@ -241,8 +241,8 @@ np.savez(sys.argv[1], y.asnumpy(), *(t.asnumpy() for t in g))
 
 
 def test_an_exported_network_holds_mindspores_operator(tmp_path):
-    from src.deploy import extract
-    from src.deploy.mindir import load_mindir, write_mindir
+    from slimsr.exported.mindir import load_mindir, write_mindir
+    from slimsr.models.widths import extract
 
     net = create_model("edsr", scale=2, n_feats=8, n_blocks=1)
     x = noise(np.random.default_rng(0), 1, 3, 8, 8)

@@ -6,8 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.losses.contrastive import Distances
-from src.native import operators
+from slimsr.losses.contrastive import Distances
+from slimsr.native import operators
 
 pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")
 

@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mindspore import nn
 
-from src.layers.pair import conv_pair, max_pool
-from src.layers.slim import SlimConv2d
-from src.models import create_model
-from src.native import operators
-from src.native.finite import all_finite
+from slimsr.layers.pair import conv_pair, max_pool
+from slimsr.layers.slim import SlimConv2d
+from slimsr.models import create_model
+from slimsr.native import operators
+from slimsr.native.finite import all_finite
 from tests.undecided import decided
 
 pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.native import build
+from slimsr.native import build
 
 HERE, NATIVE = Path(__file__).parent, Path(build.__file__).parent
 

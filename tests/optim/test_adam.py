@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.optim.adam import Adam
+from slimsr.optim.adam import Adam
 
 
 def adam_by_hand(value, grads, rates, beta1, beta2, eps):

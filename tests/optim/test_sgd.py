@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.optim.sgd import nesterov
+from slimsr.optim.sgd import nesterov
 
 
 def test_three_steps_by_hand():

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import ConfigError
-from src.models import create_model
-from src.pruning.counts import candidate_counts, uniform_count
+from slimsr.errors import ConfigError
+from slimsr.models import create_model
+from slimsr.pruning.counts import candidate_counts, uniform_count
 
 # The sheet's table of the released rule: (channels, ratio) -> candidates.
 TABLE = {

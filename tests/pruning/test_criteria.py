@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from src.errors import RegistryError
-from src.pruning.criteria import CRITERIA, LayerStatistics
+from slimsr.errors import RegistryError
+from slimsr.pruning.criteria import CRITERIA, LayerStatistics
 
 OUTPUTS, CHANNELS, TAPS, POSITIONS = 4, 6, 9, 400
 

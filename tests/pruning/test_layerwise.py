@@ -6,14 +6,14 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.layers.slim import SlimConv2d
-from src.methods.base import freeze
-from src.pruning.by_gradient import ByGradient, channel_scores
-from src.pruning.by_statistics import ByStatistics
-from src.pruning.criteria import CRITERIA
-from src.pruning.layerwise import Masks
-from src.pruning.loss import PruningLoss
-from src.pruning.moments import DoubleSum, kernel_moments
+from slimsr.layers.slim import SlimConv2d
+from slimsr.methods.method import freeze
+from slimsr.pruning.by_gradient import ByGradient, channel_scores
+from slimsr.pruning.by_statistics import ByStatistics
+from slimsr.pruning.criteria import CRITERIA
+from slimsr.pruning.layerwise import Masks
+from slimsr.pruning.loss import PruningLoss
+from slimsr.pruning.moments import DoubleSum, kernel_moments
 from tests.networks import small
 
 RATE = ms.Tensor(1e-3, ms.float32)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.deploy import extract
-from src.pruning.removal import importance, mask_channels, remove_channels, strongest
+from slimsr.models.widths import extract
+from slimsr.pruning.removal import importance, mask_channels, remove_channels, strongest
 from tests.networks import assert_same, picture, run, small
 
 NETWORKS = [("edsr", 3), ("rcan", 2), ("drn", 2), ("drn", 4), ("edsr_pruned", 2)]

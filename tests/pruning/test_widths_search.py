@@ -6,12 +6,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import TrainConfig
-from src.models import create_model
-from src.pruning.counts import candidate_counts
-from src.pruning.loss import PruningLoss
-from src.pruning.search import SearchState, SearchStep, searched_counts
-from src.pruning.widths import (
+from slimsr.models import create_model
+from slimsr.pruning.choice import (
     alpha_gradient,
     bounded_counts,
     chosen_count,
@@ -20,6 +16,10 @@ from src.pruning.widths import (
     soft_mask,
     softmax,
 )
+from slimsr.pruning.counts import candidate_counts
+from slimsr.pruning.loss import PruningLoss
+from slimsr.pruning.search import SearchState, SearchStep, searched_counts
+from slimsr.settings import TrainConfig
 from tests.networks import small
 
 RATE = ms.Tensor(1e-3, ms.float32)
@@ -223,8 +223,8 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
 
 
 def test_dual_models_and_teacher_add_their_terms():
-    from src.losses.dual import dual_models
-    from src.methods.base import freeze
+    from slimsr.losses.dual import dual_models
+    from slimsr.methods.method import freeze
 
     ms.set_seed(1)
     net, teacher = small("drn", 2), create_model("drn", scale=2, n_feats=16, n_blocks=2)

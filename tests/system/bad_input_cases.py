@@ -113,7 +113,7 @@ CASES = [
     ("train", "--vgg nowhere.npz", "no weights at nowhere.npz"),
     ("train", "--vgg text.npz", "text.npz is damaged or not a .npz file"),
     ("train", "--vgg folder.npz", "folder.npz"),
-    ("train", "--vgg vgg.pth", "vgg.pth is a PyTorch file", "src.deploy.convert"),
+    ("train", "--vgg vgg.pth", "vgg.pth is a PyTorch file", "slimsr.weights.convert"),
     ("train", "--vgg weights.bin", "unknown format", ".npz"),
     ("train", "--vgg other.npz", "other.npz reaches none of the taps", "features.N.weight"),
     ("train", "--vgg bn_vgg.npz", "bn_vgg.npz", "features.0.weight"),

@@ -43,7 +43,7 @@ class Forks:
 
 
 def _child(asked: dict) -> None:
-    from src import cli
+    from slimsr.commands import cli
 
     os.chdir(asked["cwd"])
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -53,7 +53,7 @@ def _child(asked: dict) -> None:
     sys.argv = [f"{asked['script']}.py", *asked["args"]]
     code = 1
     try:
-        cli.run(importlib.import_module(asked["script"]).main)
+        cli.run(importlib.import_module(f"slimsr.commands.{asked['script']}").main)
     except SystemExit as ended:
         code = ended.code or 0
     finally:
@@ -62,9 +62,10 @@ def _child(asked: dict) -> None:
 
 
 def _serve() -> None:
-    for name in ("src.cli", "src.engine.stages", "src.engine.trainer", "src.deploy.export",
-                 "src.deploy.upscale", "train", "export", "upscale"):  # fmt: skip
-        importlib.import_module(name)
+    rooms = ("engine.stages", "engine.trainer", "deploy.export", "deploy.upscale")
+    commands = ("commands.cli", "commands.train", "commands.export", "commands.upscale")
+    for name in (*commands, *rooms):
+        importlib.import_module(f"slimsr.{name}")
     for line in sys.stdin:
         asked = json.loads(line)
         end = None if asked["seconds"] is None else time.monotonic() + asked["seconds"]

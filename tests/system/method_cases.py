@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import train as train_script
+from slimsr.commands import train as train_script
 
 EDSR = ("model.name=edsr", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
 IDN = (

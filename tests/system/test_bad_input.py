@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import eval as eval_script
-import export as export_script
-import train as train_script
-import upscale as upscale_script
-from src import cli
-from src.data import PatchDataset
-from src.deploy.checkpoint import read_state
-from src.errors import OutputError
+from slimsr.commands import cli
+from slimsr.commands import eval as eval_script
+from slimsr.commands import export as export_script
+from slimsr.commands import train as train_script
+from slimsr.commands import upscale as upscale_script
+from slimsr.data import PatchDataset
+from slimsr.errors import OutputError
+from slimsr.weights.checkpoint import read_state
 from tests.system.bad_input_cases import CASES
 from tests.system.tiny import SETTINGS, everything_below, put_pictures, run
 

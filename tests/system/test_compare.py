@@ -9,10 +9,10 @@ import sys
 import pytest
 import yaml
 
-from src.compare import main
-from src.engine import comparison
-from src.errors import ConfigError
-from src.imaging import imread
+from slimsr.commands.compare import main
+from slimsr.engine import comparison
+from slimsr.errors import ConfigError
+from slimsr.imaging import imread
 from tests.system.tiny import ROOT, put_pictures
 
 pytestmark = pytest.mark.system
@@ -120,7 +120,7 @@ def test_a_run_that_fails_is_named(folder):
     config = {**TINY, "seeds": [1], "runs": {"large": {"data": {"patch": 64}}}}
     config["runs"]["large"]["method"] = {"name": "supervised"}
     done = subprocess.run(
-        [sys.executable, "-m", "src.compare", *arguments(folder, config)],
+        [sys.executable, "-m", "slimsr", "compare", *arguments(folder, config)],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train as train_script
-from src.models.weights import read_arrays
+from slimsr.commands import train as train_script
+from slimsr.weights.arrays import read_arrays
 from tests.system.method_cases import CASES, settings_of, stage_folders
 from tests.system.tiny import ROOT, SETTINGS, put_pictures
 

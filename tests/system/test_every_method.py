@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data import find_pairs
-from src.deploy.checkpoint import load_network
-from src.engine.evaluate import bicubic_upscaler, mean_score, score_pictures
-from src.engine.trainer import Trainer
-from src.methods import list_methods
-from src.models.weights import read_arrays
+from slimsr.data import find_pairs
+from slimsr.engine.evaluate import bicubic_upscaler, mean_score, score_pictures
+from slimsr.engine.trainer import Trainer
+from slimsr.methods import list_methods
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import load_network
 from tests.system.method_cases import CASES, EDSR, WIDE, run, settings_of, stage_folders
 
 pytestmark = pytest.mark.system

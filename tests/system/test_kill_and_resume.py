@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.deploy.checkpoint import read_state
-from src.engine.trainer import _stop_requests
-from src.models.weights import read_arrays
+from slimsr.engine.trainer import _stop_requests
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import read_state
 from tests.system.tiny import SETTINGS, put_pictures, run, start
 
 pytestmark = pytest.mark.system

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.deploy.checkpoint import read_state
-from src.deploy.manifest import digest, read_manifest
-from src.imaging import imread, imwrite
+from slimsr.exported.manifest import digest, read_manifest
+from slimsr.imaging import imread, imwrite
+from slimsr.weights.checkpoint import read_state
 from tests.system.forked import Forks
 from tests.system.test_kill_and_resume import assert_same_run
 from tests.system.tiny import SETTINGS, everything_below, put_pictures

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train as train_script
-from src.config import load_config
-from src.deploy.checkpoint import read_state
-from src.models.weights import read_arrays
+from slimsr.commands import train as train_script
+from slimsr.config import load_config
+from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import read_state
 from tests.system.tiny import SETTINGS, put_pictures, run
 
 pytestmark = pytest.mark.system

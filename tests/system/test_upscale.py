@@ -15,10 +15,10 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from src.deploy.checkpoint import TrainingState
-from src.engine.checkpoint import describe_network, save_checkpoint
-from src.imaging import imread, imwrite
-from src.models import create_model
+from slimsr.imaging import imread, imwrite
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 from tests.system.bad_input_cases import BAD_PICTURES
 from tests.system.tiny import ROOT, everything_below, run, start
 
@@ -213,7 +213,7 @@ def test_memory_does_not_grow_with_the_picture(network, tmp_path):
     for times in (1, 12):
         imwrite(tmp_path / f"{times}.png", np.tile(strip, (times, 1, 1)))
         code = (
-            "import resource, sys\nfrom src import cli\nimport upscale\n"
+            "import resource, sys\nfrom slimsr.commands import cli\nimport upscale\n"
             "try:\n    cli.run(upscale.main)\n"
             "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.imaging import imwrite
+from slimsr.imaging import imwrite
 
 ROOT = Path(__file__).resolve().parents[2]
 

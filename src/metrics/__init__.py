@@ -1,8 +1,0 @@
-"""Scores and costs by the protocol of the SR field; NumPy float64 only, off the device."""
-
-from src.metrics.colour import rgb_to_y
-from src.metrics.cost import ConvShape, multiply_adds_720p
-from src.metrics.psnr import psnr_rgb, psnr_y
-from src.metrics.ssim import ssim_y
-
-__all__ = ["ConvShape", "multiply_adds_720p", "psnr_rgb", "psnr_y", "rgb_to_y", "ssim_y"]

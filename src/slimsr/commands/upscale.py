@@ -1,0 +1,82 @@
+"""Enlarge pictures: slimsr upscale --ckpt C --input IMG_OR_DIR --output DIR."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+from slimsr.commands import cli
+from slimsr.errors import printable
+
+
+def _positive(kind: type) -> object:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid, expected more than 0")
+        return value
+
+    return parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, enlarge, say what was done; return the exit code."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_argument("--ckpt", help="checkpoint of train.py")
+    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    parser.add_argument(
+        "--input", nargs="+", required=True,
+        help="pictures, folders (with sub-folders), .txt files of one path per line",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, help="folder; or a file name for one picture")
+    parser.add_argument("--width", type=_positive(float), help="of the network (default: widest)")
+    parser.add_argument(
+        "--budget-ms", "--budget_ms", type=_positive(float),
+        help="take the widest network that needs no more milliseconds for the largest picture, "
+        "measured on this machine",
+    )  # fmt: skip
+    parser.add_argument("--format", choices=["png", "jpg", "webp", "tiff"], help="default: as read")
+    parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
+    parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
+    parser.add_argument("--overwrite", action="store_true", help="do again what is there")
+    parser.add_argument("--memory", help="that the process may use, e.g. 800MB (default: 1GB)")
+    parser.add_argument(
+        "--tile", type=_positive(int),
+        help="side in pixels (default: by memory); rcan and drn take means over each tile, so that "
+        "tiles differ by a few grey levels from the picture in one piece",
+    )  # fmt: skip
+    parser.add_argument(
+        "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
+    )
+    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
+    parser.add_argument(
+        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
+    )
+    cli.add_device_arguments(parser)
+    args = parser.parse_args(argv)
+
+    from slimsr.deploy.budget import parse_memory
+    from slimsr.deploy.upscale import Options, upscale
+
+    memory = None if args.memory is None else parse_memory(args.memory)
+    options = Options(
+        args.width, args.budget_ms, args.tile, args.overlap, memory,
+        args.self_ensemble, args.format and f".{args.format}", args.compare, args.overwrite,
+    )  # fmt: skip
+    result = upscale(
+        args.ckpt, args.model, args.input, args.output, options, args.runtime, args.precision,
+        args.device_target, args.device_id,
+    )  # fmt: skip
+    cli.say(
+        f"{printable(args.output)}: {result.done} done, {result.skipped} done before, "
+        f"{len(result.failed)} failed"
+        + (f", {result.left} not begun" if result.left else "")
+        + "\n"
+    )
+    for message in result.failed.values():
+        cli.complain(f"error: {message}")
+    return 2 if result.failed else 0

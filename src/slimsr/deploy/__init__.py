@@ -1,0 +1,1 @@
+"""From a trained network to its use: export, and pictures enlarged by the folder."""

@@ -1,0 +1,139 @@
+"""The results of a comparison as JSON, Markdown and a picture."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from slimsr.engine.evaluate import shown_psnr
+from slimsr.files.writing import replacing, write_json, write_text
+
+_MEASURES = ("psnr", "ssim")
+_MARKERS, _COLOURS = "osD^v", 10  # matplotlib's colours begin again after ten
+_COSTS = ("parameters", "multiply_adds_720p", "milliseconds", "minutes")
+
+Results = Mapping[str, Sequence[Mapping[str, Any]]]  # run -> one result per seed
+
+
+def write_report(folder: Path, results: Results) -> dict[str, Any]:
+    """Write ``comparison.json``, ``comparison.md`` and ``comparison.png``; return the JSON.
+
+    Args:
+        folder: exists.
+        results: what has been found up to now; runs without results are left out.
+    """
+    report = summarise({name: found for name, found in results.items() if found})
+    write_json(folder / "comparison.json", report)
+    write_text(folder / "comparison.md", markdown(report))
+    with replacing(folder / "comparison.png") as temporary:
+        plot(report, temporary)
+    return report
+
+
+def summarise(results: Results) -> dict[str, Any]:
+    """Return means and spreads over seeds.
+
+    Returns:
+        ``scale``, ``machine``, ``bicubic`` (set -> psnr, ssim), and ``runs``: name -> ``seeds``,
+        ``parameters``, ``multiply_adds_720p`` (of a result of 1280x720), ``milliseconds`` (of
+        128x128 pixels), ``minutes`` of training, ``runtime``, and ``sets``: set -> psnr and ssim,
+        each with ``mean`` and ``spread`` (standard deviation of the sample; None of one seed), and
+        ``infinite``, how many pictures equal HR and so are left out of PSNR, over all seeds.
+    """
+    first = next(iter(results.values()))[0]
+    runs = {}
+    for name, found in results.items():
+        sets = {
+            label: _summary([result["sets"][label]["network"] for result in found])
+            for label in first["sets"]
+        }
+        costs = {cost: statistics.mean(result[cost] for result in found) for cost in _COSTS}
+        seeds = [result["seed"] for result in found]
+        runs[name] = {"seeds": seeds, **costs, "runtime": found[0]["runtime"], "sets": sets}
+    bicubic = {label: scores["bicubic"] for label, scores in first["sets"].items()}
+    return {
+        "scale": first["scale"], "machine": first["machine"], "bicubic": bicubic, "runs": runs,
+    }  # fmt: skip
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return the report as a Markdown table, bicubic first."""
+    sets = list(report["bicubic"])
+    header = [
+        "run", "parameters", "GMACs 720p", "ms 128x128", *(f"{name}, dB / SSIM" for name in sets),
+        "training, min", "seeds",
+    ]  # fmt: skip
+    bicubic = [f"{shown_psnr(score)} / {score['ssim']:.4f}" for score in report["bicubic"].values()]
+    rows = [["bicubic", "0", "0", "", *bicubic, "", ""]]
+    for name, run in report["runs"].items():
+        scores = [
+            f"{_shown(score['psnr'], 2)}{_left_out(score)} / {_shown(score['ssim'], 4)}"
+            for score in run["sets"].values()
+        ]
+        rows.append(
+            [
+                name, f"{run['parameters']:,.0f}", f"{run['multiply_adds_720p'] / 1e9:.2f}",
+                f"{run['milliseconds']:.1f}", *scores, f"{run['minutes']:.1f}",
+                str(len(run["seeds"])),
+            ]
+        )  # fmt: skip
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    title = (
+        f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved; mean ± "
+        f"standard deviation over seeds; {report['machine']}\n\n"
+    )
+    return title + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def plot(report: Mapping[str, Any], path: Path) -> None:
+    """Draw PSNR on the first set against multiply-adds into a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    name, bicubic = next(iter(report["bicubic"].items()))
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for i, (label, run) in enumerate(report["runs"].items()):
+        score = run["sets"][name]["psnr"]
+        axes.errorbar(
+            run["multiply_adds_720p"] / 1e9, _drawn(score["mean"]), yerr=score["spread"] or 0,
+            fmt=_MARKERS[i // _COLOURS % len(_MARKERS)], capsize=3, label=label,
+        )  # fmt: skip
+    axes.axhline(_drawn(bicubic["psnr"]), color="grey", linestyle=":", label="bicubic")
+    axes.set_xscale("log")
+    axes.set_xlabel("multiply-adds for a result of 1280x720, 10⁹")
+    axes.set_ylabel(f"PSNR on {name}, dB")
+    axes.set_title(f"x{report['scale']}: quality against cost")
+    figure.legend(loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def _summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    infinite = sum(score.get("infinite", 0) for score in scores)
+    spreads = {measure: _spread([score[measure] for score in scores]) for measure in _MEASURES}
+    return {**spreads, "infinite": infinite}
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    values = [value for value in values if value is not None]
+    mean = statistics.mean(values) if values else None
+    return {"mean": mean, "spread": statistics.stdev(values) if len(values) > 1 else None}
+
+
+def _left_out(score: Mapping[str, Any]) -> str:
+    return f" +{score['infinite']} inf" if score["infinite"] else ""
+
+
+def _drawn(value: float | None) -> float:
+    return math.nan if value is None else value  # matplotlib leaves it out
+
+
+def _shown(score: Mapping[str, float | None], digits: int) -> str:
+    if score["mean"] is None:
+        return "-"
+    mean = f"{score['mean']:.{digits}f}"
+    return mean if score["spread"] is None else f"{mean} ± {score['spread']:.{digits}f}"

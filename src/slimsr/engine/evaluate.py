@@ -1,0 +1,203 @@
+"""Scores of a network on pictures, by the protocol of the field."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+
+from slimsr.data import Pair, check_pairs, load_pair
+from slimsr.errors import DataError, NotFiniteError
+from slimsr.imaging import IMAGE_SUFFIXES, imread, imresize
+from slimsr.imaging.listing import pictures_below
+from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, smallest_tile
+from slimsr.metrics import psnr_y, ssim_y
+from slimsr.models import SlimmableNet
+
+# SSIM's window, which must fit into a picture without its shaved borders.
+_SMALLEST = 11
+
+Enlarge = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One picture's scores.
+
+    Attributes:
+        name: the picture.
+        psnr: dB on Y, shaved by the scale; infinite for a picture that equals HR.
+        ssim: on Y, shaved by the scale.
+        seconds: wall time of the enlargement, without reading; None where it is not known.
+        detail: whether HR has more than one colour inside the shave. Where it has not, PSNR says
+            nothing of a network: it is infinite, or a single grey level decides it.
+    """
+
+    name: str
+    psnr: float
+    ssim: float
+    seconds: float | None = None
+    detail: bool = True
+
+
+def bicubic_upscaler(scale: int) -> Enlarge:
+    """Return MATLAB's bicubic enlargement, the field's baseline."""
+    return lambda lr: imresize(lr, scale)
+
+
+def network_upscaler(
+    net: SlimmableNet, width: float = 1.0, tile: int = LARGEST_TILE, self_ensemble: bool = False
+) -> Enlarge:
+    """Return a function from an LR to an SR picture, both (H, W, 3) uint8 RGB.
+
+    Args:
+        net: the network.
+        width: which of its widths.
+        tile: side in LR pixels of the tiles that larger pictures are cut into; the overlap covers
+            the receptive field, so that the result is the same, but for networks that take means
+            over all they are given (RCAN, DRN).
+        self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
+    """
+    net.check_width(width)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        return net(ms.Tensor(batch), width).asnumpy()
+
+    return exact_upscaler(run, net.scale, net.margin, tile, self_ensemble=self_ensemble)
+
+
+def exact_upscaler(
+    run: Enlarge,
+    scale: int,
+    margin: int,
+    tile: int = LARGEST_TILE,
+    fixed: tuple[int, int, int] | None = None,
+    self_ensemble: bool = False,
+) -> Enlarge:
+    """As `network_upscaler`, of anything that runs; see `Upscaler` for the arguments.
+
+    Tiles overlap by the whole receptive field, so that the result is that of the whole picture
+    (but see `network_upscaler`).
+    """
+    tile = max(tile, smallest_tile(margin))
+    return Upscaler(run, scale, margin, tile, margin, fixed, self_ensemble)
+
+
+def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
+    """Decode every picture once, so that what is wrong is found before a long run, not in it.
+
+    Raises:
+        DataError: pictures that are broken, do not fit, or are too small to be scored; all of them.
+    """
+
+    def problem(pair: Pair) -> str | None:
+        try:
+            _, hr = load_pair(pair, scale)
+        except DataError as error:
+            return f"{pair.name} ({error})"
+        smallest = _SMALLEST + 2 * scale
+        if min(hr.shape[:2]) < smallest:
+            return f"{pair.name} ({hr.shape[0]}x{hr.shape[1]}, less than {smallest}x{smallest})"
+        return None
+
+    check_pairs(pairs, problem, "checked")
+
+
+def score_pictures(
+    upscale: Enlarge, pairs: Sequence[Pair], scale: int, from_hr: bool = False
+) -> list[Score]:
+    """Enlarge every LR picture and compare it with HR.
+
+    Args:
+        upscale: from LR to SR, uint8 RGB.
+        pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
+        scale: also the shave.
+        from_hr: whether ``upscale`` is given HR instead, as a teacher that may see it.
+
+    Raises:
+        NotFiniteError: the network gives no numbers, naming the picture.
+    """
+    scores = []
+    for pair in pairs:
+        lr, hr = load_pair(pair, scale)
+        start = time.perf_counter()
+        try:
+            sr = upscale(hr if from_hr else lr)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{pair.name}: {error}") from error
+        scores.append(_score(pair.name, sr, hr, scale, time.perf_counter() - start))
+    return scores
+
+
+def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list[Score]:
+    """Compare pictures that another program has enlarged with HR; their time is not known.
+
+    Args:
+        folder: has for each pair a picture named as its LR picture or as its HR picture, with any
+            suffix, in any sub-folder.
+        pairs: see `score_pictures`.
+        scale: the shave.
+
+    Raises:
+        DataError: a picture is missing, stands twice, or has another size than HR.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in pictures_below(folder, IMAGE_SUFFIXES, with_results=True):
+        found.setdefault(path.stem, []).append(path)
+    scores = []
+    for pair in pairs:
+        names = dict.fromkeys([pair.lr.stem if pair.lr else pair.hr.stem, pair.hr.stem])
+        paths = next((found[name] for name in names if name in found), [])
+        if len(paths) != 1:
+            raise DataError(
+                f"{folder} has {len(paths)} pictures named {' or '.join(names)}, expected one: "
+                "give the folder that the pictures of this set were enlarged into"
+            )
+        _, hr = load_pair(pair, scale)
+        sr = imread(paths[0])
+        if sr.shape != hr.shape:
+            raise DataError(
+                f"{paths[0]} is {sr.shape[1]}x{sr.shape[0]}, but HR is {hr.shape[1]}x{hr.shape[0]}:"
+                f" enlarge by {scale}"
+            )
+        scores.append(_score(pair.name, sr, hr, scale))
+    return scores
+
+
+def _score(
+    name: str, sr: np.ndarray, hr: np.ndarray, scale: int, seconds: float | None = None
+) -> Score:
+    inside = hr[scale:-scale, scale:-scale]
+    detail = bool((inside != inside[0, 0]).any())
+    return Score(name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale), seconds, detail)
+
+
+def mean_score(scores: Sequence[Score]) -> dict[str, Any]:
+    """Return what the scores of several pictures come to.
+
+    Returns:
+        ``psnr``, the mean of the finite ones (None where there is none); ``infinite``, the number
+        of the others; ``ssim``, the mean (None of no scores); ``seconds``, the median (None where
+        it is not known).
+    """
+    finite = [score.psnr for score in scores if math.isfinite(score.psnr)]
+    times = [score.seconds for score in scores if score.seconds is not None]
+    return {
+        "psnr": float(np.mean(finite)) if finite else None,
+        "infinite": len(scores) - len(finite),
+        "ssim": float(np.mean([score.ssim for score in scores])) if scores else None,
+        "seconds": float(np.median(times)) if times else None,
+    }
+
+
+def shown_psnr(mean: Mapping[str, Any], digits: int = 2) -> str:
+    """Return the PSNR of a mean: ``33.66``, or ``33.66 +1 inf`` where one picture is left out."""
+    text = "-" if mean["psnr"] is None else f"{mean['psnr']:.{digits}f}"
+    count = mean.get("infinite", 0)
+    return f"{text} +{count} inf" if count else text

@@ -1,0 +1,142 @@
+"""The run folder: configuration, log of numbers, progress that a person reads."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from slimsr.errors import ConfigError, OutputError
+from slimsr.files.leftovers import remove_leftovers
+from slimsr.files.reading import parse_json
+from slimsr.files.strict_json import to_json
+from slimsr.files.writing import make_folder, write_text
+from slimsr.settings import Config
+
+logger = logging.getLogger(__name__)
+
+# What may differ between a run and its continuation without changing its numbers.
+_FREE_KEYS = {
+    "data.train", "data.valid", "data.unpaired", "data.cache_dir",
+    "train.steps", "train.log_every", "train.valid_every", "train.save_every",
+    "train.valid_pictures",
+}  # fmt: skip
+
+# Sections that must agree where a run goes on.
+_COMPARED = ("model", "method", "data", "train")
+
+
+class RunFolder:
+    """Files of one training run.
+
+    Args:
+        path: the folder; made where it is missing.
+
+    Attributes:
+        last: checkpoint to resume from.
+        best: checkpoint with the best validation score.
+        log: one JSON object per line, of kind ``train`` or ``valid``.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.last = self.path / "last.ckpt"
+        self.best = self.path / "best.ckpt"
+        self.log = self.path / "log.jsonl"
+
+    def check(self, resume: bool) -> None:
+        """See whether the folder can be used, before hours of work; nothing is written.
+
+        Raises:
+            OutputError: the folder holds a run and ``resume`` is false, or cannot be written.
+        """
+        if self.last.exists() and not resume:
+            raise OutputError(
+                f"{self.path} already holds a run: add --resume to go on with it, or give another "
+                "--run_dir"
+            )
+        nearest = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            raise OutputError(
+                f"cannot write in {self.path}: {nearest} is no folder that can be written; give "
+                "another --run_dir"
+            )
+
+    def prepare(self, config: Config) -> None:
+        """Make the folder ready and write the effective configuration; OutputError as `check`."""
+        make_folder(self.path)
+        remove_leftovers(self.path)
+        if not self.last.exists():
+            self.log.unlink(missing_ok=True)
+        write_text(self.path / "config.yaml", config.to_yaml())
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add a line to the log; OutputError where it cannot be written."""
+        try:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(to_json(row) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self.log}: {error.strerror}; make room or give another --run_dir"
+            ) from error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the log; what is no row is ignored: a killed process may leave half a line."""
+        rows = []
+        if self.log.is_file():
+            for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
+                with contextlib.suppress(ValueError):  # older logs hold NaN and Infinity
+                    rows.append(parse_json(line, constants=True))
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
+
+    def truncate_log(self, step: int) -> None:
+        """Drop what was logged after ``step``: it will be done again."""
+        kept = [to_json(row) for row in self.rows() if row["step"] <= step]
+        write_text(self.log, "".join(line + "\n" for line in kept))
+
+
+def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
+    """Refuse to continue a run with settings that would change its numbers.
+
+    Args:
+        saved: effective configuration in the checkpoint.
+        config: what is asked for now.
+        stage: which stage of the method goes on; what concerns the others may differ.
+
+    Raises:
+        ConfigError: naming the first few settings that differ.
+    """
+    now = config.to_dict()
+    for values in (saved := dict(saved), now):
+        # A converted checkpoint has no configuration.
+        values |= {section: values.get(section) or {} for section in _COMPARED}
+        # Runs of before this option took what is now "auto".
+        values["data"] = {"degradation": "auto", **values["data"]}
+        of_stage = (values["train"].get("stages") or {}).get(stage, {})
+        values["train"] = {**values["train"], **of_stage, "stages": {}}
+    free = set(_FREE_KEYS)
+    if now["train"]["schedule"] == "cosine":  # this schedule depends on the number of steps
+        free.discard("train.steps")
+    differences = []
+    for section in _COMPARED:
+        for key in sorted(saved[section].keys() | now[section].keys()):
+            before, after = saved[section].get(key), now[section].get(key)
+            same = to_json(before) == to_json(after)
+            if not same and f"{section}.{key}" not in free:
+                differences.append(f"{section}.{key} was {before}, now {after}")
+    if differences:
+        raise ConfigError(
+            f"this run was made with other settings ({'; '.join(differences[:4])}): resume with "
+            "the same ones, or start anew in another --run_dir"
+        )
+
+
+def progress(total: int, start: int, shown: bool) -> tqdm:
+    """Return a progress bar; it shows itself in a terminal only, log lines do elsewhere."""
+    shown = shown and sys.stderr.isatty()
+    return tqdm(total=total, initial=start, unit="step", disable=not shown)

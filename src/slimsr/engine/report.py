@@ -1,0 +1,199 @@
+"""The evaluation report: sets by methods, with quality and cost."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from slimsr.data import Pair, find_sets
+from slimsr.engine.evaluate import (
+    bicubic_upscaler,
+    check_pictures,
+    exact_upscaler,
+    mean_score,
+    score_pictures,
+    score_results,
+    shown_psnr,
+)
+from slimsr.errors import ConfigError, DataError
+from slimsr.inference.latency import machine_name
+from slimsr.inference.source import open_source, start_where_needed
+from slimsr.inference.upscaler import LARGEST_TILE
+
+_RESULTS = "pictures"  # label of what another program has enlarged
+_NOTHING = {"parameters": 0, "multiply_adds_720p": 0}
+
+
+def evaluate_sets(
+    folders: Sequence[str],
+    checkpoint: str | None,
+    scale: int | None,
+    widths: Sequence[float],
+    tile: int = LARGEST_TILE,
+    self_ensemble: bool = False,
+    device_target: str = "CPU",
+    device_id: int = 0,
+    model: str | None = None,
+    runtime: str = "auto",
+    results: str | None = None,
+    precision: str = "f32",
+    layout: str = "auto",
+    degradation: str = "auto",
+    problems: dict[str, DataError] | None = None,
+) -> dict[str, Any]:
+    """Score bicubic, a network at several widths and ready pictures on several sets.
+
+    Args:
+        folders: each a set or a folder of sets, in any layout of `slimsr.data`.
+        checkpoint: of train.py; None for none.
+        scale: enlargement; None for the network's.
+        widths: which widths of the network.
+        tile: see `network_upscaler`.
+        self_ensemble: see `network_upscaler`.
+        device_target: ``Ascend``, ``GPU`` or ``CPU``.
+        device_id: which device.
+        model: instead of a checkpoint a file or folder of export.py; None for none.
+        runtime: see `open_source`.
+        results: folder of pictures that another program has enlarged; None for none.
+        precision: see `open_source`.
+        layout: see `find_pairs`.
+        degradation: see `find_pairs`.
+        problems: gets the errors of sets that cannot be scored, by name; None to raise the first.
+
+    Returns:
+        ``scale``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by method;
+        ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` -> why, of the
+        sets in ``problems``.
+
+    Raises:
+        SlimSRError: folders, network, scale or widths that do not fit.
+    """
+    if tile < 1:
+        raise ConfigError(f"--tile {tile} is not valid: give 1 or more LR pixels")
+    upscalers, costs = {}, {"bicubic": _NOTHING, _RESULTS: _NOTHING}
+    network = checkpoint or model
+    source, runtime_name = None, None
+    if network is not None:
+        start_where_needed(runtime, device_target, device_id)
+        source = open_source(checkpoint, model, runtime, device_target, precision)
+        if scale not in (None, source.scale):
+            raise ConfigError(
+                f"--scale {scale} does not fit {network}, a network for x{source.scale}: give "
+                f"--scale {source.scale} or another checkpoint"
+            )
+        scale = source.scale
+    if scale is None:
+        raise ConfigError("neither --ckpt nor --model nor --scale is given: give one of them")
+    if scale < 2:
+        raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
+    upscalers["bicubic"] = bicubic_upscaler(scale)
+    for width in widths if source is not None else ():
+        label = f"width {width:g}"
+        loaded = source.load(width)
+        runtime_name = loaded.name
+        upscalers[label] = exact_upscaler(
+            loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
+        )
+        costs[label] = source.cost(width)
+    pairs_of = _find_sets(folders, scale, layout, degradation, problems)
+    sets: dict[str, Any] = {}
+    for name, pairs in pairs_of.items():
+        scored = {}
+        with _noted(problems, name):
+            if results is not None:
+                scored[_RESULTS] = score_results(results, pairs, scale)
+            for label, upscale in upscalers.items():
+                scored[label] = score_pictures(upscale, pairs, scale)
+            sets[name] = {
+                label: {
+                    **mean_score(scored[label]),
+                    "pictures": [dataclasses.asdict(score) for score in scored[label]],
+                }
+                for label in (*upscalers, *([] if results is None else [_RESULTS]))
+            }
+    if problems and not sets:
+        first, *others = problems.items()
+        raise DataError("; ".join([str(first[1]), *(f"{name}: {e}" for name, e in others)]))
+    return {
+        "scale": scale,
+        "checkpoint": network,
+        "runtime": runtime_name,
+        "precision": precision,
+        "self_ensemble": self_ensemble,
+        "machine": machine_name(device_target),
+        "costs": costs,
+        "sets": sets,
+        "left_out": {name: str(error) for name, error in (problems or {}).items()},
+    }
+
+
+def _find_sets(
+    folders: Sequence[str],
+    scale: int,
+    layout: str,
+    degradation: str,
+    problems: dict[str, DataError] | None,
+) -> dict[str, list[Pair]]:
+    """Find all sets and decode their pictures once; see `evaluate_sets`."""
+    found: dict[str, list[Pair]] = {}
+    for folder in folders:
+        sets: dict[str, list[Pair]] = {}
+        with _noted(problems, folder):
+            sets = find_sets(folder, scale, layout, degradation, problems)
+        for name, pairs in sets.items():
+            if name in found:
+                raise DataError(f"two sets are named {name}: give each once, or rename one folder")
+            found[name] = pairs
+    good = {}
+    for name, pairs in found.items():
+        with _noted(problems, name):
+            check_pictures(pairs, scale)
+            good[name] = pairs
+    return good
+
+
+@contextlib.contextmanager
+def _noted(problems: dict[str, DataError] | None, name: str) -> Iterator[None]:
+    """Keep an error of a set, so that the others are scored; or let it pass."""
+    try:
+        yield
+    except DataError as error:
+        if problems is None:
+            raise
+        problems[name] = error
+
+
+def format_table(report: dict[str, Any]) -> str:
+    """Return the report as a table for people; time is the median per picture.
+
+    PSNR is the mean of the finite ones; ``+1 inf`` counts a picture that equals HR.
+    """
+    header = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
+    rows = [header]
+    for name, methods in report["sets"].items():
+        for label, score in methods.items():
+            cost = report["costs"][label]
+            rows.append(
+                (
+                    name,
+                    label,
+                    shown_psnr(score),
+                    f"{score['ssim']:.4f}",
+                    f"{cost['parameters']:,}",
+                    f"{cost['multiply_adds_720p'] / 1e9:.2f}",
+                    "-" if score["seconds"] is None else f"{score['seconds'] * 1e3:.0f}",
+                )
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = []
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join([*left, *right]))
+    title = f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved"
+    return (
+        "\n".join([title + (", x8 self-ensemble" if report["self_ensemble"] else ""), *lines])
+        + "\n"
+    )

@@ -1,0 +1,145 @@
+"""One optimisation step: loss, gradient, reduction over ranks, clipping, update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+from mindspore import amp, nn, ops
+
+from slimsr.losses.phases import Preparation, phases_of, sums
+from slimsr.methods.method import Group
+from slimsr.native.finite import all_finite
+from slimsr.optim.adam import Adam
+from slimsr.settings import TrainConfig
+
+
+class _ScaledPhase(nn.Cell):
+    """A phase of the loss with its total scaled for differentiation, and all terms unscaled."""
+
+    def __init__(self, phase: nn.Cell, scaler: amp.DynamicLossScaler | None):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.loss, self.scaler = phase, scaler
+
+    def construct(
+        self, carried: tuple[ms.Tensor, ...], *pictures: ms.Tensor
+    ) -> tuple[ms.Tensor, tuple[tuple[ms.Tensor, ...], tuple[ms.Tensor, ...]]]:
+        """Return the scaled total, and what the phase returns."""
+        terms, carried = self.loss(carried, *pictures)
+        total = terms[0]
+        if self.scaler is not None:
+            total = self.scaler.scale(total)
+        return total, (terms, carried)
+
+
+class TrainOneStep(nn.Cell):
+    """Compute a method's loss on a batch and update the parameters.
+
+    A step whose gradient is not finite changes nothing but the loss scale, on all ranks alike (the
+    gradients are reduced first).
+
+    Args:
+        loss: cell from the pictures to a tuple of scalars, the total first. The gradient of a
+            `PhasedLoss` is taken phase by phase, each waiting for the one before.
+        groups: what is updated; each has an Adam, a norm of its gradient and a rate of its own.
+        options: betas, eps, clipping and precision.
+        ranks: processes that share the batch.
+    """
+
+    def __init__(
+        self, loss: nn.Cell, groups: Sequence[Group], options: TrainConfig, ranks: int = 1
+    ):
+        super().__init__(auto_prefix=False)  # parameters keep the network's names
+        self.loss = loss
+        self.rates = tuple(float(group.rate) for group in groups)
+        optimizers = [Adam(group.parameters, *options.betas, options.eps) for group in groups]
+        self.optimizers = nn.CellList(optimizers, auto_prefix=False)
+        ends = [0]
+        for group in groups:
+            ends.append(ends[-1] + len(group.parameters))
+        self.ends = tuple(ends)
+        parameters = ms.ParameterTuple([p for group in groups for p in group.parameters])
+        # Loss scaling for float16.
+        self.scaler = None
+        if options.amp != "O0":
+            self.scaler = amp.DynamicLossScaler(2**15, scale_factor=2, scale_window=1000)
+        self.clip_norm = options.clip_norm
+        self.ranks = ranks
+        if ranks > 1:
+            self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
+        self.named = self._named([group.name for group in groups])
+        phases = phases_of(loss)
+        self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
+        self.gradients = tuple(
+            phase
+            if prepares
+            else ms.value_and_grad(_ScaledPhase(phase, self.scaler), None, parameters, has_aux=True)
+            for phase, prepares in zip(phases, self.prepares, strict=True)
+        )
+
+    def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
+        """Return what `state` does; the graph compiler gives the parameters other names later."""
+        found = {}
+        for name, optimizer in zip(names, self.optimizers, strict=True):
+            prefix = f"{name}." if name else ""
+            found.update({prefix + key: value for key, value in optimizer.state().items()})
+        if self.scaler is not None:
+            found["scale_value"] = self.scaler.scale_value
+            found["scale_counter"] = self.scaler.counter
+        return found
+
+    def gradient(
+        self, *pictures: ms.Tensor
+    ) -> tuple[tuple[ms.Tensor, tuple[ms.Tensor, ...]], tuple[ms.Tensor, ...]]:
+        """Return (scaled total, all terms unscaled), and the scaled total's gradients."""
+        (total, (terms, carried)), grads = self.gradients[0]((), *pictures)
+        for i in range(1, len(self.gradients)):
+            # Without this the phases would run, and keep their activations, at the same time.
+            done = ops.depend(total, grads)
+            waiting = ()
+            for tensor in (*carried, *pictures):
+                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, done)))
+            count = len(carried)
+            inputs = (waiting[:count], *waiting[count:])
+            if self.prepares[i]:
+                carried = self.gradients[i](*inputs)
+            else:
+                (part, (more, carried)), new = self.gradients[i](*inputs)
+                total, terms, grads = total + part, sums(terms, more), sums(grads, new)
+        return (total, terms), grads
+
+    def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:
+        """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.
+
+        Args:
+            rate: learning rate, a scalar.
+            *pictures: ``lr`` (B, 3, h, w), ``hr`` (B, 3, H, W) and whatever else the loss reads,
+                RGB in [0, 255], uint8 or float32.
+        """
+        inputs = ()
+        for picture in pictures:
+            inputs = (*inputs, picture.astype(ms.float32))
+        (_, terms), grads = self.gradient(*inputs)
+        if self.ranks > 1:
+            grads = self.reducer(grads)
+        if self.scaler is not None:
+            grads = self.scaler.unscale(grads)
+        finite = all_finite(grads)
+        if self.scaler is not None:
+            finite = ops.depend(finite, self.scaler.adjust(finite))
+        if finite:
+            self.update(grads, rate)
+        return (*terms, finite.astype(ms.float32))
+
+    def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
+        """Clip each group's gradient and update its parameters."""
+        for i in range(len(self.rates)):
+            own = grads[self.ends[i] : self.ends[i + 1]]
+            if self.clip_norm > 0:
+                own = ops.clip_by_global_norm(own, self.clip_norm)
+            self.optimizers[i](own, rate * self.rates[i])
+        return rate
+
+    def state(self) -> dict[str, ms.Parameter]:
+        """Return everything but network and helpers that resuming needs, by name."""
+        return dict(self.named)

@@ -1,0 +1,329 @@
+"""The training loop of one stage: the same for every method."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from slimsr.data import PatchDataset, find_pairs, find_pictures
+from slimsr.data.pipeline import training_batches, turns
+from slimsr.device.world import World
+from slimsr.engine.evaluate import (
+    Score,
+    check_pictures,
+    mean_score,
+    network_upscaler,
+    score_pictures,
+    shown_psnr,
+)
+from slimsr.engine.record import RunFolder, check_same_run, progress
+from slimsr.engine.schedule import lr_at
+from slimsr.engine.step import TrainOneStep
+from slimsr.errors import ConfigError, NotFiniteError
+from slimsr.methods.method import Stage, Step
+from slimsr.models import describe_network
+from slimsr.settings import Config
+from slimsr.weights.checkpoint import TrainingState, read_checkpoint
+from slimsr.weights.saving import restore, save_checkpoint
+
+logger = logging.getLogger(__name__)
+
+# Steps in a row that may fail to be finite: dynamic loss scaling needs up to 16 to settle.
+_MOST_SKIPPED = 30
+
+
+class Stopped(Exception):  # noqa: N818  not an error
+    """The user asked for an end; the state is saved."""
+
+
+class Trainer:
+    """One stage of a method on this process.
+
+    Args:
+        config: what to do.
+        world: this process among its peers.
+        name: which stage of the method this is.
+        stage: what is trained.
+        path: folder of the stage.
+    """
+
+    def __init__(self, config: Config, world: World, name: str, stage: Stage, path: str | Path):
+        self.config, self.world, self.name, self.stage = config, world, name, stage
+        options = config.train.of_stage(name)
+        if stage.steps is not None:
+            options = dataclasses.replace(options, steps=stage.steps)
+        self.options = options
+        self.folder = RunFolder(path)
+        self.net = stage.net
+        self.net.set_precision(options.amp)
+        self.patches = self._patches()
+        self.valid_pairs = []
+        if config.data.valid and stage.validate:
+            pairs = find_pairs(
+                config.data.valid, self.net.scale, "auto", "valid", config.data.degradation
+            )
+            self.valid_pairs = pairs[: options.valid_pictures or None]
+            if world.is_main:
+                check_pictures(self.valid_pairs, self.net.scale)
+        self.step = self._step()
+        network = describe_network(config.model["name"], self.net)
+        widths = sorted(set(stage.validate.values()), reverse=True) or [1.0]
+        self.state = TrainingState(network, config.to_dict(), widths=widths)
+        # Values of each step since the last line of the log; how many of them this process made.
+        self.pending: list[list[float]] = []
+        self.timed = 0
+        self.skipped = 0  # steps in a row that were not finite
+        self.clock = time.perf_counter()
+
+    def _patches(self) -> list[PatchDataset]:
+        """Return the stage's parts of the training pictures, then the pictures without HR."""
+        data, seed, scale = self.config.data, self.options.seed, self.net.scale
+        if not data.train:
+            raise ConfigError(
+                "data.train is not set: give the folder of training pictures (--data_path)"
+            )
+        pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation)
+        count = self.stage.parts
+        if len(pairs) < count:
+            raise ConfigError(
+                f"{data.train} has {len(pairs)} picture(s), but this stage needs {count} parts: "
+                "give more pictures"
+            )
+        found = [
+            PatchDataset(pairs[i::count], scale, data.patch, data.cache_dir, data.augment, seed)
+            for i in range(count)
+        ]
+        if data.unpaired:
+            if not self.stage.reads_unpaired:
+                raise ConfigError(
+                    f"data.unpaired is set, but the method {self.config.method['name']} cannot "
+                    "learn from pictures without HR: leave it out, or use a method that can"
+                )
+            lr = find_pictures(data.unpaired)
+            size = data.patch // scale
+            found.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
+        return found
+
+    def _step(self) -> Step:
+        options, ranks = self.options, self.world.size
+        if self.stage.make_step is not None:
+            return self.stage.make_step(options, ranks)
+        step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
+        step.set_train()
+        if self.config.run.compiles:
+            step.construct = ms.jit(step.construct)
+        return step
+
+    def _batches(self) -> Iterator[tuple[ms.Tensor, ...]]:
+        """Yield what the loss reads in each step that is left."""
+        shares = (
+            self.options.batch, self.state.step, self.options.steps,
+            self.world.rank, self.world.size,
+        )  # fmt: skip
+        paired = turns(self.patches[: self.stage.parts], *shares)
+        if not self.config.data.unpaired:
+            yield from paired
+            return
+        for pair, (lr, _) in zip(paired, training_batches(self.patches[-1], *shares), strict=True):
+            yield (*pair, lr)
+
+    def run(self, resume: bool) -> TrainingState:
+        """Train to the last step.
+
+        Args:
+            resume: go on from the folder's last checkpoint, if there is one; the numbers are those
+                of an uninterrupted run.
+
+        Raises:
+            SlimSRError: something the user can mend; nothing is lost.
+            Stopped: Ctrl-C or SIGTERM; the state is saved, ``resume`` goes on.
+        """
+        if resume and self.folder.last.exists():
+            found = read_checkpoint(self.folder.last)
+            check_same_run(found.state.config, self.config, self.name)
+            restore(found, self.net, self.step, self.stage.helpers)
+            self.state.step, self.state.best = found.state.step, found.state.best
+            self.pending = [*found.state.unlogged]
+            if self.state.step > self.options.steps:
+                raise ConfigError(
+                    f"train.steps = {self.options.steps} is less than the {self.state.step} "
+                    f"steps that {self.folder.path} has behind it: give more steps"
+                )
+        if self.world.is_main:
+            self.folder.prepare(self.config)
+            self.folder.truncate_log(self.state.step)
+        self.world.barrier()
+        steps = self.options.steps
+        if self.state.step >= steps:
+            logger.info("nothing to do: %s is at step %d", self.folder.path, self.state.step)
+            return self.state
+        logger.info(
+            "training %s from step %d to %d: %d pictures, batch %d on %d process(es); in %s",
+            self.config.method["name"], self.state.step, steps, sum(map(len, self.patches)),
+            self.options.batch, self.world.size, self.folder.path,
+        )  # fmt: skip
+        self.clock = time.perf_counter()
+        main = self.world.is_main
+        with (
+            progress(steps, self.state.step, main) as bar,
+            logging_redirect_tqdm(),
+            _stop_requests() as stop,
+        ):
+            for pictures in self._batches():
+                self._one_step(*pictures)
+                bar.update()
+                if self.world.any_rank(bool(stop)):
+                    self._save_last()
+                    self.world.barrier()  # msrun kills the others as soon as one has ended
+                    raise Stopped(
+                        f"stopped at step {self.state.step} of {steps}; the same command with "
+                        "--resume goes on"
+                    )
+        logger.info("done: %s", self.folder.path)
+        return self.state
+
+    def _one_step(self, *pictures: ms.Tensor) -> None:
+        options, state = self.options, self.state
+        rate = ms.Tensor(lr_at(state.step, options), ms.float32)
+        # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
+        # take almost three times as long.
+        self.pending.append([float(value) for value in self.step(rate, *pictures)])
+        self.timed += 1
+        state.step += 1
+        last = state.step == options.steps
+        if state.step % options.log_every == 0 or last:
+            self._log()
+        if self.valid_pairs and (state.step % options.valid_every == 0 or last):
+            self._validate()
+        if state.step % options.save_every == 0 or last:
+            self._save_last()
+
+    def _log(self) -> None:
+        values = self.world.mean(np.array(self.pending))
+        seconds = (time.perf_counter() - self.clock) / self.timed
+        self.pending, self.timed, self.clock = [], 0, time.perf_counter()
+        updated = values[:, -1] > 0
+        for good in updated:
+            self.skipped = 0 if good else self.skipped + 1
+        if self.skipped >= min(_MOST_SKIPPED, self.options.steps):
+            raise ConfigError(
+                f"the gradient has not been finite for {self.skipped} steps up to step "
+                f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
+            )
+        row = {
+            "kind": "train",
+            "step": self.state.step,
+            **dict(zip(self.stage.terms, _finite_means(values[:, :-1]), strict=True)),
+            "lr": lr_at(self.state.step - 1, self.options),
+            "skipped": int((~updated).sum()),
+            "seconds_per_step": seconds,
+            "pictures_per_second": self.options.batch / seconds,
+        }
+        if self.world.is_main:
+            self.folder.append(row)
+            terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
+            logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
+            if row["skipped"]:
+                logger.warning(
+                    "%d of the %d steps up to step %d changed nothing: their gradient was not "
+                    "finite", row["skipped"], len(updated), row["step"],
+                )  # fmt: skip
+
+    def _validate(self) -> None:
+        if self.world.is_main:
+            row = {"kind": "valid", "step": self.state.step}
+            scores = {label: self._scores(label) for label in self.stage.validate}
+            self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
+            self._keep_best(next(iter(scores.values())))
+        self.clock = time.perf_counter()
+
+    def _scores(self, label: str) -> list[Score]:
+        """Score the validation pictures; return nothing where the network gives no numbers."""
+        make = self.stage.from_hr
+        try:
+            scores = score_pictures(
+                make or network_upscaler(self.net, self.stage.validate[label]),
+                self.valid_pairs, self.net.scale, from_hr=make is not None,
+            )  # fmt: skip
+        except NotFiniteError as error:
+            logger.warning("step %d  valid %s: %s", self.state.step, label, error)
+            return []
+        mean = mean_score(scores)
+        logger.info(
+            "step %d  valid %s: %s dB, SSIM %.4f",
+            self.state.step, label, shown_psnr(mean, 3), mean["ssim"],
+        )  # fmt: skip
+        return scores
+
+    def _keep_best(self, scores: Sequence[Score]) -> None:
+        """Save the network if it is the best one: on the pictures that tell networks apart."""
+        if not scores:
+            return
+        score = mean_score([score for score in scores if score.detail])["psnr"]
+        if score is None:
+            logger.warning(
+                "step %d: no validation picture has more than one colour and differs from the "
+                "network's result, so which network is the best cannot be told", self.state.step,
+            )  # fmt: skip
+        best = self.state.best
+        # Without a score the latest is kept, until there is one.
+        if best is None or (score is not None and score > best):
+            self._check_weights()
+            self.state.best = score
+            save_checkpoint(self.folder.best, self.net, self.state, helpers=self.stage.helpers)
+
+    def _save_last(self) -> None:
+        # All ranks go on from their mean, whose mean is the same.
+        values = self.world.mean(np.array(self.pending)) if self.pending else np.empty((0, 0))
+        state = dataclasses.replace(self.state, unlogged=values.tolist())
+        self._check_weights()
+        if self.world.is_main:
+            save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
+
+    def _check_weights(self) -> None:
+        """Refuse to save, over a good checkpoint, what an update has made infinite."""
+        saved = dict(self.net.parameters_and_names()) | self.step.state()
+        if self.stage.helpers is not None:
+            saved |= dict(self.stage.helpers.parameters_and_names())
+        for name, parameter in saved.items():
+            if not np.isfinite(parameter.asnumpy()).all():
+                raise ConfigError(
+                    f"the weights {name} are no longer finite at step {self.state.step}: use a "
+                    "smaller train.lr or train.clip_norm; no checkpoint of them was written"
+                )
+
+
+def _finite_means(values: np.ndarray) -> list[float]:
+    """Return the mean of each column's finite values; NaN where there is none."""
+    finite = [column[np.isfinite(column)] for column in values.T]
+    return [float(column.mean()) if column.size else math.nan for column in finite]
+
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Yield a list that fills when Ctrl-C or SIGTERM comes; a second one acts as usual."""
+    received: list[int] = []
+    before = {}
+
+    def request(number: int, _frame: object) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+        logger.info("stopping after this step; once more to stop at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, request)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

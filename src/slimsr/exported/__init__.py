@@ -1,0 +1,1 @@
+"""Exported networks as files: ONNX, MINDIR, and the manifest that lists them."""

@@ -1,0 +1,1 @@
+"""Networks that run: from a checkpoint or an exported file, on MindSpore or OpenVINO, by tiles."""

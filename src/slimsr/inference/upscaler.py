@@ -1,0 +1,196 @@
+"""A network on whole pictures: tiles, colour and depth, self-ensemble, memory."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from slimsr.errors import ConfigError, NotFiniteError
+from slimsr.imaging import imresize, mean_of_eight, plan_axis, run_strips, run_tiled
+from slimsr.imaging.transparency import fill_transparent, filled_rows
+
+LARGEST_TILE = 512  # side in LR pixels; larger ones hardly save overlap
+# Context around the kept part of a tile. Networks see further than that in theory, but what they
+# see there hardly counts, and the cross-fade hides it.
+_OVERLAP = 40
+_SMALLEST = 32  # pixels that a tile keeps at least
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+class Upscaler:
+    """Enlarges pictures of any size, kind and depth, strip by strip.
+
+    Grey is given to the network as three equal channels and the mean of the result is kept; 16-bit
+    values are divided by 257 for the network and not rounded in between; alpha is enlarged by the
+    bicubic kernel, and transparent pixels get the colours of their neighbours before the network
+    sees them.
+
+    Args:
+        run: maps (N, 3, H, W), float32, RGB in [0, 255], to the enlarged pictures.
+        scale: enlargement of `run`.
+        margin: how far the network sees, in pixels.
+        tile: side of the tiles in pixels.
+        overlap: context around each tile's kept part; None for `default_overlap`. From the margin
+            on the result equals that of the whole picture, unless the network takes means over
+            all it is given (RCAN, DRN); below it neighbouring tiles are blended.
+        fixed: number, height and width of the only input that `run` takes; None where it is free.
+        self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
+
+    Raises:
+        ConfigError: tiles that are too small for their overlap, or that cannot be turned.
+
+    Attributes:
+        tile: height and width of the tiles.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        scale: int,
+        margin: int,
+        tile: int = LARGEST_TILE,
+        overlap: int | None = None,
+        fixed: tuple[int, int, int] | None = None,
+        self_ensemble: bool = False,
+    ):
+        self.run = run if fixed is None else _padded(run, scale, fixed)
+        self.scale = scale
+        self.overlap = default_overlap(margin) if overlap is None else overlap
+        self.blend = self.overlap < margin
+        self.fixed = fixed
+        self.tile = (tile, tile) if fixed is None else fixed[1:]
+        self.self_ensemble = self_ensemble
+        if self_ensemble and self.tile[0] != self.tile[1]:
+            raise ConfigError(
+                f"--self_ensemble turns pictures, which a network for {self.tile[0]}x{self.tile[1]}"
+                " alone cannot take: export it with a square or a free --size"
+            )
+        if min(self.tile) < smallest_tile(self.overlap):
+            raise ConfigError(
+                f"a tile of {min(self.tile)} pixels leaves no room for the overlap of "
+                f"{self.overlap} on each side: give --tile {smallest_tile(self.overlap)} or more, "
+                "or a smaller --overlap"
+            )
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Enlarge a picture in memory: (H, W, bands), uint8 or uint16, to the same kind.
+
+        Raises:
+            NotFiniteError: the network gives values that are no numbers.
+        """
+        if picture.shape[2] in (2, 4):
+            picture = fill_transparent(picture)
+        result = run_tiled(
+            picture, self.scale, self.tile, self.overlap, self._tile_of(picture.dtype), self.blend
+        )
+        return _rounded(result, picture.dtype)
+
+    def strips(
+        self,
+        read: Callable[[int], np.ndarray],
+        height: int,
+        width: int,
+        dtype: np.dtype,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Yield the enlarged picture from top to bottom, (rows, W*scale, bands) of `dtype`.
+
+        Args:
+            read: returns the next n rows, (n, W, bands) of `dtype`: 1 band is grey, 2 grey and
+                alpha, 3 RGB, 4 RGB and alpha.
+            height: rows of the picture.
+            width: columns of it.
+            dtype: uint8 or uint16.
+            progress: called with numbers of LR pixels that are done.
+
+        Raises:
+            MemoryError: the tiles are too large for this machine.
+            NotFiniteError: the network gives values that are no numbers.
+        """
+        strips = run_strips(
+            filled_rows(read, height), height, width, self.scale, self.tile, self.overlap,
+            self._tile_of(dtype), self.blend, progress,
+        )  # fmt: skip
+        for strip in strips:
+            yield _rounded(strip, dtype)
+
+    def tiles(self, height: int, width: int) -> int:
+        """Return how often the network runs for a picture."""
+        sides = [
+            len(plan_axis(side, tile, self.overlap))
+            for side, tile in zip((height, width), self.tile, strict=True)
+        ]
+        return math.prod(sides) * (8 if self.self_ensemble else 1)
+
+    def with_smaller_tiles(self) -> Upscaler:
+        """Return the same with tiles of half the side, or as small as they may be."""
+        smaller = copy.copy(self)
+        if self.fixed is None:
+            smaller.tile = (max(smallest_tile(self.overlap), self.tile[0] // 2),) * 2
+        return smaller
+
+    def _tile_of(self, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what enlarges one tile, (h, w, bands) of `dtype`; float32 if it is blended."""
+        unit = np.iinfo(dtype).max / 255
+
+        def enlarge(tile: np.ndarray) -> np.ndarray:
+            bands = tile.shape[2]
+            colour = tile[:, :, : bands - 1] if bands in (2, 4) else tile
+            colour = np.broadcast_to(colour / np.float32(unit), (*tile.shape[:2], 3))
+            run = self._run_colour
+            result = mean_of_eight(colour, run) if self.self_ensemble else run(colour)
+            if bands < 3:
+                result = result.mean(axis=2, keepdims=True)
+            result *= np.float32(unit)
+            if bands in (2, 4):
+                alpha = imresize(tile[:, :, bands - 1 :].astype(np.float32), self.scale)
+                result = np.concatenate([result, alpha], axis=2, dtype=np.float32)
+            return result if self.blend else _rounded(result, dtype)
+
+        return enlarge
+
+    def _run_colour(self, tile: np.ndarray) -> np.ndarray:
+        """Run the network on one tile (h, w, 3) in [0, 255]."""
+        batch = np.ascontiguousarray(tile.transpose(2, 0, 1)[None], np.float32)
+        result = self.run(batch)
+        # The smallest and the largest are NaN where any is.
+        if not (np.isfinite(result.min()) and np.isfinite(result.max())):
+            raise NotFiniteError(
+                "the network gave values that are not finite, expected 0 to 255: try --precision "
+                "f32, or another checkpoint"
+            )
+        return result[0].transpose(1, 2, 0)
+
+
+def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if values.dtype == dtype:
+        return values
+    np.clip(values, 0, np.iinfo(dtype).max, out=values)
+    return np.rint(values, out=values).astype(dtype)
+
+
+def default_overlap(margin: int) -> int:
+    """Return the context that tiles get unless the user says otherwise."""
+    return min(margin, _OVERLAP)
+
+
+def smallest_tile(overlap: int) -> int:
+    """Return the smallest side of a tile that is worth its overlap."""
+    return 2 * overlap + _SMALLEST
+
+
+def _padded(run: Run, scale: int, fixed: tuple[int, int, int]) -> Run:
+    """Let a network of one input size run smaller pictures: repeat the border, cut the result."""
+    number, height, width = fixed
+
+    def padded(batch: np.ndarray) -> np.ndarray:
+        _, _, rows, columns = batch.shape
+        missing = ((0, number - len(batch)), (0, 0), (0, height - rows), (0, width - columns))
+        result = run(np.pad(batch, missing, mode="edge"))
+        return result[: len(batch), :, : rows * scale, : columns * scale]
+
+    return padded

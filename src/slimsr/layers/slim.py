@@ -1,0 +1,363 @@
+"""The one door for convolutions, and the only place where weights are sliced to a width.
+
+A slimmable layer owns the weights of the full width; at width ``w`` it uses the first ``w``
+fraction of its input and output channels (CSD, IJCAI 2021; slimmable networks, ICLR 2019). The
+width is a Python float and so a constant of the compiled graph: each width becomes a static
+network.
+
+Channels that come from several layers are given as parts, ``(64, 64, 64)`` for a concatenation of
+three: each part keeps its own first fraction, so that a channel of the narrow network is the same
+channel of the wide one in every layer. (The released CARN of CSD slices a concatenation as one
+part; its students read the teacher's channels.) A grouped convolution keeps the first fraction of
+each group; the layers before and after it are given the groups as parts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from mindspore.common.initializer import Uniform, initializer
+
+from slimsr.errors import WidthError
+from slimsr.native import conv as native
+from slimsr.native.operators import ready
+
+# A number of channels, or the numbers of several parts.
+Channels = int | Sequence[int]
+Parts = tuple[int, ...]
+
+_TOLERANCE = 1e-6
+
+
+def width_ok(channels: int, width: float) -> bool:
+    """Tell whether ``width`` of ``channels`` is a whole number of channels, at least one."""
+    exact = channels * width
+    return 0 < width <= 1 and exact > 0.5 and abs(exact - round(exact)) < _TOLERANCE * channels
+
+
+@ops.constexpr(check=False)
+def channels_at(channels: int, width: float) -> int:
+    """Return how many of ``channels`` are in use at ``width``.
+
+    Raises:
+        WidthError: the width is not in (0, 1] or does not give a whole number of channels.
+    """
+    if not width_ok(channels, width):
+        lower = max(1, min(channels, math.floor(channels * width)))
+        upper = max(1, min(channels, math.ceil(channels * width)))
+        nearest = " or ".join(f"{n / channels:g}" for n in sorted({lower, upper}))
+        raise WidthError(
+            f"width {width:g} cannot be realised: it must be above 0, at most 1 and give a whole "
+            f"number of {channels} channels; the nearest that do: {nearest}"
+        )
+    return round(channels * width)
+
+
+# Functions of constants are `constexpr` where layers call them: a branch on a constant, though it
+# vanishes in the end, costs the graph compiler memory and time at every call of a layer.
+
+
+@ops.constexpr(check=False)
+def _corner(layer: tuple, width: float) -> tuple[int, int] | None:
+    """Return the (outputs, inputs) in use of the weights; None if that is all or not a corner."""
+    inputs, outputs, slim_in, slim_out = layer
+    if width == 1 or len(inputs) > 1 or len(outputs) > 1:
+        return None
+    return (
+        channels_at(outputs[0], width) if slim_out else outputs[0],
+        channels_at(inputs[0], width) if slim_in else inputs[0],
+    )
+
+
+@ops.constexpr(check=False)
+def _as_they_are(layer: tuple, width: float, dtype: ms.Type) -> bool:
+    """Tell whether weights, or a corner of them, are used as they are kept."""
+    inputs, outputs, _, _ = layer
+    return dtype == ms.float32 and (width == 1 or len(inputs) == len(outputs) == 1)
+
+
+def parts_of(channels: Channels) -> Parts:
+    """Return the parts of ``channels``; a number is one part."""
+    return (channels,) if isinstance(channels, int) else tuple(channels)
+
+
+def in_groups(channels: Channels, groups: int) -> Parts:
+    """Return ``channels`` as parts that lie within ``groups`` equal groups.
+
+    Raises:
+        ValueError: the groups do not divide the channels, or a part spans two groups.
+    """
+    parts = parts_of(channels)
+    if groups > 1 and len(parts) == 1 and parts[0] % groups == 0:
+        return (parts[0] // groups,) * groups
+    count, rest = divmod(len(parts), groups)
+    if rest or any(parts[i] != parts[i % count] for i in range(len(parts))):
+        raise ValueError(f"{parts} channels do not form {groups} equal groups")
+    return parts
+
+
+def take(x: ms.Tensor, parts: Parts, width: float, axis: int) -> ms.Tensor:
+    """Return the first ``width`` of each part of ``x`` along axis 0 or 1."""
+    if len(parts) > 1 and len(set(parts)) == 1:
+        return _take_of_equal_parts(x, parts, width, axis)
+    pieces = ()
+    start = 0
+    for part in parts:
+        stop = start + channels_at(part, width)
+        pieces = (*pieces, x[start:stop] if axis == 0 else x[:, start:stop])
+        start += part
+    return pieces[0] if len(pieces) == 1 else ops.concat(pieces, axis)
+
+
+def _take_of_equal_parts(x: ms.Tensor, parts: Parts, width: float, axis: int) -> ms.Tensor:
+    """As `take`, with one slice in all: in PyNative mode a slice for each part takes long."""
+    count, part, kept = len(parts), parts[0], channels_at(parts[0], width)
+    shape = x.shape
+    if axis == 0:
+        return x.reshape((count, part, -1))[:, :kept].reshape((count * kept, *shape[1:]))
+    x = x.reshape((shape[0] * count, part, -1))[:, :kept]
+    return x.reshape((shape[0], count * kept, *shape[2:]))
+
+
+class SlimLayer(nn.Cell):
+    """A layer whose parameters follow the width.
+
+    A subclass sets ``axes``: for each parameter, in order, its name and the parts along its first
+    axes; None for an axis that does not follow the width.
+    """
+
+    axes: tuple[tuple[str, tuple[Parts | None, ...]], ...]
+
+    def slim_parts(self) -> set[int]:
+        """Return the sizes of all parts that follow the width."""
+        return {part for _, axes in self.axes for parts in axes if parts for part in parts}
+
+    def widths_ok(self, width: float) -> bool:
+        """Tell whether this layer can realise ``width``."""
+        return all(width_ok(part, width) for part in self.slim_parts())
+
+    def get_slice(self, width: float) -> tuple[np.ndarray, ...]:
+        """Return copies of what is in use at ``width`` of each parameter."""
+        return tuple(
+            getattr(self, name).asnumpy()[self._index(name, axes, width)]
+            for name, axes in self.axes
+        )
+
+    def set_slice(self, *arrays: np.ndarray) -> None:
+        """Overwrite what is in use at the width that the shapes tell; undoes `get_slice`."""
+        for array, (name, axes) in zip(arrays, self.axes, strict=True):
+            parameter = getattr(self, name)
+            slim = [axis for axis, parts in enumerate(axes) if parts]
+            width = array.shape[slim[0]] / parameter.shape[slim[0]] if slim else 1.0
+            full = parameter.asnumpy().copy()
+            full[self._index(name, axes, width)] = array
+            parameter.set_data(ms.Tensor(full))
+
+    def _index(self, name: str, axes: tuple[Parts | None, ...], width: float) -> tuple:
+        shape = getattr(self, name).shape
+        kept = [
+            np.arange(size) if parts is None else _kept(parts, width)
+            for size, parts in zip(shape, axes, strict=False)
+        ]
+        return np.ix_(*kept)
+
+
+def _kept(parts: Parts, width: float) -> np.ndarray:
+    starts = np.cumsum((0, *parts[:-1]))
+    pairs = zip(starts, parts, strict=True)
+    return np.concatenate([start + np.arange(channels_at(part, width)) for start, part in pairs])
+
+
+class SlimConv(SlimLayer):
+    """What convolutions and transposed convolutions share: channels, bias, precision."""
+
+    # A transposed convolution applies its kernel at each pixel that it reads, not that it makes.
+    transposed = False
+    groups = 1
+
+    def _set_channels(
+        self, in_parts: Parts, out_parts: Parts, slim_in: bool, slim_out: bool
+    ) -> None:
+        self.in_parts, self.out_parts = in_parts, out_parts
+        self.in_channels, self.out_channels = sum(in_parts), sum(out_parts)
+        self.slim_in, self.slim_out = slim_in, slim_out
+        self.compute_dtype = ms.float32
+
+    def _set_bias(self, bias: bool, bound: float) -> None:
+        if not bias:
+            self.bias = None
+            return
+        self.bias = ms.Parameter(initializer(Uniform(bound), (self.out_channels,), ms.float32))
+        self.axes = (*self.axes, ("bias", (self.out_parts if self.slim_out else None,)))
+
+    def bias_at(self, width: float) -> ms.Tensor | None:
+        """Return the biases in use at ``width``, in ``compute_dtype``; None without biases."""
+        bias = self.bias
+        if bias is None:
+            return None
+        if width != 1 and self.slim_out:
+            bias = take(bias, self.out_parts, width, 0)
+        return bias.astype(self.compute_dtype)
+
+    def channels(self, width: float) -> tuple[int, int]:
+        """Return (input, output) channels in use at ``width``."""
+        return tuple(
+            sum(channels_at(part, width) for part in parts) if slim else sum(parts)
+            for parts, slim in ((self.in_parts, self.slim_in), (self.out_parts, self.slim_out))
+        )
+
+
+def conv2d(
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    padding: int = 0,
+    stride: int | tuple[int, int] = 1,
+    groups: int = 1,
+    relu: bool = False,
+    corner: tuple[int, int] | None = None,
+    frozen: bool = False,
+) -> ms.Tensor:
+    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
+
+    The kernel may be oblong, and its stride differ between rows and columns.
+
+    Args:
+        relu: return the result's ReLU, which costs less than a ReLU after it.
+        corner: (O', I'): of one group's weights and biases only the first O' are in use, and their
+            first I' channels. The slice would cost more.
+        frozen: the gradient of weight and bias is not asked for.
+    """
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
+        problem = native.conv_problem(
+            x.shape, weight.shape, corner, stride, padding, groups, bias is not None, relu, frozen
+        )
+        return native.forward(x, weight, bias, problem)
+    if corner is not None:
+        weight = weight[: corner[0], : corner[1]]
+        bias = None if bias is None else bias[: corner[0]]
+    y = ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
+    return ops.relu(y) if relu else y
+
+
+def conv_transpose2d(
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    stride: int = 1,
+    cut: tuple[int, int] = (0, 0),
+) -> ms.Tensor:
+    """Convolve (N, I, H, W) transposed by (I, O, k, k).
+
+    The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
+    and as many columns at the left and at the right.
+    """
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
+        problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
+        y = native.input_gradient(x, weight, problem)
+        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+    n, channels, h, w = x.shape
+    side, (before, after) = weight.shape[2], cut
+    more = side - stride - before - after
+    transpose = ops.Conv2DTranspose(
+        channels, side, "pad", (before, after, before, after), stride=stride
+    )
+    y = transpose(x, weight, (n, weight.shape[1], h * stride + more, w * stride + more))
+    return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+
+
+class SlimConv2d(SlimConv):
+    """A 2-D convolution of adjustable width with size-preserving zero padding.
+
+    Args:
+        in_channels: input channels at width 1, as a number or as parts.
+        out_channels: output channels at width 1, as a number or as parts.
+        kernel_size: odd side of the kernel.
+        slim_in: whether the input follows the width (not so where it is the picture).
+        slim_out: whether the output follows the width (not so where it is the picture).
+        groups: equal groups of channels that do not see each other.
+        stride: distance of the pixels that the kernel is applied at.
+        bias: whether there is one.
+        gain: factor on the weights' start, which without it is PyTorch's: uniform in
+            ±1/sqrt(fan-in). sqrt(6) gives the variance of He et al. (ICCV 2015).
+
+    Raises:
+        ValueError: the groups do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: Channels,
+        out_channels: Channels,
+        kernel_size: int = 3,
+        slim_in: bool = True,
+        slim_out: bool = True,
+        groups: int = 1,
+        stride: int = 1,
+        bias: bool = True,
+        gain: float = 1.0,
+    ):
+        super().__init__()
+        in_parts, out_parts = in_groups(in_channels, groups), in_groups(out_channels, groups)
+        self._set_channels(in_parts, out_parts, slim_in, slim_out)
+        self.groups, self.stride, self.padding = groups, stride, kernel_size // 2
+        self.column_parts = in_parts[: len(in_parts) // groups]
+        self.layer = in_parts, out_parts, slim_in, slim_out
+        self.frozen = False
+        fan_in = sum(self.column_parts)
+        bound = 1 / math.sqrt(fan_in * kernel_size**2)
+        shape = (self.out_channels, fan_in, kernel_size, kernel_size)
+        self.weight = ms.Parameter(initializer(Uniform(gain * bound), shape, ms.float32))
+        rows, columns = (out_parts if slim_out else None), (self.column_parts if slim_in else None)
+        self.axes = (("weight", (rows, columns)),)
+        self._set_bias(bias, bound)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0, relu: bool = False) -> ms.Tensor:
+        """Map (N, in*width, H, W) to (N, out*width, H/stride, W/stride), in ``compute_dtype``.
+
+        With ``relu``, to the ReLU of that.
+        """
+        weight, bias, corner = self.in_use(width)
+        x = x.astype(self.compute_dtype)  # the layer before may have another
+        return conv2d(
+            x, weight, bias, self.padding, self.stride, self.groups, relu, corner, self.frozen
+        )
+
+    def in_use(self, width: float) -> tuple:
+        """Return weight, bias and corner at ``width`` as `conv2d` takes them, ``compute_dtype``."""
+        weight, bias, corner = self.weight, self.bias, _corner(self.layer, width)
+        if _as_they_are(self.layer, width, self.compute_dtype):
+            return weight, bias, corner
+        if corner is None and width != 1:
+            weight, bias = self.weight_at(width), self.bias_at(width)
+        elif bias is not None:
+            bias = bias.astype(self.compute_dtype)
+        return weight.astype(self.compute_dtype), bias, corner
+
+    def freeze(self) -> None:
+        """Take weights and biases out of training; no gradient of them is computed from now on."""
+        self.frozen = True
+        for parameter in self.get_parameters():
+            parameter.requires_grad = False
+
+    def weight_at(self, width: float) -> ms.Tensor:
+        """Return the weights in use at ``width``, below 1."""
+        weight = self.weight
+        if self.slim_out:
+            weight = take(weight, self.out_parts, width, 0)
+        if self.slim_in:
+            weight = take(weight, self.column_parts, width, 1)
+        return weight
+
+    def to_onnx(self, graph: Any, x: Any, width: float = 1.0, relu: bool = False) -> Any:
+        """Describe this layer to `slimsr.exported.onnx_graph`, in float32."""
+        y = graph.node(
+            "Conv", [x, *self.get_slice(width)],
+            pads=[self.padding] * 4, strides=[self.stride] * 2, group=self.groups,
+        )  # fmt: skip
+        return graph.node("Relu", [y]) if relu else y

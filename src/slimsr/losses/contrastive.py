@@ -1,0 +1,162 @@
+"""The contrastive loss of CSD (IJCAI 2021, arXiv 2105.11683), in its released form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+from mindspore import nn, ops
+
+from slimsr.errors import ConfigError
+from slimsr.layers.collective import MeanOverRanks
+from slimsr.losses.absolute import MeanAbs, mean_abs_grad
+from slimsr.models.vgg import Vgg19
+from slimsr.native.custom import zeros_for
+from slimsr.native.distances import distances, distances_gradient
+from slimsr.native.operators import ready
+
+# The released code's guard against a division by zero.
+EPSILON = 1e-7
+
+
+class Distances(nn.Cell):
+    """Mean absolute differences of anchors from positives and from K negatives each.
+
+    The anchors pass through, so that what follows them comes after the differences, and on the way
+    back before them. So the differences of one tap and one round k only are alive at a time:
+    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
+    here computes each one again. Each anchor's negative is gathered instead of broadcast:
+    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
+
+    Args:
+        detached: the gradient of the positives is not asked for.
+    """
+
+    def __init__(self, detached: bool = False):
+        super().__init__()
+        self.detached = detached
+        self.mean_abs = MeanAbs()
+
+    def construct(
+        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
+    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
+        """Return x, the mean of |x - p|, and the sum over k of means of |x[b] - n[choice[k, b]]|.
+
+        Args:
+            x: (B, C, H, W) anchors.
+            positives: (B, C, H, W).
+            negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
+            choice: (K, B) int32, which negative meets which anchor in round k.
+        """
+        if ready(x.dtype, negatives.dtype):
+            near, far = distances(x, positives, negatives, choice)
+            return ops.depend(x, far), near, far
+        near = self.mean_abs(x - positives)
+        far = ops.zeros((), x.dtype)
+        for row in ops.unstack(choice):
+            # Each round waits for the last one's sum, or all K differences would be alive at once.
+            waiting = ops.depend(negatives, (near, far))
+            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
+        return ops.depend(x, far), near, far
+
+    def bprop(self, x, positives, negatives, choice, out, dout):
+        """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
+        later, dnear, dfar = dout
+        if ready(x.dtype, negatives.dtype):
+            grad = distances_gradient(x, positives, negatives, choice, later, dnear, dfar)
+            if self.detached:
+                return grad, zeros_for(positives), zeros_for(negatives), zeros_for(choice)
+            near = mean_abs_grad(x - ops.depend(positives, grad), dnear)
+            return grad, -near, zeros_for(negatives), zeros_for(choice)
+        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
+        grad = near
+        dfar = ops.depend(dfar, near)
+        for row in ops.unstack(choice):
+            waiting = ops.depend(negatives, grad)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
+        return later + grad, -near, zeros_for(negatives), zeros_for(choice)
+
+
+class ContrastiveLoss(nn.Cell):
+    """Draw the student's picture to the positive and push it from the negatives, in VGG space.
+
+    For each tap j: weights[j] * mean|s - p| / (sum over k of mean|s - n_k| + 1e-7), the means taken
+    over the whole batch, not per picture. The denominator is a sum over K, so the value falls as
+    1/K: the effective strength of the term is its weight in the total loss divided by K.
+
+    Args:
+        vgg: frozen feature network; its taps are used.
+        weights: one factor per tap of ``vgg``.
+        detach_teacher: whether the positive takes no gradient.
+        ranks: processes that share the batch; each passes its share of the anchors and positives
+            and all the negatives.
+
+    Raises:
+        ConfigError: ``weights`` does not fit the taps.
+    """
+
+    def __init__(
+        self, vgg: Vgg19, weights: Sequence[float], detach_teacher: bool = True, ranks: int = 1
+    ):
+        super().__init__()
+        if len(weights) != len(vgg.taps):
+            raise ConfigError(
+                f"{len(weights)} tap weights for {len(vgg.taps)} taps ({', '.join(vgg.taps)}): "
+                "give one weight per tap"
+            )
+        self.vgg = vgg
+        self.weights = tuple(float(weight) for weight in weights)
+        self.detach_teacher = detach_teacher
+        self.distances = Distances(detach_teacher)
+        self.mean_over_ranks = MeanOverRanks(ranks)
+
+    def construct(
+        self,
+        student: ms.Tensor,
+        teacher: ms.Tensor,
+        negatives: ms.Tensor,
+        choice: ms.Tensor | None = None,
+    ) -> ms.Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            student: (B, 3, H, W), RGB in [0, 255]: the anchors.
+            teacher: (B, 3, H, W): the positives, the teacher's pictures (or the HR ones).
+            negatives: (K, 3, H, W), K at least 1.
+            choice: (K', B) int32, indices of the negatives that serve each anchor; all K negatives
+                serve all anchors where it is not given.
+        """
+        return self.compare(student, self.references(teacher, negatives), choice)
+
+    def references(self, teacher: ms.Tensor, negatives: ms.Tensor) -> tuple[ms.Tensor, ...]:
+        """Return the taps of the positives, then those of the negatives: `compare` looks at them.
+
+        Several students can be compared with them.
+        """
+        if self.detach_teacher:
+            teacher = ops.stop_gradient(teacher)
+        return (*self.vgg(teacher), *self.vgg(ops.stop_gradient(negatives)))
+
+    def compare(
+        self,
+        student: ms.Tensor,
+        references: tuple[ms.Tensor, ...],
+        choice: ms.Tensor | None = None,
+    ) -> ms.Tensor:
+        """Return the loss of ``student`` with what `references` returned."""
+        count = len(self.weights)
+        if choice is None:
+            rows = ops.arange(references[count].shape[0]).astype(ms.int32).reshape((-1, 1))
+            choice = ops.tile(rows, (1, student.shape[0]))
+        anchors = student
+        loss = 0.0
+        for j in range(count):
+            negatives = ops.stop_gradient(references[count + j])
+            anchors = self.vgg.to_tap(j, anchors)
+            positives = references[j]
+            if self.detach_teacher:
+                positives = ops.stop_gradient(positives)
+            anchors, near, far = self.distances(anchors, positives, negatives, choice)
+            near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
+            loss = loss + self.weights[j] * near / (far + EPSILON)
+        return loss

@@ -1,0 +1,69 @@
+"""The ways to start a student (slice of a teacher, checkpoint, scratch), and separate teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slimsr.errors import ConfigError
+from slimsr.methods.method import freeze
+from slimsr.models import SlimmableNet, create_model
+from slimsr.models.widths import extract, implant
+from slimsr.weights.checkpoint import load_network
+from slimsr.weights.loading import load_weights
+
+
+def start_network(
+    model: Mapping[str, Any], teacher: str, student: str, width: float
+) -> SlimmableNet:
+    """Build the full-width network that holds the student as its slice at ``width``.
+
+    Args:
+        model: the model's ``name`` and options at full width.
+        teacher: file of full-width weights, whose slice the student becomes; empty: random weights.
+        student: file of weights of the narrow network, put into the slice; empty: the slice stays.
+        width: the student's width.
+
+    Raises:
+        WeightsError: a file that cannot be read or does not fit.
+        WidthError: the model cannot be ``width`` wide.
+    """
+    net = create_model(**model)
+    net.check_width(width)
+    if teacher:
+        load_weights(net, teacher)
+    if student:
+        narrow = extract(net, width)
+        load_weights(narrow, student)
+        implant(net, narrow, width)
+    return net
+
+
+def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNet:
+    """Return a trained network that is only looked at, see `freeze`.
+
+    Args:
+        path: a checkpoint of ours, which tells its network, or weights of a published release.
+        model: name and options of the network of such weights; empty for a checkpoint.
+        scale: what the student enlarges by.
+
+    Raises:
+        ConfigError: no file is given, weights come without a model, or another scale.
+        WeightsError: a file that cannot be read or does not fit.
+    """
+    if not path:
+        raise ConfigError(
+            "method.teacher is not set: this method needs a trained network to learn from; give "
+            "its checkpoint (--ckpt best.ckpt)"
+        )
+    if model:
+        teacher = create_model(**{"scale": scale, **model})
+        load_weights(teacher, path)
+    else:
+        teacher, _ = load_network(path)
+    if teacher.scale != scale:
+        raise ConfigError(
+            f"the teacher {path} enlarges by {teacher.scale}, the student by {scale}: give a "
+            f"teacher for x{scale}"
+        )
+    return freeze(teacher, "teacher")

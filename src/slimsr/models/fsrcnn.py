@@ -1,0 +1,108 @@
+"""FSRCNN (Dong et al., ECCV 2016), as PISR (ECCV 2020) uses it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import mindspore as ms
+from mindspore import nn
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from slimsr.layers.activations import PRelu
+from slimsr.layers.bicubic import BicubicEnlarge
+from slimsr.layers.luma import LUMA_TO_RGB, Luma
+from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim_transpose import SlimConvTranspose2d
+from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.options import STRICT
+
+
+@dataclass(frozen=True, config=STRICT)
+class FsrcnnConfig:
+    """FSRCNN(d, s, m): features, features of the mapping, mapping layers. Paper's: 56, 12, 4."""
+
+    scale: int = 2
+    d: int = Field(56, ge=1)
+    s: int = Field(12, ge=1)
+    m: int = Field(4, ge=1)
+    channel_slopes: bool = False  # a PReLU slope for each channel (FSRCNN) or one for all (PISR)
+
+    def at_width(self, width: float) -> FsrcnnConfig:
+        """Return the configuration of the same network with all layers at ``width``."""
+        return dataclasses.replace(self, d=channels_at(self.d, width), s=channels_at(self.s, width))
+
+
+class ConvPRelu(nn.Cell):
+    """A convolution and its PReLU.
+
+    Args:
+        n_in: input channels at width 1.
+        n_out: output channels at width 1.
+        kernel_size: odd side of the kernel.
+        channel_slopes: see `FsrcnnConfig`.
+        slim_in: whether the input follows the width (not so where it is Y).
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, kernel_size: int, channel_slopes: bool, slim_in: bool = True
+    ):
+        super().__init__()
+        self.conv = SlimConv2d(n_in, n_out, kernel_size, slim_in=slim_in)
+        self.prelu = PRelu(n_out if channel_slopes else None)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Map (N, n_in*width, H, W) to (N, n_out*width, H, W)."""
+        return self.prelu(self.conv(x, width), width)
+
+
+@MODELS.register("fsrcnn")
+class Fsrcnn(SlimmableNet):
+    """Enlarges Y in [0, 1] by a transposed convolution; Cb and Cr are bicubic."""
+
+    Config = FsrcnnConfig
+    scales = (2, 3, 4)
+    colour = "Y"
+
+    def __init__(self, config: FsrcnnConfig):
+        super().__init__(config)
+        d, s, each = config.d, config.s, config.channel_slopes
+        self.luma = Luma()
+        self.enlarge = BicubicEnlarge(config.scale, "matlab")
+        self.feature_extraction = ConvPRelu(1, d, 5, each, slim_in=False)
+        self.shrinking = ConvPRelu(d, s, 1, each)
+        self.mapping = nn.CellList([ConvPRelu(s, s, 3, each) for _ in range(config.m)])
+        self.expanding = ConvPRelu(s, d, 1, each)
+        self.last_layer = SlimConvTranspose2d(d, 1, 9, config.scale, cut=4, slim_out=False)
+        self.tap_names = ("feature_extraction", "shrinking", "mapping", "expanding")
+        self.margin = 2 + config.m + self.last_layer.reach
+
+    def enlarge_luma(
+        self, y: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
+
+        The taps are the outputs of ``feature_extraction`` (d channels), ``shrinking`` (s), the last
+        mapping layer (s) and ``expanding`` (d), all H x W.
+        """
+        features = self.feature_extraction(y, width)
+        shrunk = self.shrinking(features, width)
+        mapped = shrunk
+        for layer in self.mapping:
+            mapped = layer(mapped, width)
+        expanded = self.expanding(mapped, width)
+        return (features, shrunk, mapped, expanded), self.last_layer(expanded, width)
+
+    def enlarge_own(
+        self, x: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """As `enlarge_luma`: without the colours, which are enlarged for nothing."""
+        return self.enlarge_luma(x, width)
+
+    def features(
+        self, lr: ms.Tensor, width: float = 1.0
+    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """Return the taps of `enlarge_luma`, and the picture."""
+        taps, y = self.enlarge_luma(self.luma(lr), width)
+        bicubic = self.enlarge(lr)
+        return taps, bicubic + (y - self.luma(bicubic)) * LUMA_TO_RGB

@@ -1,0 +1,47 @@
+"""Mean absolute differences of feature maps by the native library.
+
+`slimsr.losses.contrastive` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import mindspore as ms
+from mindspore import ops
+
+from slimsr.native.custom import Operator
+
+Shape = tuple[int, ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _operator(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> Operator:
+    key = x, negatives, choice
+    if gradient:
+        return Operator("SlimDistancesGradient", key, x)
+    return Operator("SlimDistances", key, ((1,), (1,)))
+
+
+@ops.constexpr(check=False, reuse_result=False)
+def _made(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> Any:
+    return _operator(gradient, x, negatives, choice)
+
+
+def distances(
+    x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
+) -> tuple[ms.Tensor, ms.Tensor]:
+    """As `slimsr.losses.contrastive.Distances`; has no gradient of its own."""
+    operator = _made(False, x.shape, negatives.shape, choice.shape)
+    near, far = operator(x, positives, negatives, choice)
+    return near.reshape(()), far.reshape(())  # a result without axes would be a Python number
+
+
+def distances_gradient(
+    x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor,
+    later: ms.Tensor, near: ms.Tensor, far: ms.Tensor,
+) -> ms.Tensor:  # fmt: skip
+    """Return the gradient with respect to x, from those of x itself and the two scalars."""
+    operator = _made(True, x.shape, negatives.shape, choice.shape)
+    return operator(x, positives, negatives, choice, later, near, far)

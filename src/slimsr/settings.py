@@ -1,0 +1,107 @@
+"""The settings of a training run, which all methods and networks share: data, train, run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from slimsr.errors import ConfigError
+from slimsr.files.strict_yaml import plain, to_yaml
+from slimsr.options import STRICT, build_options
+
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(config=STRICT)
+class DataConfig:
+    """Where the pictures are and how patches are cut from them."""
+
+    train: str = ""  # folder of training pictures
+    valid: str = ""  # folder of validation pictures; empty: no validation
+    unpaired: str = ""  # folder of LR pictures without HR, for methods that can learn from them
+    layout: Literal["auto", "hr", "paired", "div2k", "benchmark", "names"] = "auto"
+    degradation: str = "auto"  # which LR: bicubic, unknown ...; auto: bicubic, or the only one
+    patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
+    augment: bool = True  # flips and 90-degree turns
+    cache_dir: str = ""  # decoded pictures; empty: the user's cache folder; "memory": no files
+
+
+@dataclass(config=STRICT)
+class TrainConfig:
+    """Optimisation and bookkeeping; one step is one batch."""
+
+    steps: int = Field(400_000, ge=1)
+    batch: int = Field(16, ge=1)  # pictures per step over all ranks
+    lr: float = Field(1e-4, gt=0)
+    schedule: Literal["constant", "step", "cosine"] = "step"
+    decay_every: int = Field(200_000, ge=1)  # schedule "step": steps between decays
+    decay_rate: float = Field(0.1, gt=0, le=1)  # schedule "step": factor of each decay
+    lr_end: float = Field(1e-7, ge=0)  # schedule "cosine": rate at the last step
+    warmup: int = Field(0, ge=0)  # steps of linear rise from zero
+    betas: tuple[_Decay, _Decay] = (0.9, 0.999)
+    eps: float = Field(1e-8, gt=0)
+    clip_norm: float = Field(0.0, ge=0)  # largest global norm of the gradient; 0: no clipping
+    amp: Literal["O0", "O2", "O3"] = "O0"  # what runs in float16, see SlimmableNet.set_precision
+    seed: int = Field(1, ge=0, lt=2**32)
+    log_every: int = Field(100, ge=1)
+    valid_every: int = Field(1000, ge=1)
+    save_every: int = Field(1000, ge=1)
+    valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what differs: stage -> keys
+
+    def of_stage(self, name: str) -> TrainConfig:
+        """Return the options of one stage of a method, without ``stages``.
+
+        Raises:
+            ConfigError: unknown keys, values that do not fit, or keys that all stages share.
+        """
+        section = f"train.stages.{name}"
+        changed = self.stages.get(name, {})
+        for key in _SHARED_BY_STAGES & changed.keys():
+            raise ConfigError(
+                f"{section}.{key} is not valid: {key} is the same in all stages, give train.{key}"
+            )
+        values = {**dataclasses.asdict(self), **changed, "stages": {}}
+        return build_options(TrainConfig, values, section)
+
+
+@dataclass(config=STRICT)
+class RunConfig:
+    """Where the run is kept and what it runs on."""
+
+    dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
+    device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"
+    device_id: int = Field(0, ge=0)
+    # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with;
+    # graph elsewhere.
+    mode: Literal["auto", "graph", "pynative"] = "auto"
+
+    @property
+    def compiles(self) -> bool:
+        """Whether training steps are compiled: graph mode."""
+        return self.mode == "graph" or (self.mode == "auto" and self.device_target != "CPU")
+
+
+@dataclass(config=STRICT)
+class Config:
+    """All of a run. ``model`` and ``method`` hold a ``name`` and the options of what it names."""
+
+    model: dict[str, Any]
+    method: dict[str, Any]
+    data: DataConfig
+    train: TrainConfig
+    run: RunConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, defaults included: the effective configuration."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self) -> str:
+        """Return the effective configuration as YAML that `load_config` reads back."""
+        return to_yaml(plain(self.to_dict()))
+
+
+_SHARED_BY_STAGES = {"batch", "seed", "amp", "stages"}

@@ -1,0 +1,1 @@
+"""Weights by name: our checkpoints, and the files of other programs."""

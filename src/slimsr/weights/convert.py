@@ -1,0 +1,135 @@
+"""Weights of other programs into ours and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from slimsr.errors import ConfigError
+from slimsr.files.tensor_files import pack_safetensors
+from slimsr.files.writing import check_can_write, writing
+from slimsr.models import describe_network
+from slimsr.weights.arrays import assign
+from slimsr.weights.checkpoint import TrainingState, find_state
+from slimsr.weights.conventions import to_own, to_release
+from slimsr.weights.foreign_files import is_zip, read_foreign
+from slimsr.weights.recognise import recognise
+from slimsr.weights.releases import find_release, network_name
+from slimsr.weights.saving import save_checkpoint
+
+_ARRAYS = (".npz", ".safetensors")
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as ``.npz`` or ``.safetensors``, whole or not at all.
+
+    Raises:
+        ConfigError: another suffix.
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in _ARRAYS:
+        raise ConfigError(f"--to {path} is not valid: end it in .npz or .safetensors")
+    with writing(path) as file:
+        if path.suffix == ".npz":
+            np.savez(file, **arrays)
+        else:
+            file.write(pack_safetensors(arrays))
+
+
+def convert(
+    source: str,
+    target: str | None,
+    model: str | None,
+    options: Mapping[str, object],
+    rgb_range: int | None = None,
+    names: str = "slimsr",
+) -> str:
+    """Recognise the network in a file and write it.
+
+    Args:
+        source: .pth, .pt, .npz, .safetensors or .ckpt.
+        target: .ckpt, .npz or .safetensors; None: nothing is written.
+        model: network or preset, where it is not recognised rightly; or None.
+        options: of the network, where they cannot be seen.
+        rgb_range: white of its RGB, 1 or 255, where the file does not say; or None.
+        names: of the arrays that are written: ``slimsr``, or a release's.
+
+    Returns:
+        Lines that say what was recognised and what was written.
+
+    Raises:
+        SlimSRError: the file cannot be read, is of no network that is known, or the target cannot
+            be written.
+    """
+    path = Path(target) if target else None
+    if path:
+        _check_target(path, names)
+    arrays, remarks = read_foreign(source)
+    if model is None and _is_vgg(arrays):
+        return _copy_vgg(arrays, path)
+    return _convert(source, arrays, remarks, model, dict(options), rgb_range, names, path)
+
+
+def _check_target(target: Path, names: str) -> None:
+    if target.suffix not in (".ckpt", *_ARRAYS):
+        raise ConfigError(f"--to {target} is not valid: end it in .ckpt, .npz or .safetensors")
+    if target.suffix == ".ckpt" and names != "slimsr":
+        raise ConfigError(
+            f"--names {names} does not go with {target}: checkpoints have our names; give a --to "
+            "that ends in .npz or .safetensors"
+        )
+    check_can_write(target)
+
+
+def _is_vgg(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether this is a VGG by the names of torchvision or of the model zoo."""
+    first = [a for name, a in arrays.items() if re.fullmatch(r"(features|layers)\.0\.weight", name)]
+    return any(array.ndim == 4 and array.shape[1] == 3 for array in first)
+
+
+def _copy_vgg(arrays: Mapping[str, np.ndarray], target: Path | None) -> str:
+    if target is None:
+        return f"recognised: VGG, {len(arrays)} tensors\n"
+    write_arrays(target, arrays)
+    return f"{target}: {len(arrays)} tensors\n"
+
+
+def _convert(
+    source: str,
+    arrays: Mapping[str, np.ndarray],
+    remarks: list[str],
+    model: str | None,
+    given: dict[str, object],
+    rgb_range: int | None,
+    names: str,
+    target: Path | None,
+) -> str:
+    mindspore = source.endswith(".ckpt") and not is_zip(Path(source))
+    state = find_state(source) if mindspore else None
+    if state is not None:
+        described = dict(state.network)
+        name = described.pop("name")
+        model, given = model or name, {**described, **given}
+    found = recognise({k: v.shape for k, v in arrays.items()}, source, model, given)
+    net, network = found.net, network_name(found.net)
+    weights, more = to_own(net, found.release, arrays, source, rgb_range)
+    assign(net, weights, source)
+    options = describe_network(network, net)
+    sizes = ", ".join(f"{k}={v}" for k, v in options.items() if k not in ("name", "scale"))
+    said = "; ".join([f"{network} x{net.scale} ({sizes})", *remarks, *more, *found.unseen])
+    if target is None:
+        written = ""
+    elif target.suffix == ".ckpt":
+        state = state or TrainingState(network={}, config={})
+        state.network = options
+        save_checkpoint(target, net, state)
+        written = f"{target}: a checkpoint of {len(weights)} tensors\n"
+    else:
+        out = to_release(net, find_release(net, names))
+        write_arrays(target, out)
+        written = f"{target}: {len(out)} tensors\n"
+    return f"recognised: {found.release.title}, {said}\n{written}"
