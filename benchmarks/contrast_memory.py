@@ -35,7 +35,7 @@ class Broadcast(ms.nn.Cell):
     def construct(
         self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, _choice: ms.Tensor
     ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
-        """As `slimsr.losses.contrastive.Distances`; all negatives serve every anchor."""
+        """As `slimsr.layers.functional.Distances`; all negatives serve every anchor."""
         far = ops.abs(x.expand_dims(0) - negatives.expand_dims(1)).sum(0).mean()
         return x, ops.abs(x - positives).mean(), far
 

@@ -14,9 +14,10 @@ from contextlib import nullcontext
 import mindspore as ms
 import numpy as np
 
+from slimsr.device.modes import switched_off
 from slimsr.inference.latency import machine_name
-from slimsr.layers.slim import conv2d
-from slimsr.native.operators import available, switched_off
+from slimsr.layers.functional import conv2d
+from slimsr.native.operators import available
 
 SIZES = ((16, 24, 4), (64, 32, 4), (128, 16, 4), (256, 8, 4), (512, 4, 4))  # channels, side, batch
 Arrays = list[np.ndarray]

@@ -33,7 +33,7 @@ def mindspore_runs(channels: int, side: int, batch: int) -> Runs:
     """Return the chain, and the chain with all its gradients."""
     import mindspore as ms
 
-    from slimsr.layers.slim import conv2d
+    from slimsr.layers.functional import conv2d
 
     inputs = [ms.Tensor(array) for array in arrays(channels, side, batch)]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mindspore import ops
 
+from slimsr.device import modes
 from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.native import operators
 
 CASES = [(2, (2, 8, 3, 5)), (3, (1, 18, 4, 2)), (2, (1, 4, 1, 1)), (4, (3, 16, 2, 3))]
 
@@ -37,7 +37,7 @@ def kernels(request):
     if request.param == "native":
         yield
     else:
-        with operators.switched_off():
+        with modes.switched_off():
             yield
 
 

@@ -18,8 +18,9 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from slimsr.device import modes
 from slimsr.errors import NativeError, OutputError
-from slimsr.layers.slim import conv2d
+from slimsr.layers.functional import conv2d
 from slimsr.native import build, compiler, operators
 
 pytestmark = pytest.mark.skipif(
@@ -78,7 +79,7 @@ def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkey
     lines = [record.message for record in caplog.records if "MindSpore's own" in record.message]
     assert len(lines) == 1
     assert re.search(reason, lines[0]), lines[0]
-    with operators.switched_off():
+    with modes.switched_off():
         np.testing.assert_array_equal(found, conv2d(x, weight, None, 1).asnumpy())
 
 

@@ -19,12 +19,12 @@ import gc, hashlib
 import mindspore as ms, numpy as np
 from slimsr.settings import TrainConfig
 from slimsr.engine.step import TrainOneStep
-from slimsr.layers.slim import conv2d, conv_transpose2d
+from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.methods import Batch, create_method
 from slimsr.methods.method import Group
 from slimsr.native import operators
 
-operators.run_one_by_one()
+modes.run_one_by_one("CPU")
 assert operators.available()
 ms.set_seed(1)
 rng = np.random.default_rng(0)

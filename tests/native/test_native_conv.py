@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mindspore import nn, ops
 from mindspore.train import mind_ir_pb2
 
-from slimsr.layers.slim import conv2d, conv_transpose2d
+from slimsr.device import modes
+from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.models import create_model
 from slimsr.native import build, operators
 from slimsr.native import conv as native
@@ -57,7 +58,7 @@ def check(function, arrays, y_shape, seed, graph):
     dy = noise(np.random.default_rng(seed), *y_shape)
     assert operators.ready(ms.float32, ms.float32)
     found = results(function, arrays, dy, graph)
-    with operators.switched_off():
+    with modes.switched_off():
         assert not operators.ready(ms.float32, ms.float32)
         expected = results(function, arrays, dy, graph)
     for one, other in zip(found, expected, strict=True):
@@ -93,7 +94,7 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
     def function(x, weight, bias=None):
         return conv2d(x, weight, bias, padding, stride, groups, relu)
 
-    with operators.switched_off():
+    with modes.switched_off():
         x, weight, bias = (*arrays, None)[:3]
         before = conv2d(x, weight, bias, padding, stride, groups)
     assume(not relu or decided(before.asnumpy()))
@@ -156,7 +157,7 @@ def test_gradient_of_a_gradient():
         return (dx**2).sum() + (dweight * weight).sum() + (dbias**3).sum()
 
     found = [g.asnumpy() for g in ops.grad(penalty, (0, 1, 2))(*arrays)]
-    with operators.switched_off():
+    with modes.switched_off():
         expected = [g.asnumpy() for g in ops.grad(penalty, (0, 1, 2))(*arrays)]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
@@ -219,7 +220,7 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
     code = """
 import sys, numpy as np, mindspore as ms
 from mindspore import ops
-from slimsr.layers.slim import conv2d
+from slimsr.layers.functional import conv2d
 from slimsr.native.operators import available
 assert available()
 rng = np.random.default_rng(0)

@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mindspore import nn
 
-from slimsr.layers.pair import conv_pair, max_pool
+from slimsr.device import modes
+from slimsr.layers.functional import all_finite, conv_pair, max_pool
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models import create_model
 from slimsr.native import operators
-from slimsr.native.finite import all_finite
 from tests.undecided import decided
 
 pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")
@@ -82,7 +82,7 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
     rng = np.random.default_rng(seed)
     size[1] = int(size[1] * width)
     x = ms.Tensor(rng.standard_normal(size).astype(np.float32))
-    with operators.switched_off():
+    with modes.switched_off():
         y = net(x, width)
         before = net.first(x, width)
         hidden = max_pool(ms.ops.relu(before)) if options["pools"] else ms.ops.relu(before)
@@ -91,7 +91,7 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
     assume(not options["relu"] or decided(after.asnumpy()))
     factor = ms.Tensor(rng.standard_normal(y.shape).astype(np.float32))
     found = results(net, x, factor, width, graph)
-    with operators.switched_off():
+    with modes.switched_off():
         expected = results(net, x, factor, width, graph)
     assert len(found) == len(expected) == (2 if layers[-1] else 6)
     for one, other in zip(found, expected, strict=True):
@@ -108,7 +108,7 @@ def test_what_looks_at_layers_sees_them():
     together = net(x).asnumpy()
     count = len(seen)
     seen.clear()
-    with operators.layer_by_layer():
+    with modes.layer_by_layer():
         np.testing.assert_array_equal(net(x).asnumpy(), together)
     assert len(seen) == len(net.convs()) == count + 2
 

@@ -9,7 +9,7 @@ from mindspore import nn, ops
 
 from slimsr.errors import ConfigError, WeightsError
 from slimsr.layers.blocks import DIV2K_MEAN
-from slimsr.layers.slim import conv2d
+from slimsr.layers.functional import conv2d
 from slimsr.models import SlimmableNet, create_model
 from slimsr.weights.arrays import assign
 from slimsr.weights.conventions import inner_range, rescale, to_own, to_release

@@ -13,10 +13,10 @@ import numpy as np
 from mindspore import communication, ops
 from mindspore.mint.distributed import TCPStore
 
+from slimsr.device.modes import run_one_by_one
 from slimsr.device.msrun import under_msrun
 from slimsr.device.quiet import mindspore_muted
 from slimsr.errors import DeviceError
-from slimsr.native.operators import run_one_by_one
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +109,10 @@ def start_device(target: str, device_id: int = 0, compiles: bool = True) -> Worl
         with mindspore_muted():
             if under_msrun() or target == "CPU":
                 ms.set_device(target)
-                if target == "CPU" and not compiles:
-                    run_one_by_one()
             else:
                 ms.set_device(target, device_id)
+            if not compiles:
+                run_one_by_one(target)
     except (RuntimeError, ValueError) as error:
         # Once a kernel has run, MindSpore refuses even the device that it runs on.
         if under_msrun() or _device_in_use() != (target, device_id):

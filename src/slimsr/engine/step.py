@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import amp, nn, ops
 
+from slimsr.layers.functional import all_finite
 from slimsr.losses.phases import Preparation, phases_of, sums
 from slimsr.methods.method import Group
-from slimsr.native.finite import all_finite
 from slimsr.optim.adam import Adam
 from slimsr.settings import TrainConfig
 

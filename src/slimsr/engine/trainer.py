@@ -17,6 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from slimsr.data import PatchDataset, find_pairs, find_pictures
 from slimsr.data.pipeline import training_batches, turns
+from slimsr.device.modes import compiles
 from slimsr.device.world import World
 from slimsr.engine.evaluate import (
     Score,
@@ -120,7 +121,7 @@ class Trainer:
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
-        if self.config.run.compiles:
+        if compiles():
             step.construct = ms.jit(step.construct)
         return step
 

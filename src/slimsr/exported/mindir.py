@@ -12,10 +12,10 @@ from google.protobuf.message import DecodeError
 from mindspore import nn
 from mindspore.train import mind_ir_pb2
 
+from slimsr.device.modes import switched_off
 from slimsr.errors import WeightsError
 from slimsr.files.leftovers import scratch_folder
 from slimsr.models import SlimmableNet
-from slimsr.native.operators import switched_off
 
 
 def write_mindir(

@@ -68,7 +68,7 @@ class MindSporeRuntime(Runtime):
         import mindspore as ms
         from mindspore import nn
 
-        from slimsr.native.operators import one_by_one
+        from slimsr.device.modes import compiles
 
         self.cell, self.fixed = cell, fixed
         graph = isinstance(cell, nn.GraphCell)
@@ -77,7 +77,7 @@ class MindSporeRuntime(Runtime):
             # kernels of each size, unless oneDNN is told to keep none.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
             cell.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.float32))
-        self.compiled = cell if graph or one_by_one() else ms.jit(cell.construct)
+        self.compiled = ms.jit(cell.construct) if compiles() and not graph else cell
         self.seen: Counter[tuple[int, ...]] = Counter()
         self.often: set[tuple[int, ...]] = set()
 

@@ -7,8 +7,8 @@ from mindspore import nn
 
 from slimsr.errors import ConfigError
 from slimsr.layers.channels import GlobalAveragePool
+from slimsr.layers.functional import conv_pair
 from slimsr.layers.inner import InnerChannels
-from slimsr.layers.pair import conv_pair
 from slimsr.layers.slim import Channels, SlimConv2d, parts_of
 
 

@@ -12,8 +12,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from slimsr.layers.functional import conv2d
 from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.layers.slim import conv2d
 
 # Keys' cubic parameter: PyTorch's and OpenCV's, as the released CSD uses it, and MATLAB's.
 BICUBIC_A = {"torch": -0.75, "matlab": -0.5}

@@ -10,8 +10,8 @@ import numpy as np
 from mindspore import nn
 
 from slimsr.errors import ConfigError
+from slimsr.layers.functional import conv_pair
 from slimsr.layers.inner import InnerChannels
-from slimsr.layers.pair import conv_pair
 from slimsr.layers.pixel_shuffle import PixelShuffle
 from slimsr.layers.slim import Channels, SlimConv2d, parts_of
 

@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from slimsr.layers.slim import conv2d
+from slimsr.layers.functional import conv2d
 
 # BT.601 as in MATLAB's rgb2ycbcr: 219 of 255 steps from black (16) to white (235).
 _WEIGHTS = (65.481, 128.553, 24.966)

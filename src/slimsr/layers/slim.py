@@ -24,8 +24,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from slimsr.errors import WidthError
-from slimsr.native import conv as native
-from slimsr.native.operators import ready
+from slimsr.layers.functional import conv2d
 
 # A number of channels, or the numbers of several parts.
 Channels = int | Sequence[int]
@@ -210,65 +209,6 @@ class SlimConv(SlimLayer):
             sum(channels_at(part, width) for part in parts) if slim else sum(parts)
             for parts, slim in ((self.in_parts, self.slim_in), (self.out_parts, self.slim_out))
         )
-
-
-def conv2d(
-    x: ms.Tensor,
-    weight: ms.Tensor,
-    bias: ms.Tensor | None = None,
-    padding: int = 0,
-    stride: int | tuple[int, int] = 1,
-    groups: int = 1,
-    relu: bool = False,
-    corner: tuple[int, int] | None = None,
-    frozen: bool = False,
-) -> ms.Tensor:
-    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
-
-    The kernel may be oblong, and its stride differ between rows and columns.
-
-    Args:
-        relu: return the result's ReLU, which costs less than a ReLU after it.
-        corner: (O', I'): of one group's weights and biases only the first O' are in use, and their
-            first I' channels. The slice would cost more.
-        frozen: the gradient of weight and bias is not asked for.
-    """
-    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
-        problem = native.conv_problem(
-            x.shape, weight.shape, corner, stride, padding, groups, bias is not None, relu, frozen
-        )
-        return native.forward(x, weight, bias, problem)
-    if corner is not None:
-        weight = weight[: corner[0], : corner[1]]
-        bias = None if bias is None else bias[: corner[0]]
-    y = ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
-    return ops.relu(y) if relu else y
-
-
-def conv_transpose2d(
-    x: ms.Tensor,
-    weight: ms.Tensor,
-    bias: ms.Tensor | None = None,
-    stride: int = 1,
-    cut: tuple[int, int] = (0, 0),
-) -> ms.Tensor:
-    """Convolve (N, I, H, W) transposed by (I, O, k, k).
-
-    The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
-    and as many columns at the left and at the right.
-    """
-    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
-        problem = native.transposed_problem(x.shape, weight.shape, stride, cut)
-        y = native.input_gradient(x, weight, problem)
-        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
-    n, channels, h, w = x.shape
-    side, (before, after) = weight.shape[2], cut
-    more = side - stride - before - after
-    transpose = ops.Conv2DTranspose(
-        channels, side, "pad", (before, after, before, after), stride=stride
-    )
-    y = transpose(x, weight, (n, weight.shape[1], h * stride + more, w * stride + more))
-    return y if bias is None else y + bias.reshape((1, -1, 1, 1))
 
 
 class SlimConv2d(SlimConv):

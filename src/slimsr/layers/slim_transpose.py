@@ -8,7 +8,8 @@ from typing import Any
 import mindspore as ms
 from mindspore.common.initializer import Uniform, initializer
 
-from slimsr.layers.slim import Channels, SlimConv, conv_transpose2d, parts_of, take
+from slimsr.layers.functional import conv_transpose2d
+from slimsr.layers.slim import Channels, SlimConv, parts_of, take
 
 
 class SlimConvTranspose2d(SlimConv):

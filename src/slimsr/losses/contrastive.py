@@ -9,72 +9,11 @@ from mindspore import nn, ops
 
 from slimsr.errors import ConfigError
 from slimsr.layers.collective import MeanOverRanks
-from slimsr.losses.absolute import MeanAbs, mean_abs_grad
+from slimsr.layers.functional import Distances
 from slimsr.models.vgg import Vgg19
-from slimsr.native.custom import zeros_for
-from slimsr.native.distances import distances, distances_gradient
-from slimsr.native.operators import ready
 
 # The released code's guard against a division by zero.
 EPSILON = 1e-7
-
-
-class Distances(nn.Cell):
-    """Mean absolute differences of anchors from positives and from K negatives each.
-
-    The anchors pass through, so that what follows them comes after the differences, and on the way
-    back before them. So the differences of one tap and one round k only are alive at a time:
-    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
-    here computes each one again. Each anchor's negative is gathered instead of broadcast:
-    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
-
-    Args:
-        detached: the gradient of the positives is not asked for.
-    """
-
-    def __init__(self, detached: bool = False):
-        super().__init__()
-        self.detached = detached
-        self.mean_abs = MeanAbs()
-
-    def construct(
-        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
-    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
-        """Return x, the mean of |x - p|, and the sum over k of means of |x[b] - n[choice[k, b]]|.
-
-        Args:
-            x: (B, C, H, W) anchors.
-            positives: (B, C, H, W).
-            negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
-            choice: (K, B) int32, which negative meets which anchor in round k.
-        """
-        if ready(x.dtype, negatives.dtype):
-            near, far = distances(x, positives, negatives, choice)
-            return ops.depend(x, far), near, far
-        near = self.mean_abs(x - positives)
-        far = ops.zeros((), x.dtype)
-        for row in ops.unstack(choice):
-            # Each round waits for the last one's sum, or all K differences would be alive at once.
-            waiting = ops.depend(negatives, (near, far))
-            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
-        return ops.depend(x, far), near, far
-
-    def bprop(self, x, positives, negatives, choice, out, dout):
-        """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
-        later, dnear, dfar = dout
-        if ready(x.dtype, negatives.dtype):
-            grad = distances_gradient(x, positives, negatives, choice, later, dnear, dfar)
-            if self.detached:
-                return grad, zeros_for(positives), zeros_for(negatives), zeros_for(choice)
-            near = mean_abs_grad(x - ops.depend(positives, grad), dnear)
-            return grad, -near, zeros_for(negatives), zeros_for(choice)
-        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
-        grad = near
-        dfar = ops.depend(dfar, near)
-        for row in ops.unstack(choice):
-            waiting = ops.depend(negatives, grad)
-            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
-        return later + grad, -near, zeros_for(negatives), zeros_for(choice)
 
 
 class ContrastiveLoss(nn.Cell):

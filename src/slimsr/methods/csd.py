@@ -14,8 +14,8 @@ from pydantic.dataclasses import dataclass
 from slimsr.errors import ConfigError
 from slimsr.layers.bicubic import BicubicEnlarge, GaussianBlur
 from slimsr.layers.collective import GatherBatch
+from slimsr.layers.functional import MeanAbs
 from slimsr.losses import ContrastiveLoss
-from slimsr.losses.absolute import MeanAbs
 from slimsr.losses.phases import OnePhase, PhasedLoss, Preparation
 from slimsr.methods.method import METHODS, Batch, Method
 from slimsr.methods.start import start_network

@@ -5,10 +5,10 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 
+from slimsr.device.modes import layer_by_layer
 from slimsr.layers.slim import SlimConv
 from slimsr.metrics import ConvShape, multiply_adds_720p
 from slimsr.models.network import SlimmableNet
-from slimsr.native.operators import layer_by_layer
 
 
 def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import nn
 
 from slimsr.errors import ConfigError, WeightsError
-from slimsr.layers.pair import conv_pair, max_pool
+from slimsr.layers.functional import conv_pair, max_pool
 from slimsr.layers.slim import SlimConv2d
 from slimsr.weights.arrays import read_arrays
 

@@ -1,6 +1,6 @@
 """The native convolution as differentiable operators of MindSpore.
 
-`slimsr.layers.slim` asks `slimsr.native.operators.ready`, else it takes MindSpore's own operator.
+`slimsr.layers.functional` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
 Everything here works in graph and PyNative mode, on float32, on a CPU, for shapes that are known
 when a graph is compiled.
 """

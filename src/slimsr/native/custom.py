@@ -11,7 +11,8 @@ from mindspore import mint, ops
 from mindspore.common._grad_function import _Function
 from mindspore.common.api import _pynative_executor
 
-from slimsr.native.operators import compiled, one_by_one
+from slimsr.device.modes import compiles
+from slimsr.native.operators import compiled
 
 # In place of a gradient that nobody may ask for: zeros would take time in PyNative mode, graph mode
 # refuses None.
@@ -19,8 +20,8 @@ NOTHING = ms.Tensor(0.0, ms.float32)
 
 
 def zeros_for(x: ms.Tensor) -> ms.Tensor:
-    """Return a gradient of zeros for ``x``, after `run_one_by_one` one that takes no memory."""
-    return ops.broadcast_to(NOTHING, x.shape) if one_by_one() else ops.zeros_like(x)
+    """Return a gradient of zeros for ``x``, where nothing is compiled one without memory."""
+    return ops.zeros_like(x) if compiles() else ops.broadcast_to(NOTHING, x.shape)
 
 
 class _Tape(_Function):

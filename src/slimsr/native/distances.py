@@ -1,6 +1,6 @@
 """Mean absolute differences of feature maps by the native library.
 
-`slimsr.losses.contrastive` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
+`slimsr.layers.functional` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _made(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> Any:
 def distances(
     x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
 ) -> tuple[ms.Tensor, ms.Tensor]:
-    """As `slimsr.losses.contrastive.Distances`; has no gradient of its own."""
+    """As `slimsr.layers.functional.Distances`; has no gradient of its own."""
     operator = _made(False, x.shape, negatives.shape, choice.shape)
     near, far = operator(x, positives, negatives, choice)
     return near.reshape(()), far.reshape(())  # a result without axes would be a Python number

@@ -1,14 +1,13 @@
-"""Whether gradients are finite, by the native library where there is one."""
+"""Whether gradients are finite, by the native library."""
 
 from __future__ import annotations
 
 import functools
 
 import mindspore as ms
-from mindspore import amp, ops
+from mindspore import ops
 
 from slimsr.native.custom import Operator
-from slimsr.native.operators import ready
 
 Shape = tuple[int, ...]
 
@@ -23,13 +22,8 @@ def _operator(shapes: tuple[Shape, ...]) -> Operator:
     return _made(shapes)
 
 
-def all_finite(arrays: tuple[ms.Tensor, ...]) -> ms.Tensor:
-    """Return a scalar: whether all numbers of float32 ``arrays`` are finite.
-
-    `amp.all_finite` is a compiled graph even in PyNative mode, and takes up to 30 ms.
-    """
-    if not ready(arrays[0].dtype, arrays[0].dtype):
-        return amp.all_finite(arrays)
+def finite(arrays: tuple[ms.Tensor, ...]) -> ms.Tensor:
+    """Return a scalar: whether all numbers of float32 ``arrays`` are finite."""
     shapes = ()
     for array in arrays:
         shapes = (*shapes, array.shape)

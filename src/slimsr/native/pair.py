@@ -1,6 +1,6 @@
 """Two convolutions with a ReLU between them as one operator of MindSpore.
 
-`slimsr.layers.pair` asks `slimsr.native.operators.ready`, else it takes two convolutions. For
+`slimsr.layers.functional` asks `slimsr.native.operators.ready`, else it takes two convolutions. For
 shapes that are known when a graph is compiled, on float32, with stride 1, one group and biases. It
 has no
 second derivative.

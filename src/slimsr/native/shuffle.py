@@ -1,6 +1,6 @@
 """The pixel shuffle as a differentiable operator of MindSpore.
 
-`slimsr.layers.pixel_shuffle` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
+`slimsr.layers.functional` asks `slimsr.native.operators.ready`, else it takes MindSpore's.
 """
 
 from __future__ import annotations

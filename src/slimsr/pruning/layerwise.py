@@ -10,8 +10,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from slimsr.device.modes import layer_by_layer
 from slimsr.models import SlimmableNet
-from slimsr.native.operators import layer_by_layer
 
 
 class Masks(nn.Cell):

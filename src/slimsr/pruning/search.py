@@ -9,9 +9,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from slimsr.device.modes import compiles
+from slimsr.layers.functional import all_finite
 from slimsr.models import SlimmableNet
-from slimsr.native.finite import all_finite
-from slimsr.native.operators import one_by_one
 from slimsr.optim.adam import Adam
 from slimsr.pruning.choice import alpha_gradient, bounded_counts, kept_share, ranks_of, soft_mask
 
@@ -152,7 +152,7 @@ class SearchStep:
         }
         self.update = _Update(adam, options.clip_norm)
         self.gradient.set_train()
-        if not one_by_one():
+        if compiles():
             self.gradient.construct = ms.jit(self.gradient.construct)
             self.update.construct = ms.jit(self.update.construct)
         self.put_masks()

@@ -1,0 +1,58 @@
+"""How this process computes: by graphs or one operator after another, by which operators."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import mindspore as ms
+from mindspore import ops
+
+_here = threading.local()  # what this thread does without
+_compiles = True
+
+
+def run_one_by_one(target: str) -> None:
+    """Let PyNative mode run one operator after another, for the rest of the process.
+
+    On a CPU MindSpore's threads would wait spinning beside those that compute. It is for processes
+    that compile nothing: graphs run at half the speed. Later than the first operator it is in vain.
+    """
+    global _compiles
+    if _compiles and target == "CPU":
+        ms.runtime.launch_blocking()
+        ms.runtime.dispatch_threads_num(2)  # with one there is another thread, which spins
+    _compiles = False
+
+
+@ops.constexpr(check=False, reuse_result=False)
+def compiles() -> bool:
+    """Tell whether what takes long is compiled: unless `run_one_by_one` was called."""
+    return _compiles
+
+
+@contextlib.contextmanager
+def _without(what: str) -> Iterator[None]:
+    before = does_without(what)
+    setattr(_here, what, True)
+    try:
+        yield
+    finally:
+        setattr(_here, what, before)
+
+
+def does_without(what: str) -> bool:
+    """Tell whether this thread is told to do without ``native`` operators, or those of several
+    layers (``several``)."""
+    return getattr(_here, what, False)
+
+
+def switched_off() -> contextlib.AbstractContextManager[None]:
+    """Make what this thread compiles or runs use MindSpore's own operators: for exporting."""
+    return _without("native")
+
+
+def layer_by_layer() -> contextlib.AbstractContextManager[None]:
+    """Make what this thread runs call each layer on its own: for who looks at layers by hooks."""
+    return _without("several")

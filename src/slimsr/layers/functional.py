@@ -1,0 +1,243 @@
+"""The operators of all layers and losses: a native one where there is one, else MindSpore's own.
+
+No other file asks for `slimsr.native`. Native operators are for float32 on a CPU of x86_64; all
+work in graph and in PyNative mode.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import mindspore as ms
+from mindspore import amp, nn, ops
+from mindspore.ops.auto_generate import AbsGrad
+
+from slimsr.native import conv as native_conv
+from slimsr.native import pair as native_pair
+from slimsr.native.custom import zeros_for
+from slimsr.native.distances import distances, distances_gradient
+from slimsr.native.finite import finite
+from slimsr.native.operators import ready
+from slimsr.native.shuffle import shuffle
+
+if TYPE_CHECKING:
+    from slimsr.layers.slim import SlimConv2d
+
+
+def conv2d(
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    padding: int = 0,
+    stride: int | tuple[int, int] = 1,
+    groups: int = 1,
+    relu: bool = False,
+    corner: tuple[int, int] | None = None,
+    frozen: bool = False,
+) -> ms.Tensor:
+    """Convolve (N, I, H, W) by (O, I / groups, k, k) with ``padding`` zeros on each side.
+
+    The kernel may be oblong, and its stride differ between rows and columns.
+
+    Args:
+        relu: return the result's ReLU, which costs less than a ReLU after it.
+        corner: (O', I'): of one group's weights and biases only the first O' are in use, and their
+            first I' channels. The slice would cost more.
+        frozen: the gradient of weight and bias is not asked for.
+    """
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
+        problem = native_conv.conv_problem(
+            x.shape, weight.shape, corner, stride, padding, groups, bias is not None, relu, frozen
+        )
+        return native_conv.forward(x, weight, bias, problem)
+    if corner is not None:
+        weight = weight[: corner[0], : corner[1]]
+        bias = None if bias is None else bias[: corner[0]]
+    y = ops.conv2d(x, weight, bias, stride, "pad", padding, 1, groups)
+    return ops.relu(y) if relu else y
+
+
+def conv_transpose2d(
+    x: ms.Tensor,
+    weight: ms.Tensor,
+    bias: ms.Tensor | None = None,
+    stride: int = 1,
+    cut: tuple[int, int] = (0, 0),
+) -> ms.Tensor:
+    """Convolve (N, I, H, W) transposed by (I, O, k, k).
+
+    The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
+    and as many columns at the left and at the right.
+    """
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
+        problem = native_conv.transposed_problem(x.shape, weight.shape, stride, cut)
+        y = native_conv.input_gradient(x, weight, problem)
+        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+    n, channels, h, w = x.shape
+    side, (before, after) = weight.shape[2], cut
+    more = side - stride - before - after
+    transpose = ops.Conv2DTranspose(
+        channels, side, "pad", (before, after, before, after), stride=stride
+    )
+    y = transpose(x, weight, (n, weight.shape[1], h * stride + more, w * stride + more))
+    return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+
+
+# Not ops.max_pool2d: on a CPU its gradient takes 250 times as long.
+max_pool = ops.MaxPool(kernel_size=2, strides=2)
+
+
+def conv_pair(
+    x: ms.Tensor,
+    first: SlimConv2d,
+    second: SlimConv2d,
+    width: float = 1.0,
+    pools: bool = False,
+    relu: bool = False,
+    adds: bool = False,
+) -> ms.Tensor:
+    """Return ``second`` of the ReLU of ``first`` of (N, I*width, H, W), in ``compute_dtype``.
+
+    Args:
+        first, second: layers of stride 1, one group and biases; both frozen or neither, and of one
+            ``compute_dtype``.
+        width: of both.
+        pools: halve height and width between them: of 2 x 2 pixels the maximum.
+        relu: return the result's ReLU.
+        adds: return the result plus ``x``; not together with ``relu``.
+    """
+    if ready(x.dtype, first.compute_dtype, ops.isconstant(x.shape), True):
+        weight1, bias1, corner1 = first.in_use(width)
+        weight2, bias2, corner2 = second.in_use(width)
+        problem = native_pair.pair_problem(
+            x.shape, (weight1.shape, weight2.shape), (corner1, corner2),
+            (first.padding, second.padding), pools, relu, adds, first.frozen,
+        )  # fmt: skip
+        return native_pair.pair(x, (weight1, bias1), (weight2, bias2), problem)
+    hidden = first(x, width, relu=True)
+    if pools:
+        hidden = max_pool(hidden)
+    y = second(hidden, width, relu=relu)
+    return x + y if adds else y
+
+
+def pixel_shuffle(x: ms.Tensor, factor: int, training: bool = False) -> ms.Tensor:
+    """Rearrange (N, C*r*r, H, W) to (N, C, H*r, W*r), r being ``factor``, as PyTorch does.
+
+    The usual single transpose has rank 6, which NPUs handle badly. Two transposes of rank 4 do the
+    same: the first weaves columns, the second rows. In training on a CPU, whose transposes keep an
+    index of 8 bytes per element for as long as the graph lives, patches of r x r are folded.
+    """
+    r = factor
+    if ready(x.dtype, x.dtype, ops.isconstant(x.shape)):
+        return shuffle(x, r)
+    n, channels, h, w = x.shape
+    if training and _on_cpu():
+        return ops.fold(x.reshape((n, channels, h * w)), ms.Tensor([h * r, w * r]), r, stride=r)
+    c = channels // (r * r)
+    x = ops.transpose(x.reshape((n * c * r, r, h, w)), (0, 2, 3, 1))
+    x = ops.transpose(x.reshape((n * c, r, h, w * r)), (0, 2, 1, 3))
+    return x.reshape((n, c, h * r, w * r))
+
+
+@ops.constexpr(check=False, reuse_result=False)
+def _on_cpu() -> bool:
+    return ms.get_context("device_target") == "CPU"
+
+
+def all_finite(arrays: tuple[ms.Tensor, ...]) -> ms.Tensor:
+    """Return a scalar: whether all numbers of ``arrays`` are finite.
+
+    `amp.all_finite` is a compiled graph even in PyNative mode, and takes up to 30 ms.
+    """
+    if ready(arrays[0].dtype, arrays[0].dtype):
+        return finite(arrays)
+    return amp.all_finite(arrays)
+
+
+_abs_grad = AbsGrad()
+
+
+class MeanAbs(nn.Cell):
+    """The mean of |x| over all elements, with a gradient of its own.
+
+    Automatic differentiation takes `ops.sign`, six times as long, and multiplies it by a scalar: a
+    CPU kernel that keeps 16 bytes per element for good.
+    """
+
+    def construct(self, x: ms.Tensor) -> ms.Tensor:
+        """Map (N, C, H, W) to a scalar."""
+        # By rows: a sum over everything takes five times as long.
+        return ops.abs(x).reshape((x.shape[0] * x.shape[1], -1)).sum(1).sum() / x.size
+
+    def bprop(self, x, out, dout):
+        """Return the gradient with respect to x."""
+        return (mean_abs_grad(x, dout),)
+
+
+def mean_abs_grad(x: ms.Tensor, dout: ms.Tensor) -> ms.Tensor:
+    """Return the gradient of ``dout * MeanAbs()(x)`` with respect to x: sign(x) * dout / size.
+
+    Args:
+        x: (N, C, H, W).
+        dout: a scalar.
+    """
+    return _abs_grad(x, ops.tile((dout / x.size).reshape((1, 1, 1, 1)), x.shape))
+
+
+class Distances(nn.Cell):
+    """Mean absolute differences of anchors from positives and from K negatives each.
+
+    The anchors pass through, so that what follows them comes after the differences, and on the way
+    back before them. So the differences of one tap and one round k only are alive at a time:
+    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
+    here computes each one again. Each anchor's negative is gathered instead of broadcast:
+    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
+
+    Args:
+        detached: the gradient of the positives is not asked for.
+    """
+
+    def __init__(self, detached: bool = False):
+        super().__init__()
+        self.detached = detached
+        self.mean_abs = MeanAbs()
+
+    def construct(
+        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
+    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
+        """Return x, the mean of |x - p|, and the sum over k of means of |x[b] - n[choice[k, b]]|.
+
+        Args:
+            x: (B, C, H, W) anchors.
+            positives: (B, C, H, W).
+            negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
+            choice: (K, B) int32, which negative meets which anchor in round k.
+        """
+        if ready(x.dtype, negatives.dtype):
+            near, far = distances(x, positives, negatives, choice)
+            return ops.depend(x, far), near, far
+        near = self.mean_abs(x - positives)
+        far = ops.zeros((), x.dtype)
+        for row in ops.unstack(choice):
+            # Each round waits for the last one's sum, or all K differences would be alive at once.
+            waiting = ops.depend(negatives, (near, far))
+            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
+        return ops.depend(x, far), near, far
+
+    def bprop(self, x, positives, negatives, choice, out, dout):
+        """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
+        later, dnear, dfar = dout
+        if ready(x.dtype, negatives.dtype):
+            grad = distances_gradient(x, positives, negatives, choice, later, dnear, dfar)
+            if self.detached:
+                return grad, zeros_for(positives), zeros_for(negatives), zeros_for(choice)
+            near = mean_abs_grad(x - ops.depend(positives, grad), dnear)
+            return grad, -near, zeros_for(negatives), zeros_for(choice)
+        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
+        grad = near
+        dfar = ops.depend(dfar, near)
+        for row in ops.unstack(choice):
+            waiting = ops.depend(negatives, grad)
+            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
+        return later + grad, -near, zeros_for(negatives), zeros_for(choice)
