@@ -19,9 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 from slimsr.engine.evaluate import shown_psnr  # noqa: E402
-from slimsr.engine.report import evaluate_sets  # noqa: E402
+from slimsr.engine.report import EvalOptions, evaluate_sets  # noqa: E402
 from slimsr.files.writing import write_json, write_text  # noqa: E402
 from slimsr.inference.latency import machine_name  # noqa: E402
+from slimsr.inference.source import ModelSpec  # noqa: E402
 
 
 def runs(teacher: Path, vgg: str, width: float) -> dict[str, tuple[list[str], dict[str, float]]]:
@@ -100,7 +101,9 @@ def main() -> None:
     for name, (settings, scored) in plan.items():
         train(output / name, settings, args)
         report = evaluate_sets(
-            args.eval, str(output / name / "last.ckpt"), None, list(scored.values())
+            args.eval,
+            ModelSpec(checkpoint=str(output / name / "last.ckpt")),
+            EvalOptions(widths=list(scored.values())),
         )
         for label, width in scored.items():
             key = f"width {width:g}"

@@ -25,7 +25,7 @@ from slimsr.deploy.upscale import Options, upscale
 from slimsr.imaging import imread, save_strips
 from slimsr.inference.latency import machine_name
 from slimsr.inference.runtime import OpenVinoRuntime
-from slimsr.inference.source import open_source
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.models import create_model, describe_network
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
@@ -67,11 +67,11 @@ def share_outside(bundle: Path, width: float, source: Path, target: Path) -> tup
         inside += time.perf_counter() - start
         return result
 
-    loaded = open_source(None, str(bundle)).load(width)  # the first one takes longer
+    loaded = open_source(ModelSpec(model=str(bundle))).load(width)  # the first one takes longer
     loaded.run(np.zeros((1, 3, 64, 64), np.float32))
     OpenVinoRuntime.run = timed
     start = time.perf_counter()
-    upscale(None, str(bundle), [str(source)], str(target), Options(width=width))
+    upscale(ModelSpec(model=str(bundle)), [str(source)], str(target), Options(width=width))
     seconds = time.perf_counter() - start
     OpenVinoRuntime.run = run
     return seconds, 1 - inside / seconds

@@ -12,6 +12,7 @@ import pytest
 from slimsr.deploy.export import export_widths
 from slimsr.deploy.upscale import Options, upscale
 from slimsr.imaging import imread
+from slimsr.inference.source import ModelSpec
 from slimsr.models import describe_network
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
@@ -45,7 +46,7 @@ def test_the_pictures_of_set5(run_harness, bundle, shared, tmp_path, width):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     result = upscale(
-        None, str(model), [str(pictures)], str(tmp_path / "python"), Options(width=width)
+        ModelSpec(model=str(model)), [str(pictures)], str(tmp_path / "python"), Options(width=width)
     )
     assert result.done == 5
     for path in sorted(pictures.iterdir()):
@@ -64,7 +65,7 @@ def test_cross_faded_tiles(run_harness, bundle, shared, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0
     options = Options(width=1.0, tile=64, overlap=5)
-    upscale(None, str(model), [str(picture)], str(tmp_path / "python.png"), options)
+    upscale(ModelSpec(model=str(model)), [str(picture)], str(tmp_path / "python.png"), options)
     theirs = imread(tmp_path / "cpp" / picture.name).astype(int)
     assert np.abs(theirs - imread(tmp_path / "python.png")).max() <= 1
 

@@ -8,6 +8,7 @@ import pytest
 from slimsr.deploy.export import export_widths
 from slimsr.deploy.upscale import Options, upscale
 from slimsr.imaging import imread
+from slimsr.inference.source import ModelSpec
 from slimsr.models import describe_network, resolve
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
@@ -29,7 +30,9 @@ def test_its_pictures_are_those_of_upscale(run_harness, shared, tmp_path, form):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     # 70x70 pixels: one tile for both.
-    upscale(str(tmp_path / "net.ckpt"), None, [str(picture)], str(tmp_path / "py.png"), Options())
+    upscale(
+        ModelSpec(str(tmp_path / "net.ckpt")), [str(picture)], str(tmp_path / "py.png"), Options()
+    )
     ours = imread(tmp_path / "py.png").astype(int)
     assert ours.shape == (70 * scale, 70 * scale, 3) and np.unique(ours).size > 10
     assert np.abs(imread(tmp_path / "cpp" / picture.name) - ours).max() <= 1

@@ -18,7 +18,7 @@ from slimsr.deploy.upscale import Options, upscale
 from slimsr.errors import ConfigError, DiskFullError, OutputError
 from slimsr.imaging import imread, imresize, imwrite
 from slimsr.inference.runtime import Runtime
-from slimsr.inference.source import Source
+from slimsr.inference.source import ModelSpec, Source
 from slimsr.inference.upscaler import Upscaler
 
 SCALE = 2
@@ -190,7 +190,7 @@ def timed(monkeypatch, folder):
 
 def test_the_widest_within_the_time(timed, folder, caplog):
     caplog.set_level("INFO")
-    result = upscale("c", None, ["in"], "out", Options(budget_ms=170, tile=50))
+    result = upscale(ModelSpec("c"), ["in"], "out", Options(budget_ms=170, tile=50))
     assert result.done == 2 and timed == [(50, 50)] * 2
     assert '"width": 0.5' in (folder / "out" / "upscale.json").read_text()
     assert "width 0.5 takes 160 ms for 70x90, within 170 ms" in caplog.messages
@@ -198,7 +198,7 @@ def test_the_widest_within_the_time(timed, folder, caplog):
 
 def test_no_width_within_the_time(timed, folder):
     with pytest.raises(ConfigError) as caught:
-        upscale("c", None, ["in"], "out", Options(budget_ms=39, tile=50))
+        upscale(ModelSpec("c"), ["in"], "out", Options(budget_ms=39, tile=50))
     for words in ("--budget-ms 39", "70x90", "width 1 takes 400 ms", "width 0.25 takes 40 ms"):
         assert words in str(caught.value)
     assert not (folder / "out").exists()
@@ -206,7 +206,7 @@ def test_no_width_within_the_time(timed, folder):
 
 def test_the_ensemble_costs_eight_times_as_much(timed, folder):
     options = Options(budget_ms=330, tile=50, self_ensemble=True)
-    upscale("c", None, ["in"], "out", options)
+    upscale(ModelSpec("c"), ["in"], "out", options)
     assert '"width": 0.25' in (folder / "out" / "upscale.json").read_text()
 
 
@@ -216,7 +216,7 @@ def test_tiles_of_a_network_that_sees_all_are_said_not_to_be_exact(
 ):
     monkeypatch.setattr(Fake, "sees_all", sees_all)
     monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
-    upscale(None, "model", ["in"], "out", Options(width=1.0, tile=tile))
+    upscale(ModelSpec(model="model"), ["in"], "out", Options(width=1.0, tile=tile))
     said = [text for text in caplog.messages if "takes means over all it sees" in text]
     assert len(said) == (1 if sees_all and tile == 48 else 0)
     assert all("2 picture(s) larger than a tile of 48x48 may differ" in text for text in said)
@@ -225,8 +225,8 @@ def test_tiles_of_a_network_that_sees_all_are_said_not_to_be_exact(
 def test_the_tile_of_a_network_that_sees_all_is_part_of_its_results(folder, monkeypatch):
     monkeypatch.setattr(Fake, "sees_all", True)
     monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
-    upscale(None, "model", ["in"], "out", Options(width=1.0))
+    upscale(ModelSpec(model="model"), ["in"], "out", Options(width=1.0))
     with pytest.raises(OutputError, match="tile was None, now 96"):
-        upscale(None, "model", ["in"], "out", Options(width=1.0, tile=96))
+        upscale(ModelSpec(model="model"), ["in"], "out", Options(width=1.0, tile=96))
     monkeypatch.setattr(Fake, "sees_all", False)
-    upscale(None, "model", ["in"], "out", Options(width=1.0, tile=96))
+    upscale(ModelSpec(model="model"), ["in"], "out", Options(width=1.0, tile=96))

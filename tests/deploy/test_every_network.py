@@ -11,7 +11,7 @@ from slimsr.errors import WeightsError
 from slimsr.exported.manifest import read_manifest
 from slimsr.exported.mindir import load_mindir
 from slimsr.inference.runtime import openvino_installed
-from slimsr.inference.source import open_source
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.models import describe_network, resolve
 from slimsr.weights.checkpoint import TrainingState, load_network
 from slimsr.weights.conventions import to_release
@@ -68,7 +68,7 @@ def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
 def test_openvino_gives_the_same(form, saved):
     path, net = saved(form)
     width = net.realisable_widths()[-2]
-    runtime = open_source(str(path), None, "openvino").load(width)
+    runtime = open_source(ModelSpec(str(path), runtime="openvino")).load(width)
     for shape in ((1, 3, 8, 9), (2, 3, 5, 4)):
         x = picture(*shape)
         assert_same(runtime.run(x), run(net, x, width))

@@ -16,7 +16,7 @@ from slimsr.engine.evaluate import (
     score_pictures,
     shown_psnr,
 )
-from slimsr.engine.report import evaluate_sets, format_table
+from slimsr.engine.report import EvalOptions, evaluate_sets, format_table
 from slimsr.errors import NotFiniteError, WidthError
 from slimsr.imaging import imwrite
 from slimsr.models import create_model
@@ -141,7 +141,7 @@ def test_a_picture_that_equals_its_hr_in_a_report(shared, tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "black.png").write_bytes(black)
     imwrite(tmp_path / "set" / "noise.png", picture(40, 40))
-    report = evaluate_sets([str(tmp_path / "set")], None, 2, [])
+    report = evaluate_sets([str(tmp_path / "set")], None, EvalOptions(scale=2))
     score = report["sets"]["set"]["bicubic"]
     flat, noise = score["pictures"]
     assert flat["psnr"] == np.inf and not flat["detail"] and noise["detail"]

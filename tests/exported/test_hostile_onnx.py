@@ -11,7 +11,7 @@ import pytest
 from slimsr.errors import WeightsError
 from slimsr.exported.manifest import Input, digest, write_manifest
 from slimsr.inference.runtime import openvino_installed
-from slimsr.inference.source import open_source
+from slimsr.inference.source import ModelSpec, open_source
 from tests.exported.manifests import manifest_of, model_file
 
 pytestmark = pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
@@ -40,7 +40,7 @@ def bundle(
     (folder / "a.onnx").write_bytes(data)
     entry = dataclasses.replace(entry, bytes=len(data), sha256=digest(folder / "a.onnx"))
     write_manifest(folder, manifest_of(entry, timed=()))
-    return open_source(None, str(folder))
+    return open_source(ModelSpec(model=str(folder)))
 
 
 def resize(taken="lr", made="sr"):

@@ -57,6 +57,7 @@ def make(folder: Path) -> None:
     from slimsr.config import load_config
     from slimsr.deploy.export import export_widths
     from slimsr.deploy.upscale import Options, upscale
+    from slimsr.inference.source import ModelSpec
     from slimsr.models import create_model, describe_network
     from slimsr.weights.checkpoint import TrainingState
     from slimsr.weights.convert import write_arrays
@@ -75,7 +76,9 @@ def make(folder: Path) -> None:
     for form in ("ONNX", "MINDIR"):
         export_widths(folder / "network.ckpt", [1.0], folder / "exported", form)
     result = folder / "expected.png"
-    upscale(str(folder / "network.ckpt"), None, [str(folder / "good.png")], str(result), Options())
+    upscale(
+        ModelSpec(str(folder / "network.ckpt")), [str(folder / "good.png")], str(result), Options()
+    )
     np.save(folder / "expected.npy", pixels(result))
     (folder / "config.yaml").write_text(load_config().to_yaml())
 

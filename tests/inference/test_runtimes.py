@@ -13,7 +13,7 @@ from slimsr.errors import ConfigError, DeviceError, WeightsError, WidthError
 from slimsr.imaging import imread
 from slimsr.inference import runtime as runtime_module
 from slimsr.inference.runtime import choose_runtime
-from slimsr.inference.source import open_source
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.models import describe_network, resolve
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
@@ -46,12 +46,12 @@ def released(golden_edsr, tmp_path_factory):
 def test_all_ways_agree_on_real_pictures(released, shared, scale):
     checkpoint, bundle = released[scale]
     sources = [
-        open_source(str(checkpoint), None, "mindspore"),
-        open_source(str(checkpoint), None, "openvino"),
-        open_source(None, str(bundle), "mindspore"),
-        open_source(None, str(bundle), "openvino"),
-        open_source(str(checkpoint), None),
-        open_source(None, str(bundle)),
+        open_source(ModelSpec(str(checkpoint), runtime="mindspore")),
+        open_source(ModelSpec(str(checkpoint), runtime="openvino")),
+        open_source(ModelSpec(model=str(bundle), runtime="mindspore")),
+        open_source(ModelSpec(model=str(bundle), runtime="openvino")),
+        open_source(ModelSpec(str(checkpoint))),
+        open_source(ModelSpec(model=str(bundle))),
     ]
     set5 = shared / "data" / "benchmark" / "Set5"
     pictures = sorted((set5 / "LR_bicubic" / f"X{scale}").iterdir())
@@ -75,13 +75,17 @@ def test_all_ways_agree_on_real_pictures(released, shared, scale):
 def test_what_a_source_says(released):
     checkpoint, bundle = released[2]
     for source in (
-        open_source(str(checkpoint), None, "mindspore"), open_source(None, str(bundle))
-    ):  # fmt: skip
+        open_source(ModelSpec(str(checkpoint), runtime="mindspore")),
+        open_source(ModelSpec(model=str(bundle))),
+    ):
         assert (source.scale, source.margin, list(source.widths)) == (2, 10, WIDTHS)
         assert source.bytes_per_pixel(1.0) > source.bytes_per_pixel(0.25) > 0
         with pytest.raises(WidthError, match=r"0\.3"):
             source.load(0.3)
-    identities = {open_source(None, str(bundle), name).identity for name in ("auto", "mindspore")}
+    identities = {
+        open_source(ModelSpec(model=str(bundle), runtime=name)).identity
+        for name in ("auto", "mindspore")
+    }
     assert len(identities) == 2
 
 
@@ -94,7 +98,7 @@ def test_which_networks_see_all_of_a_picture():
 
 def test_one_file_has_one_width(released):
     _, bundle = released[2]
-    source = open_source(None, str(bundle / "edsr_x2_w0.25.mindir"))
+    source = open_source(ModelSpec(model=str(bundle / "edsr_x2_w0.25.mindir")))
     assert list(source.widths) == [0.25]
     assert source.load(0.25).name == "mindspore"
     with pytest.raises(WidthError, match=r"choose one of 0\.25"):
@@ -102,7 +106,7 @@ def test_one_file_has_one_width(released):
 
 
 def test_a_shape_that_comes_again_and_again_is_compiled(released):
-    runtime = open_source(str(released[2][0]), None, "mindspore").load(0.25)
+    runtime = open_source(ModelSpec(str(released[2][0]), runtime="mindspore")).load(0.25)
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 6, 7)).astype(np.float32)
     results = [runtime.run(batch) for _ in range(runtime_module.WORTH_COMPILING + 1)]
     for result in results[1:]:
@@ -114,8 +118,8 @@ def test_onnx_needs_no_mindspore(released):
     """Neither the import nor the run of an ONNX file loads it."""
     code = (
         "import sys, numpy as np\n"
-        "from slimsr.inference.source import open_source\n"
-        f"runtime = open_source(None, {str(released[2][1])!r}).load(0.25)\n"
+        "from slimsr.inference.source import ModelSpec, open_source\n"
+        f"runtime = open_source(ModelSpec(model={str(released[2][1])!r})).load(0.25)\n"
         "print(runtime.run(np.zeros((1, 3, 5, 4), np.float32)).shape, 'mindspore' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -127,8 +131,8 @@ def test_a_signal_after_a_model_is_gone_is_still_handled(released):
     """OpenVINO leaves the thread a stack for signals that it frees with the model."""
     code = (
         "import gc, os, signal\n"
-        "from slimsr.inference.source import open_source\n"
-        f"source = open_source(None, {str(released[2][1])!r})\n"
+        "from slimsr.inference.source import ModelSpec, open_source\n"
+        f"source = open_source(ModelSpec(model={str(released[2][1])!r}))\n"
         "first, second = source.load(0.25), source.load(0.5)\n"
         "del first; gc.collect(); third = source.load(1.0)\n"
         "del second, third; gc.collect()\n"
@@ -186,7 +190,7 @@ def test_what_cannot_be_opened(released, tmp_path, monkeypatch, model, words):
     }.items():
         (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError) as caught:
-        open_source(None, model).load(1.0)
+        open_source(ModelSpec(model=model)).load(1.0)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -194,6 +198,6 @@ def test_options_that_exclude_each_other(released):
     checkpoint, bundle = released[2]
     for both in ((None, None), (str(checkpoint), str(bundle))):
         with pytest.raises(ConfigError, match=r"either --ckpt .* or --model"):
-            open_source(*both)
+            open_source(ModelSpec(*both))
     with pytest.raises(ConfigError, match="--precision bf16 is for the runtime openvino"):
-        open_source(str(checkpoint), None, "mindspore", precision="bf16")
+        open_source(ModelSpec(str(checkpoint), runtime="mindspore", precision="bf16"))

@@ -13,10 +13,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from slimsr import faults
 from slimsr.errors import OutputError, SlimSRError, bounded, printable
+
+if TYPE_CHECKING:
+    from slimsr.inference.source import ModelSpec
 
 
 def _open_closed_streams() -> None:
@@ -90,6 +93,28 @@ def add_device_arguments(parser: argparse.ArgumentParser, default: str | None = 
         "--device_id", type=whole_number, default=None if default is None else 0,
         help="which device, from 0",
     )  # fmt: skip
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, else_: str = "") -> None:
+    """Add what names a network and what it runs on; see `model_spec`."""
+    parser.add_argument("--ckpt", help=f"checkpoint of train.py{else_}")
+    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
+    parser.add_argument(
+        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
+    )
+    add_device_arguments(parser)
+
+
+def model_spec(args: argparse.Namespace) -> ModelSpec | None:
+    """Return what the arguments of `add_model_arguments` name; None where they name nothing."""
+    from slimsr.inference.source import ModelSpec
+
+    if args.ckpt is None and args.model is None:
+        return None
+    return ModelSpec(
+        args.ckpt, args.model, args.runtime, args.precision, args.device_target, args.device_id
+    )
 
 
 def whole_number(text: str) -> int:

@@ -12,8 +12,7 @@ from slimsr.errors import SlimSRError
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, evaluate, print the table and write JSON; return the exit code."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--ckpt", help="checkpoint of train.py; without it, bicubic is scored")
-    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    cli.add_model_arguments(parser, "; without it, bicubic is scored")
     parser.add_argument("--sr", help="folder of pictures that another program has enlarged")
     parser.add_argument(
         "--data", "--data_path", nargs="+", required=True,
@@ -34,25 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="side of the tiles in LR pixels (default: 512); rcan and drn take means over each "
         "tile, so that the scores of larger pictures depend on it",
     )  # fmt: skip
-    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
-    parser.add_argument(
-        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
-    )
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
-    cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
-    from slimsr.engine.report import evaluate_sets, format_table
+    from slimsr.engine.report import EvalOptions, evaluate_sets, format_table
     from slimsr.files.writing import check_can_write, write_json
 
     if args.json:
         check_can_write(args.json)
     problems: dict[str, SlimSRError] = {}
-    report = evaluate_sets(
-        args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
-        args.device_target, args.device_id, args.model, args.runtime, args.sr,
-        args.precision, args.layout, args.degradation, problems,
+    options = EvalOptions(
+        args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
+        args.degradation,
     )  # fmt: skip
+    report = evaluate_sets(args.data, cli.model_spec(args), options, problems)
     cli.say(format_table(report))
     if args.json:
         write_json(args.json, report)

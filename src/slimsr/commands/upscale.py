@@ -26,8 +26,7 @@ def _positive(kind: type) -> object:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, enlarge, say what was done; return the exit code."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--ckpt", help="checkpoint of train.py")
-    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    cli.add_model_arguments(parser)
     parser.add_argument(
         "--input", nargs="+", required=True,
         help="pictures, folders (with sub-folders), .txt files of one path per line",
@@ -52,25 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
     )
-    parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
-    parser.add_argument(
-        "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
-    )
-    cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
     from slimsr.deploy.budget import parse_memory
     from slimsr.deploy.upscale import Options, upscale
+    from slimsr.inference.source import ModelSpec
 
     memory = None if args.memory is None else parse_memory(args.memory)
     options = Options(
         args.width, args.budget_ms, args.tile, args.overlap, memory,
         args.self_ensemble, args.format and f".{args.format}", args.compare, args.overwrite,
     )  # fmt: skip
-    result = upscale(
-        args.ckpt, args.model, args.input, args.output, options, args.runtime, args.precision,
-        args.device_target, args.device_id,
-    )  # fmt: skip
+    spec = cli.model_spec(args) or ModelSpec()
+    result = upscale(spec, args.input, args.output, options)
     cli.say(
         f"{printable(args.output)}: {result.done} done, {result.skipped} done before, "
         f"{len(result.failed)} failed"

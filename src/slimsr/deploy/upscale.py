@@ -18,7 +18,7 @@ from slimsr.deploy.jobs import Job, find_jobs
 from slimsr.errors import ConfigError
 from slimsr.inference.latency import milliseconds
 from slimsr.inference.runtime import Runtime
-from slimsr.inference.source import Source, open_source, start_where_needed
+from slimsr.inference.source import ModelSpec, Source, open_source, start_where_needed
 from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, default_overlap, smallest_tile
 
 logger = logging.getLogger(__name__)
@@ -55,31 +55,16 @@ class Options:
     overwrite: bool = False
 
 
-def upscale(
-    checkpoint: str | None,
-    model: str | None,
-    inputs: Sequence[str],
-    output: str,
-    options: Options,
-    runtime: str = "auto",
-    precision: str = "f32",
-    device_target: str = "CPU",
-    device_id: int = 0,
-) -> Result:
+def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Options) -> Result:
     """Enlarge pictures with a network at one width.
 
     Under `msrun` each process takes its share of the pictures.
 
     Args:
-        checkpoint: of train.py; or None.
-        model: file or folder of export.py; or None.
+        spec: the network, and what it shall run on.
         inputs: pictures, folders, text files that list pictures.
         output: folder, or a file name for a single picture.
         options: how.
-        runtime: ``auto``, ``mindspore`` or ``openvino``.
-        precision: ``f32``, or ``bf16`` with OpenVINO.
-        device_target: ``Ascend``, ``GPU`` or ``CPU``.
-        device_id: which device.
 
     Raises:
         SlimSRError: what was given does not serve; before any picture is written.
@@ -87,10 +72,10 @@ def upscale(
     if options.width is not None and options.budget_ms is not None:
         raise ConfigError("--width and --budget-ms exclude each other: give one of them")
     jobs = find_jobs(inputs, output, options.suffix, options.compare)
-    world = start_where_needed(runtime, device_target, device_id)
+    world = start_where_needed(spec)
     rank, size = (0, 1) if world is None else (world.rank, world.size)
     threads = max(1, len(os.sched_getaffinity(0)) // size) if size > 1 else 0
-    source = open_source(checkpoint, model, runtime, device_target, precision, threads)
+    source = open_source(spec, threads)
     sizes = sizes_of(jobs)
     width = options.width
     if options.budget_ms is not None:
@@ -106,7 +91,7 @@ def upscale(
     settings = {
         "networks": source.identity,
         "width": width,
-        "precision": precision,
+        "precision": spec.precision,
         "overlap": upscaler.overlap,
         "self_ensemble": options.self_ensemble,
     }

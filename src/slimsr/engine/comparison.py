@@ -19,14 +19,14 @@ from pydantic.dataclasses import dataclass
 from slimsr.config import build_config
 from slimsr.engine.comparison_report import write_report
 from slimsr.engine.record import RunFolder
-from slimsr.engine.report import evaluate_sets
+from slimsr.engine.report import EvalOptions, evaluate_sets
 from slimsr.errors import ConfigError, SlimSRError, did_you_mean
 from slimsr.files.reading import read_json
 from slimsr.files.strict_json import to_json
 from slimsr.files.strict_yaml import read_yaml
 from slimsr.files.writing import make_folder, write_json, write_text
 from slimsr.inference.latency import TILE, milliseconds
-from slimsr.inference.source import open_source
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.methods import METHODS
 from slimsr.options import STRICT, build_options
 from slimsr.settings import Config
@@ -161,9 +161,10 @@ def _result(config: Config, test: Sequence[str]) -> dict[str, Any]:
     _train(config)
     checkpoint = run.best if run.best.exists() else run.last
     width = min(read_state(checkpoint).widths)
-    scores = evaluate_sets(test, str(checkpoint), None, [width])
+    spec = ModelSpec(checkpoint=str(checkpoint))
+    scores = evaluate_sets(test, spec, EvalOptions(widths=[width]))
     label = f"width {width:g}"
-    runtime = open_source(str(checkpoint), None).load(width)
+    runtime = open_source(spec).load(width)
     result = {
         "asked": asked,
         "seed": config.train.seed,

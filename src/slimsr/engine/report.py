@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from slimsr.data import Pair, find_sets
@@ -17,49 +18,50 @@ from slimsr.engine.evaluate import (
     score_results,
     shown_psnr,
 )
-from slimsr.errors import ConfigError, DataError
+from slimsr.errors import ConfigError, DataError, SlimSRError
 from slimsr.inference.latency import machine_name
-from slimsr.inference.source import open_source, start_where_needed
+from slimsr.inference.source import ModelSpec, open_source, start_where_needed
 from slimsr.inference.upscaler import LARGEST_TILE
 
 _RESULTS = "pictures"  # label of what another program has enlarged
 _NOTHING = {"parameters": 0, "multiply_adds_720p": 0}
 
 
+@dataclass(frozen=True)
+class EvalOptions:
+    """What is scored, and how.
+
+    Attributes:
+        scale: enlargement; None for the network's.
+        widths: of the network.
+        tile: see `network_upscaler`.
+        self_ensemble: see `network_upscaler`.
+        results: folder of pictures that another program has enlarged; None for none.
+        layout: see `find_pairs`.
+        degradation: see `find_pairs`.
+    """
+
+    scale: int | None = None
+    widths: Sequence[float] = (1.0,)
+    tile: int = LARGEST_TILE
+    self_ensemble: bool = False
+    results: str | None = None
+    layout: str = "auto"
+    degradation: str = "auto"
+
+
 def evaluate_sets(
     folders: Sequence[str],
-    checkpoint: str | None,
-    scale: int | None,
-    widths: Sequence[float],
-    tile: int = LARGEST_TILE,
-    self_ensemble: bool = False,
-    device_target: str = "CPU",
-    device_id: int = 0,
-    model: str | None = None,
-    runtime: str = "auto",
-    results: str | None = None,
-    precision: str = "f32",
-    layout: str = "auto",
-    degradation: str = "auto",
-    problems: dict[str, DataError] | None = None,
+    spec: ModelSpec | None,
+    options: EvalOptions,
+    problems: dict[str, SlimSRError] | None = None,
 ) -> dict[str, Any]:
     """Score bicubic, a network at several widths and ready pictures on several sets.
 
     Args:
         folders: each a set or a folder of sets, in any layout of `slimsr.data`.
-        checkpoint: of train.py; None for none.
-        scale: enlargement; None for the network's.
-        widths: which widths of the network.
-        tile: see `network_upscaler`.
-        self_ensemble: see `network_upscaler`.
-        device_target: ``Ascend``, ``GPU`` or ``CPU``.
-        device_id: which device.
-        model: instead of a checkpoint a file or folder of export.py; None for none.
-        runtime: see `open_source`.
-        results: folder of pictures that another program has enlarged; None for none.
-        precision: see `open_source`.
-        layout: see `find_pairs`.
-        degradation: see `find_pairs`.
+        spec: the network; None for none.
+        options: what and how.
         problems: gets the errors of sets that cannot be scored, by name; None to raise the first.
 
     Returns:
@@ -70,14 +72,15 @@ def evaluate_sets(
     Raises:
         SlimSRError: folders, network, scale or widths that do not fit.
     """
+    tile, scale, results = options.tile, options.scale, options.results
     if tile < 1:
         raise ConfigError(f"--tile {tile} is not valid: give 1 or more LR pixels")
     upscalers, costs = {}, {"bicubic": _NOTHING, _RESULTS: _NOTHING}
-    network = checkpoint or model
-    source, runtime_name = None, None
-    if network is not None:
-        start_where_needed(runtime, device_target, device_id)
-        source = open_source(checkpoint, model, runtime, device_target, precision)
+    network, source, runtime_name = None, None, None
+    if spec is not None:
+        network = spec.checkpoint or spec.model
+        start_where_needed(spec)
+        source = open_source(spec)
         if scale not in (None, source.scale):
             raise ConfigError(
                 f"--scale {scale} does not fit {network}, a network for x{source.scale}: give "
@@ -89,15 +92,15 @@ def evaluate_sets(
     if scale < 2:
         raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
     upscalers["bicubic"] = bicubic_upscaler(scale)
-    for width in widths if source is not None else ():
+    for width in options.widths if source is not None else ():
         label = f"width {width:g}"
         loaded = source.load(width)
         runtime_name = loaded.name
         upscalers[label] = exact_upscaler(
-            loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
+            loaded.run, scale, source.margin, tile, loaded.fixed, options.self_ensemble
         )
         costs[label] = source.cost(width)
-    pairs_of = _find_sets(folders, scale, layout, degradation, problems)
+    pairs_of = _find_sets(folders, scale, options, problems)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
         scored = {}
@@ -120,9 +123,9 @@ def evaluate_sets(
         "scale": scale,
         "checkpoint": network,
         "runtime": runtime_name,
-        "precision": precision,
-        "self_ensemble": self_ensemble,
-        "machine": machine_name(device_target),
+        "precision": "f32" if spec is None else spec.precision,
+        "self_ensemble": options.self_ensemble,
+        "machine": machine_name("CPU" if spec is None else spec.device_target),
         "costs": costs,
         "sets": sets,
         "left_out": {name: str(error) for name, error in (problems or {}).items()},
@@ -132,16 +135,15 @@ def evaluate_sets(
 def _find_sets(
     folders: Sequence[str],
     scale: int,
-    layout: str,
-    degradation: str,
-    problems: dict[str, DataError] | None,
+    options: EvalOptions,
+    problems: dict[str, SlimSRError] | None,
 ) -> dict[str, list[Pair]]:
     """Find all sets and decode their pictures once; see `evaluate_sets`."""
     found: dict[str, list[Pair]] = {}
     for folder in folders:
         sets: dict[str, list[Pair]] = {}
         with _noted(problems, folder):
-            sets = find_sets(folder, scale, layout, degradation, problems)
+            sets = find_sets(folder, scale, options.layout, options.degradation, problems)
         for name, pairs in sets.items():
             if name in found:
                 raise DataError(f"two sets are named {name}: give each once, or rename one folder")
@@ -155,7 +157,7 @@ def _find_sets(
 
 
 @contextlib.contextmanager
-def _noted(problems: dict[str, DataError] | None, name: str) -> Iterator[None]:
+def _noted(problems: dict[str, SlimSRError] | None, name: str) -> Iterator[None]:
     """Keep an error of a set, so that the others are scored; or let it pass."""
     try:
         yield

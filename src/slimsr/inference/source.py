@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,27 @@ if TYPE_CHECKING:
     from slimsr.device.world import World
 
 _FORMATS = {".onnx": "ONNX", ".mindir": "MINDIR"}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network that a user names, and what it shall run on; give one of the first two.
+
+    Attributes:
+        checkpoint: of train.py.
+        model: an ONNX or MINDIR file with its manifest beside it, or a folder of them.
+        runtime: ``auto``, ``mindspore`` or ``openvino``.
+        precision: ``f32``, or ``bf16`` with OpenVINO.
+        device_target: ``Ascend``, ``GPU`` or ``CPU``.
+        device_id: which one; under `msrun` each process gets its own instead.
+    """
+
+    checkpoint: str | None = None
+    model: str | None = None
+    runtime: str = "auto"
+    precision: str = "f32"
+    device_target: str = "CPU"
+    device_id: int = 0
 
 
 class Source(abc.ABC):
@@ -237,13 +259,8 @@ def _check_enlarges(runtime: Runtime, scale: int, size: tuple[int, int, int], pa
         )
 
 
-def start_where_needed(runtime: str, device_target: str, device_id: int = 0) -> World | None:
+def start_where_needed(spec: ModelSpec) -> World | None:
     """Start MindSpore's device before a source is opened, but leave MindSpore out on a plain CPU.
-
-    Args:
-        runtime: ``auto``, ``mindspore`` or ``openvino``.
-        device_target: ``Ascend``, ``GPU`` or ``CPU``.
-        device_id: which one; under `msrun` each process gets its own instead.
 
     Returns:
         This process among its peers; None where nothing had to be started.
@@ -252,41 +269,30 @@ def start_where_needed(runtime: str, device_target: str, device_id: int = 0) -> 
         ConfigError: the runtime does not go with the device.
         DeviceError: see `start_device`.
     """
-    choose_runtime(runtime, device_target)  # what excludes each other is said first
-    if device_target == "CPU" and not under_msrun():
+    choose_runtime(spec.runtime, spec.device_target)  # what excludes each other is said first
+    if spec.device_target == "CPU" and not under_msrun():
         return None
     from slimsr.device.world import start_device
 
-    return start_device(device_target, device_id)
+    return start_device(spec.device_target, spec.device_id)
 
 
-def open_source(
-    checkpoint: str | None,
-    model: str | None,
-    runtime: str = "auto",
-    device_target: str = "CPU",
-    precision: str = "f32",
-    threads: int = 0,
-) -> Source:
+def open_source(spec: ModelSpec, threads: int = 0) -> Source:
     """Open what a user names.
 
     Args:
-        checkpoint: of train.py; or None.
-        model: an ONNX or MINDIR file with its manifest beside it, or a folder of them; or None.
-        runtime: ``auto``, ``mindspore`` or ``openvino``.
-        device_target: ``Ascend``, ``GPU`` or ``CPU``.
-        precision: ``f32``, or ``bf16`` with OpenVINO.
+        spec: what and how.
         threads: of OpenVINO; 0 leaves it to OpenVINO.
 
     Raises:
         SlimSRError: what is named does not exist, is damaged, or does not go with the options.
     """
-    if (checkpoint is None) == (model is None):
+    if (spec.checkpoint is None) == (spec.model is None):
         raise ConfigError("give either --ckpt (of train.py) or --model (of export.py)")
-    if checkpoint is not None:
-        chosen = choose_runtime(runtime, device_target)
+    if spec.checkpoint is not None:
+        chosen = choose_runtime(spec.runtime, spec.device_target)
     else:
-        path = Path(model)
+        path = Path(spec.model)
         if not path.exists():
             raise WeightsError(f"no model at {path}: give a file or folder of export.py")
         if not path.is_dir() and path.suffix not in _FORMATS:
@@ -297,18 +303,18 @@ def open_source(
         folder = path if path.is_dir() else path.parent
         manifest = read_manifest(folder)
         if path.is_dir():
-            wanted = choose_runtime(runtime, device_target)
+            wanted = choose_runtime(spec.runtime, spec.device_target)
             file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
-            if runtime == "auto" and not manifest.of_format(file_format):
+            if spec.runtime == "auto" and not manifest.of_format(file_format):
                 file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
         else:
             file_format = _FORMATS[path.suffix]
-        chosen = choose_runtime(runtime, device_target, file_format)
-    if precision != "f32" and chosen != "openvino":
+        chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
+    if spec.precision != "f32" and chosen != "openvino":
         raise ConfigError(
-            f"--precision {precision} is for the runtime openvino: leave it out with {chosen}"
+            f"--precision {spec.precision} is for the runtime openvino: leave it out with {chosen}"
         )
-    if checkpoint is not None:
-        return CheckpointSource(checkpoint, chosen, precision, threads)
+    if spec.checkpoint is not None:
+        return CheckpointSource(spec.checkpoint, chosen, spec.precision, threads)
     only = None if path.is_dir() else path.name
-    return ExportedSource(folder, manifest, file_format, only, precision, threads)
+    return ExportedSource(folder, manifest, file_format, only, spec.precision, threads)
