@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from slimsr.errors import ImageError, OutputError
-from slimsr.imaging import IMAGE_SUFFIXES, imread, imsize, imwrite
+from slimsr.imaging import WRITABLE, imread, imsize, imwrite
 from tests.imaging.pictures import write_deep
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ GREY = RNG.integers(0, 256, (9, 13), dtype=np.uint8)
 SMOOTH = np.asarray(Image.fromarray(RGB).resize((64, 48), Image.Resampling.BICUBIC))
 
 
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITABLE))
 @pytest.mark.parametrize("grey", [False, True])
 def test_written_pictures_come_back(tmp_path, suffix, grey):
     img = SMOOTH[:, :, 0] if grey else SMOOTH

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from slimsr.errors import ImageError, OutputError
 from slimsr.imaging import (
-    WRITABLE_SUFFIXES,
+    WRITABLE,
     Metadata,
     check_can_save,
     imread,
@@ -192,7 +192,7 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
         with pytest.raises(OutputError, match=word) as caught:
             check_can_save(tmp_path / name, height, width)
         assert str(tmp_path / name) in str(caught.value) and "\n" not in str(caught.value)
-    for suffix in WRITABLE_SUFFIXES:
+    for suffix in WRITABLE:
         check_can_save(f"a{suffix.upper()}", 16383, 16383)
 
     def never():

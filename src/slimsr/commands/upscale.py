@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from slimsr.commands import cli
 from slimsr.errors import printable
+from slimsr.imaging.formats import FORMATS
+
+_FORMATS = [form.suffixes[0][1:] for form in FORMATS.values() if form.writing]
 
 
 def _positive(kind: type) -> object:
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="take the widest network that needs no more milliseconds for the largest picture, "
         "measured on this machine",
     )  # fmt: skip
-    parser.add_argument("--format", choices=["png", "jpg", "webp", "tiff"], help="default: as read")
+    parser.add_argument("--format", choices=_FORMATS, help="default: as read")
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
     parser.add_argument("--overwrite", action="store_true", help="do again what is there")

@@ -26,7 +26,7 @@ from slimsr.data.pairs import (
 )
 from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_smaller_versions
 from slimsr.errors import DataError
-from slimsr.imaging import IMAGE_SUFFIXES
+from slimsr.imaging import READABLE_SUFFIXES
 from slimsr.imaging.listing import RECORD, subfolders
 
 logger = logging.getLogger(__name__)
@@ -271,7 +271,7 @@ def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
     """
     found = pictures_by_name(folder)
     if not found:
-        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+        suffixes = " ".join(sorted(READABLE_SUFFIXES))
         raise DataError(
             f"no pictures in {folder}; looked for {suffixes} files; give the folder that has the "
             f"pictures; {known_layouts()}"

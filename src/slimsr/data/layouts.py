@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimsr.errors import DataError
-from slimsr.imaging import IMAGE_SUFFIXES
+from slimsr.imaging import READABLE_SUFFIXES
 from slimsr.imaging.listing import subfolders
 
 LAYOUTS = {
@@ -228,7 +228,7 @@ def _of_scale(found: FoundSet, scale: int) -> FoundSet:
 
 def _by_file_names(root: Path) -> list[FoundSet]:
     """One folder with a_HR.png and a_LR.png."""
-    names = [path for path in root.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    names = [path for path in root.iterdir() if path.suffix.lower() in READABLE_SUFFIXES]
     roles = [role for path in names if path.name[0] != "." and (role := role_of_file(path.stem))]
     scales = {scale for _, hr, scale in roles if not hr}
     if not scales or not any(hr for _, hr, _ in roles):

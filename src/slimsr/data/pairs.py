@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slimsr.data.layouts import FoundSet, LrFolder, known_layouts, role_of_file
 from slimsr.errors import DataError
-from slimsr.imaging import IMAGE_SUFFIXES, imsize
+from slimsr.imaging import READABLE_SUFFIXES, imsize
 from slimsr.imaging.listing import pictures_below
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def pictures_by_name(root: Path) -> dict[str, Path]:
 
 def pictures_in(root: Path) -> list[Path]:
     """All pictures at any depth; see `pictures_below`."""
-    return pictures_below(root, IMAGE_SUFFIXES)
+    return pictures_below(root, READABLE_SUFFIXES)
 
 
 def natural(name: str) -> list[str | int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimsr.errors import DataError, OutputError
-from slimsr.imaging import READABLE_SUFFIXES, WRITABLE_SUFFIXES
+from slimsr.imaging import READABLE_SUFFIXES, WRITABLE
 from slimsr.imaging.listing import pictures_below
 
 LIST_SUFFIX = ".txt"
@@ -52,11 +52,7 @@ def find_jobs(
         OutputError: two pictures would become one file, or a picture would be overwritten.
     """
     output = Path(output)
-    if (
-        len(inputs) == 1
-        and Path(inputs[0]).is_file()
-        and output.suffix.lower() in WRITABLE_SUFFIXES
-    ):
+    if len(inputs) == 1 and Path(inputs[0]).is_file() and output.suffix.lower() in WRITABLE:
         source = Path(inputs[0])
         if source.suffix.lower() != LIST_SUFFIX and not output.is_dir():
             return _checked([Job(source, output)], compare)
@@ -120,7 +116,7 @@ def _listed(file: str) -> list[str]:
 
 def _renamed(name: Path, suffix: str | None) -> Path:
     if suffix is None:
-        suffix = name.suffix if name.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+        suffix = name.suffix if name.suffix.lower() in WRITABLE else ".png"
     return name.with_suffix(suffix)
 
 

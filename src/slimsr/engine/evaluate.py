@@ -14,7 +14,7 @@ import numpy as np
 
 from slimsr.data import Pair, check_pairs, load_pair
 from slimsr.errors import DataError, NotFiniteError
-from slimsr.imaging import IMAGE_SUFFIXES, imread, imresize
+from slimsr.imaging import READABLE_SUFFIXES, imread, imresize
 from slimsr.imaging.listing import pictures_below
 from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, smallest_tile
 from slimsr.metrics import psnr_y, ssim_y
@@ -148,7 +148,7 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list
         DataError: a picture is missing, stands twice, or has another size than HR.
     """
     found: dict[str, list[Path]] = {}
-    for path in pictures_below(folder, IMAGE_SUFFIXES, with_results=True):
+    for path in pictures_below(folder, READABLE_SUFFIXES, with_results=True):
         found.setdefault(path.stem, []).append(path)
     scores = []
     for pair in pairs:

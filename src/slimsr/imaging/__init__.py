@@ -1,18 +1,17 @@
 """Pictures in and out, MATLAB's bicubic resize, tiles. NumPy in, NumPy out; no MindSpore here."""
 
 from slimsr.imaging.ensemble import mean_of_eight
-from slimsr.imaging.formats import READABLE_SUFFIXES
-from slimsr.imaging.io import IMAGE_SUFFIXES, imread, imsize, imwrite
+from slimsr.imaging.formats import READABLE_SUFFIXES, WRITABLE
+from slimsr.imaging.io import imread, imsize, imwrite
 from slimsr.imaging.metadata import Metadata
 from slimsr.imaging.resize import imresize
 from slimsr.imaging.stream_in import Picture, open_picture
-from slimsr.imaging.stream_out import WRITABLE_SUFFIXES, check_can_save, save_strips
+from slimsr.imaging.stream_out import check_can_save, save_strips
 from slimsr.imaging.tiling import plan_axis, run_strips, run_tiled
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "READABLE_SUFFIXES",
-    "WRITABLE_SUFFIXES",
+    "WRITABLE",
     "Metadata",
     "Picture",
     "check_can_save",

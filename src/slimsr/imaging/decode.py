@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pyvips
 
+from slimsr.imaging.formats import FORMATS
 from slimsr.imaging.headers import TiffTags, jpeg_markers, png_chunks, tiff_tags
 from slimsr.imaging.messages import cannot_read, note
 from slimsr.imaging.metadata import Metadata, field, with_orientation
@@ -15,7 +16,6 @@ from slimsr.imaging.pnm import read_pnm
 from slimsr.imaging.source import LARGEST_WHOLE, PictureFile
 from slimsr.imaging.vips import NO_CODEC
 
-_WHOLE = ("webp", "gif", "heif")  # these decoders hold the whole picture
 _LARGEST_WIDTH = 1_000_000  # libpng's limit; a forged header must not claim the memory of its rows
 _PIXELS_PER_BYTE = 1000  # of a JPEG; one grey level all over takes a byte for some 250 pixels
 _SIDEWAYS = range(3, 9)  # EXIF orientations whose first row is not the first row of the file
@@ -108,7 +108,7 @@ def _check_size(file: PictureFile, image: pyvips.Image) -> None:
         what = f"damaged, {file.size} bytes cannot hold {image.width}x{image.height} pixels"
         raise cannot_read(file.path, what)
     size = pixels * image.bands * (2 if image.format == "ushort" else 1)
-    in_strips = not field(image, "interlaced", 0) and file.format not in _WHOLE
+    in_strips = not field(image, "interlaced", 0) and not FORMATS[file.format].held
     if size > LARGEST_WHOLE and not in_strips:
         raise cannot_read(
             file.path,

@@ -11,21 +11,10 @@ from PIL import Image
 from slimsr.errors import ImageError, OutputError
 from slimsr.files.writing import writing
 from slimsr.imaging.depth import to_rgb
+from slimsr.imaging.formats import writing_of
 from slimsr.imaging.messages import cannot_read
 from slimsr.imaging.source import LARGEST_WHOLE
 from slimsr.imaging.stream_in import open_picture
-
-_FORMATS = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"lossless": True}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-    ".bmp": ("BMP", {}),
-}
-IMAGE_SUFFIXES = frozenset(_FORMATS)
-"""Lower-case file suffixes that count as pictures, for reading and for writing."""
 
 _BLOCK = 2**20  # pixels that are read at a time
 
@@ -80,7 +69,7 @@ def imwrite(path: str | os.PathLike[str], img: np.ndarray) -> None:
     JPEG is written at quality 95 without chroma subsampling, WebP without loss.
 
     Args:
-        path: Target whose suffix is one of `IMAGE_SUFFIXES`; its folder must exist.
+        path: Target whose suffix is one of `WRITABLE`; its folder must exist.
         img: (H, W, 3) RGB or (H, W) grey, uint8 in [0, 255].
 
     Raises:
@@ -91,12 +80,11 @@ def imwrite(path: str | os.PathLike[str], img: np.ndarray) -> None:
     path = Path(path)
     if img.dtype != np.uint8 or not (img.ndim == 2 or (img.ndim == 3 and img.shape[2] == 3)):
         raise ValueError(f"imwrite wants (H, W, 3) or (H, W) uint8, got {img.shape} {img.dtype}")
-    if path.suffix.lower() not in _FORMATS:
-        known = " ".join(sorted(_FORMATS))
-        raise OutputError(f"cannot write {path}: suffix {path.suffix!r} is not one of {known}")
-    name, options = _FORMATS[path.suffix.lower()]
+    name, how = writing_of(path)
     with writing(path) as file:
         try:
-            Image.fromarray(img).save(file, format=name, **options)
+            Image.fromarray(img).save(file, format=name.upper(), **how.pillow)
         except ValueError as error:  # an OSError is dealt with by writing()
-            raise OutputError(f"cannot write {path} as {name}: {error}; use .png") from error
+            raise OutputError(
+                f"cannot write {path} as {name.upper()}: {error}; use .png"
+            ) from error

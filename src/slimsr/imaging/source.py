@@ -9,12 +9,11 @@ from typing import BinaryIO
 
 import pyvips
 
-from slimsr.imaging.formats import HEAD, format_of
+from slimsr.imaging.formats import FORMATS, HEAD, format_of
 from slimsr.imaging.messages import cannot_read
 
 # PNG, TIFF and HEIF are read as they are decoded. libvips would map the others into memory, and a
 # mapped file that somebody cuts short ends the process: they are read whole.
-_READ_WHOLE = ("jpeg", "webp", "gif", "bmp", "pnm", "tga")
 LARGEST_WHOLE = 2**30
 """Bytes that a file, or the pixels of a picture that is decoded whole, may take."""
 
@@ -75,7 +74,7 @@ class PictureFile:
             what = "not a known picture format" if self.size else "the file is empty"
             raise cannot_read(self.path, what)
         self.data, self.whole = b"", False
-        if self.format in _READ_WHOLE:
+        if FORMATS[self.format].loaded:
             if self.size > LARGEST_WHOLE:
                 what = f"a {self.format.upper()} of more than 1 GiB"
                 raise cannot_read(self.path, what, "save it as TIFF or PNG")

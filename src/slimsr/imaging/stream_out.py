@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,10 @@ import pyvips
 from slimsr.errors import OutputError
 from slimsr.files.writing import replacing
 from slimsr.imaging.depth import on_white, to_eight_bits
+from slimsr.imaging.formats import Writing, writing_of
 from slimsr.imaging.metadata import Metadata
 from slimsr.imaging.vips import reason
 
-
-@dataclass(frozen=True)
-class _Format:
-    """What a file format can hold, and how libvips is to write it."""
-
-    options: dict[str, Any]
-    longest_side: int
-    deep: bool = True  # 16 bits
-    alpha: bool = True
-    grey: bool = True
-
-
-# On enlarged photos, PNG's level 3 with one fixed filter comes within 5 % of the size of level 6
-# with all filters at four times the speed. Optimised Huffman tables for JPEG would hold the whole
-# picture.
-_FORMATS = {
-    ".png": _Format({"compression": 3, "filter": "up"}, 100_000_000),
-    ".jpg": _Format({"Q": 95, "subsample_mode": "off"}, 65_535, deep=False, alpha=False),
-    ".webp": _Format({"lossless": True, "exact": True}, 16_383, deep=False, grey=False),
-    ".tif": _Format({"compression": "deflate", "predictor": "horizontal", "level": 3}, 100_000_000),
-}
-_FORMATS |= {".jpeg": _FORMATS[".jpg"], ".tiff": _FORMATS[".tif"]}
-WRITABLE_SUFFIXES = frozenset(_FORMATS)
-"""Lower-case file suffixes that `save_strips` writes."""
 _PNG_HEADER = 33  # bytes of signature and IHDR
 _CLASSIC_TIFF = 4_000_000_000  # bytes that surely fit between its 32-bit offsets
 
@@ -57,10 +33,7 @@ def check_can_save(path: str | os.PathLike[str], height: int, width: int) -> Non
         OutputError: unknown suffix, or a side longer than the format allows.
     """
     path = Path(path)
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        known = " ".join(sorted(_FORMATS))
-        raise OutputError(f"cannot write {path}: suffix {path.suffix!r} is not one of {known}")
+    _, form = writing_of(path)
     if max(height, width) > form.longest_side:
         raise OutputError(
             f"cannot write {path}: {width}x{height} is more than the {form.longest_side} pixels "
@@ -87,7 +60,7 @@ def save_strips(
     one encodes, and what they raise comes out as it is.
 
     Args:
-        path: target whose suffix is one of `WRITABLE_SUFFIXES`; its folder must exist.
+        path: target whose suffix is one of `WRITABLE`; its folder must exist.
         height: rows of the picture.
         width: columns of the picture.
         bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
@@ -101,12 +74,12 @@ def save_strips(
     """
     path, dtype = Path(path), np.dtype(dtype)
     check_can_save(path, height, width)
-    form = _FORMATS[path.suffix.lower()]
-    options = form.options
-    if form is _FORMATS[".tif"] and height * width * bands * dtype.itemsize > _CLASSIC_TIFF:
+    name, form = writing_of(path)
+    options = form.vips
+    if name == "tiff" and height * width * bands * dtype.itemsize > _CLASSIC_TIFF:
         options = options | {"bigtiff": True}
     metadata = metadata or Metadata()
-    chunks = metadata.png_chunks if form is _FORMATS[".png"] else b""
+    chunks = metadata.png_chunks if name == "png" else b""
     trouble: list[OSError] = []
     blocks = _fitted(_watched(strips, trouble), (height, width, bands), dtype, form)
     try:
@@ -140,7 +113,7 @@ def _watched(strips: Iterable[np.ndarray], trouble: list[OSError]) -> Iterator[n
 
 
 def _fitted(
-    strips: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype, form: _Format
+    strips: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype, form: Writing
 ) -> Iterator[np.ndarray]:
     """Check the strips; cut them into blocks of about 1 MB, of a kind that the format holds."""
     height, width, bands = shape
