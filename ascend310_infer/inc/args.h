@@ -15,8 +15,7 @@ struct Options {
   std::optional<std::string> device, precision;
   std::string config;
   int device_id = 0;
-  std::optional<int> tile, batch;
-  int overlap = 16;
+  std::optional<int> tile, overlap, batch;
   std::optional<double> width, budget_ms;
   std::string format = "png";
   std::string report;

@@ -22,6 +22,10 @@ EngineOptions ChooseEngineOptions(const Options &options, Runtime runtime);
 std::vector<const ModelEntry *> ChooseModels(const Options &options, const Manifest &manifest,
                                              Runtime runtime);
 
+// The context that tiles of this side get where the user names none, as in upscale.py: what the
+// network sees, at most 40 pixels; small tiles keep 32 pixels or at least half of themselves.
+int DefaultOverlap(int margin, int side);
+
 Tiling ChooseTiling(const Options &options, const Manifest &manifest, const ModelEntry &model,
                     Runtime runtime);
 

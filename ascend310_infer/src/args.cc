@@ -95,15 +95,13 @@ std::vector<Flag> Flags(Options *o) {
        Positive(&o->width, 1)},
       {"--budget_ms", "B",
        "of a bundle: the widest model whose network takes B ms at most, measured now, for the "
-       "largest "
-       "picture",
+       "largest picture",
        Positive(&o->budget_ms, 1e9)},
       {"--tile", "N", "side of a tile in pixels of the input; default: the model's own, else 128",
        Whole(&o->tile, 8, 4096)},
       {"--overlap", "N",
-       "context around the kept part of a tile, default 16; below the manifest's margin, "
-       "neighbouring "
-       "tiles are cross-faded",
+       "context around the kept part of a tile; default: the manifest's margin, at most 40, less in "
+       "small tiles; below the margin, neighbouring tiles are cross-faded",
        Whole(&o->overlap, 0, 1024)},
       {"--batch", "N", "tiles per run of the network; default: the model's own, else 1",
        Whole(&o->batch, 1, 256)},

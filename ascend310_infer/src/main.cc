@@ -49,13 +49,13 @@ struct Session {
 };
 
 Session OpenSession(const Manifest &manifest, const ModelEntry &model, Runtime runtime,
-                    const Options &options) {
+                    const Options &options, const EngineOptions &engine_options) {
   Session session;
   session.model = &model;
   session.tiling = ChooseTiling(options, manifest, model, runtime);
   session.engine =
       OpenEngine(runtime, {(manifest.folder / model.file).string(), ReadModelFile(manifest, model)},
-                 session.tiling.tile, ChooseEngineOptions(options, runtime));
+                 session.tiling.tile, engine_options);
   session.upscaler =
       std::make_unique<Upscaler>(session.engine.get(), session.tiling, manifest.scale, &stop);
   session.upscaler->CheckScale();
@@ -63,7 +63,8 @@ Session OpenSession(const Manifest &manifest, const ModelEntry &model, Runtime r
 }
 
 Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const ModelEntry *> &models,
-                            Runtime runtime, const Options &options, const std::vector<Job> &jobs) {
+                            Runtime runtime, const Options &options,
+                            const EngineOptions &engine_options, const std::vector<Job> &jobs) {
   const cv::Size largest = LargestPicture(jobs);
   std::printf("network time for the largest picture, %dx%d:\n", largest.width, largest.height);
   std::vector<double> widths;
@@ -73,7 +74,7 @@ Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const Mo
   Session session;
   ChooseByBudget(widths, *options.budget_ms, [&](size_t i) {
     session = Session();  // one model in memory at a time
-    session = OpenSession(manifest, *models[i], runtime, options);
+    session = OpenSession(manifest, *models[i], runtime, options, engine_options);
     return session.upscaler->Measure(session.upscaler->Plan(largest));
   });
   return session;
@@ -116,9 +117,10 @@ int Main(const std::vector<std::string> &arguments) {
   const fs::path report_path =
       options.report.empty() ? fs::path(options.output) / "report.json" : fs::path(options.report);
 
-  const Session session = options.budget_ms
-                              ? OpenSessionByBudget(manifest, models, runtime, options, jobs)
-                              : OpenSession(manifest, *models.front(), runtime, options);
+  const Session session =
+      options.budget_ms
+          ? OpenSessionByBudget(manifest, models, runtime, options, engine_options, jobs)
+          : OpenSession(manifest, *models.front(), runtime, options, engine_options);
   const OutputFolder output(options.output);
   TidyFolders(jobs, report_path);
   PendingFile report_file(report_path);  // now, to know before the work that it can be written

@@ -139,6 +139,12 @@ std::vector<const ModelEntry *> ChooseModels(const Options &options, const Manif
   throw InputError(given.str() + "; give one of them or export it");
 }
 
+int DefaultOverlap(int margin, int side) {
+  constexpr int kFarthest = 40;  // what lies further away hardly counts
+  constexpr int kKept = 32;
+  return std::min({margin, kFarthest, std::max((side - kKept) / 2, side / 4)});
+}
+
 Tiling ChooseTiling(const Options &options, const Manifest &manifest, const ModelEntry &model,
                     Runtime runtime) {
   if (options.tile && model.tile_height &&
@@ -160,10 +166,10 @@ Tiling ChooseTiling(const Options &options, const Manifest &manifest, const Mode
   // MindSpore Lite prepares a model for one shape, and Ascend knows a few only.
   tiling.fixed_size = runtime == Runtime::kLite || model.tile_height.has_value();
   tiling.fixed_batch = runtime == Runtime::kLite || model.batch.has_value();
-  tiling.overlap = options.overlap;
   const int smallest = std::min(tiling.tile.height, tiling.tile.width);
-  if (smallest <= 2 * options.overlap) {
-    throw InputError("--overlap " + std::to_string(options.overlap) + " with tiles of " +
+  tiling.overlap = options.overlap.value_or(DefaultOverlap(manifest.margin, smallest));
+  if (smallest <= 2 * tiling.overlap) {
+    throw InputError("--overlap " + std::to_string(tiling.overlap) + " with tiles of " +
                      std::to_string(smallest) + ", expected at most " +
                      std::to_string((smallest - 1) / 2) +
                      "; give a smaller overlap or larger tiles");
@@ -179,7 +185,7 @@ Tiling ChooseTiling(const Options &options, const Manifest &manifest, const Mode
                      " values, expected at most " + std::to_string(kMostValues) +
                      "; give a smaller --tile and --batch, or export smaller ones");
   }
-  tiling.cross_fade = options.overlap < manifest.margin;
+  tiling.cross_fade = tiling.overlap < manifest.margin;
   return tiling;
 }
 

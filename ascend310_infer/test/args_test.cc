@@ -26,7 +26,7 @@ TEST(ParseArgs, Defaults) {
   EXPECT_EQ(options.input, "i");
   EXPECT_EQ(options.output, "o");
   EXPECT_EQ(options.engine, "auto");
-  EXPECT_EQ(options.overlap, 16);
+  EXPECT_FALSE(options.overlap);
   EXPECT_EQ(options.format, "png");
   EXPECT_FALSE(options.tile || options.batch || options.width || options.budget_ms);
   EXPECT_FALSE(options.device || options.precision);

@@ -125,7 +125,10 @@ TEST_F(ModelChoiceTest, TilesOfAFreeModel) {
   EXPECT_EQ(tiling.tile.height, 128);
   EXPECT_EQ(tiling.tile.batch, 1);
   EXPECT_FALSE(tiling.fixed_size || tiling.fixed_batch);
-  EXPECT_TRUE(tiling.cross_fade);  // 16 < 20
+  EXPECT_EQ(tiling.overlap, 20);
+  EXPECT_FALSE(tiling.cross_fade);
+  options_.overlap = 16;
+  EXPECT_TRUE(TilingOf(0, Runtime::kOpenVino).cross_fade);
   options_.tile = 96;
   options_.batch = 3;
   options_.overlap = 20;
@@ -147,6 +150,15 @@ TEST_F(ModelChoiceTest, TilesOfAFixedModel) {
   EXPECT_NE(Refused().find("expected its own batch 4"), std::string::npos);
   options_.tile = 128;
   EXPECT_NE(Refused().find("expected its own tile 64x64"), std::string::npos);
+}
+
+TEST_F(ModelChoiceTest, DefaultOverlap) {
+  // As upscale.py: the same numbers stand in its test.
+  const std::vector<int> sides = {16, 32, 64, 96, 128}, expected = {4, 8, 16, 32, 40};
+  for (size_t i = 0; i < sides.size(); ++i) {
+    EXPECT_EQ(DefaultOverlap(100, sides[i]), expected[i]);
+  }
+  EXPECT_EQ(DefaultOverlap(7, 128), 7);
 }
 
 TEST_F(ModelChoiceTest, TooMuchOverlap) {

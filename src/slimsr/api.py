@@ -10,7 +10,7 @@ import numpy as np
 
 from slimsr.errors import ConfigError, ImageError
 from slimsr.inference.source import ModelSpec, Source, open_source, start_where_needed
-from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, default_overlap, smallest_tile
+from slimsr.inference.upscaler import LARGEST_TILE, Upscaler
 
 if TYPE_CHECKING:
     from slimsr.models import SlimmableNet
@@ -31,11 +31,9 @@ class Model:
         self.scale, self.widths = source.scale, tuple(source.widths)
         self.width = self.widths[0] if width is None else width
         runtime = source.load(self.width)
-        overlap = default_overlap(source.margin)
         self._upscaler = Upscaler(
-            runtime.run, source.scale, source.margin, max(tile, smallest_tile(overlap)), overlap,
-            runtime.fixed, self_ensemble,
-        )  # fmt: skip
+            runtime.run, source.scale, source.margin, tile, None, runtime.fixed, self_ensemble
+        )
 
     def enlarge(self, picture: np.ndarray) -> np.ndarray:
         """Return the picture enlarged.

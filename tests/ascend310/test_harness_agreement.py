@@ -39,7 +39,6 @@ def lr_folder(shared: Path, scale: int) -> Path:
 def test_the_pictures_of_set5(run_harness, bundle, shared, tmp_path, width):
     scale, model = bundle
     pictures = lr_folder(shared, scale)
-    # The default overlap of the harness, 16, is more than this network sees.
     done = run_harness(
         "--model", model, "--width", str(width), "--input", pictures, "--output", tmp_path / "cpp",
         "--tile", "64", "--batch", "2",

@@ -82,7 +82,7 @@ CASES = [
     ("--model otherscale", "made 1x3x32x32 of 1x3x16x16, not 1x3x48x48", "expected scale 3"),
     ("--model fixed --tile 64", "--tile 64 with the model w1.onnx", "its own tile 32x32"),
     ("--model fixed --batch 3", "--batch 3 with the model w1.onnx", "its own batch 2"),
-    ("--model fixed", "--overlap 16 with tiles of 32", "at most 15"),
+    ("--model fixed --overlap 16", "--overlap 16 with tiles of 32", "at most 15"),
     ("--model said_free", "the model does not fit its manifest"),
     # input and output
     ("--input nowhere", "nowhere does not exist"),

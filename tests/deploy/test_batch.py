@@ -199,7 +199,7 @@ def test_the_widest_within_the_time(timed, folder, caplog):
 def test_no_width_within_the_time(timed, folder):
     with pytest.raises(ConfigError) as caught:
         upscale(ModelSpec("c"), ["in"], "out", Options(budget_ms=39, tile=50))
-    for words in ("--budget-ms 39", "70x90", "width 1 takes 400 ms", "width 0.25 takes 40 ms"):
+    for words in ("--budget_ms 39", "70x90", "width 1 takes 400 ms", "width 0.25 takes 40 ms"):
         assert words in str(caught.value)
     assert not (folder / "out").exists()
 

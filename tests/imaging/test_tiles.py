@@ -90,21 +90,21 @@ class Rows:
 
 @settings(max_examples=60, deadline=None)
 @given(SIZES, SIZES, tile_and_margin(), st.integers(1, 40), st.integers(1, 3), st.booleans())
-def test_strips_join_up_and_rows_are_read_once(h, w, choice, wider, scale, blend):
+def test_strips_join_up_and_rows_are_read_once(h, w, choice, wider, scale, cross_fade):
     tile, margin = choice
     img = np.random.default_rng(0).integers(0, 256, (h, w, 3)).astype(np.float32)
     rows, done = Rows(img), []
-    radius = margin - margin // 2 if blend else margin  # the rest of the margin is faded over
+    radius = margin - margin // 2 if cross_fade else margin  # the rest of the margin is faded over
     strips = run_strips(
         rows, h, w, scale, (tile, tile + wider), margin,
-        lambda part: box_sum(part, radius, scale), blend, done.append,
+        lambda part: box_sum(part, radius, scale), cross_fade, done.append,
     )  # fmt: skip
     strips = list(strips)
     assert rows.next == h and rows.most <= tile
     assert sum(done) == h * w
     assert all(len(strip) for strip in strips)
     whole = box_sum(img, radius, scale)
-    np.testing.assert_allclose(np.concatenate(strips), whole, rtol=1e-6 if blend else 0)
+    np.testing.assert_allclose(np.concatenate(strips), whole, rtol=1e-6 if cross_fade else 0)
 
 
 def by_definition(img, scale, tile, margin, fn):
@@ -151,7 +151,7 @@ def test_blending_by_the_definition(h, w, choice, scale):
     def fn(part):  # depends on where the tile lies
         return box_sum(part, margin + 2, scale)
 
-    blended = run_tiled(img, scale, tile, margin, fn, blend=True)
+    blended = run_tiled(img, scale, tile, margin, fn, cross_fade=True)
     assert blended.dtype == np.float32
     expected = by_definition(img, scale, tile, margin, fn)
     np.testing.assert_allclose(blended, expected, rtol=2e-6)
@@ -162,7 +162,7 @@ def test_blending_by_the_definition(h, w, choice, scale):
 def test_a_constant_stays_constant_when_blended(h, w, choice):
     tile, margin = choice
     img = np.full((h, w, 3), 201, np.uint8)
-    out = run_tiled(img, 2, tile, margin, lambda p: p.repeat(2, 0).repeat(2, 1), blend=True)
+    out = run_tiled(img, 2, tile, margin, lambda p: p.repeat(2, 0).repeat(2, 1), cross_fade=True)
     assert out.dtype == np.uint8 and (out == 201).all()
 
 
@@ -173,8 +173,8 @@ def test_blending_leaves_no_seam():
     def fn(part):
         return (part + part.mean() / 50).repeat(2, 0).repeat(2, 1)
 
-    def largest_step(blend):
-        out = run_tiled(img, 2, 32, 8, fn, blend)
+    def largest_step(cross_fade):
+        out = run_tiled(img, 2, 32, 8, fn, cross_fade)
         return max(np.abs(np.diff(out[:, ::2], axis=axis)).max() for axis in (0, 1))
 
     plain = np.diff(img).max()
@@ -183,19 +183,19 @@ def test_blending_leaves_no_seam():
 
 
 @pytest.mark.parametrize("shape", [(1, 50), (50, 1), (1, 1), (2, 33)])
-@pytest.mark.parametrize("blend", [False, True])
-def test_slender_pictures(shape, blend):
+@pytest.mark.parametrize("cross_fade", [False, True])
+def test_slender_pictures(shape, cross_fade):
     img = np.random.default_rng(0).random((*shape, 2), np.float32)
-    out = run_tiled(img, 3, 9, 2, lambda part: box_sum(part, 1, 3), blend)
+    out = run_tiled(img, 3, 9, 2, lambda part: box_sum(part, 1, 3), cross_fade)
     np.testing.assert_allclose(out, box_sum(img, 1, 3), rtol=1e-6)
 
 
-@pytest.mark.parametrize("blend", [False, True])
-def test_memory_does_not_grow_with_the_height(blend):
+@pytest.mark.parametrize("cross_fade", [False, True])
+def test_memory_does_not_grow_with_the_height(cross_fade):
     def peak(height):
         strips = run_strips(
             lambda rows: np.ones((rows, 64, 3), np.float32), height, 64, 2, 32, 4,
-            lambda part: part.repeat(2, 0).repeat(2, 1), blend,
+            lambda part: part.repeat(2, 0).repeat(2, 1), cross_fade,
         )  # fmt: skip
         tracemalloc.start()
         assert sum(len(strip) for strip in strips) == 2 * height

@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="which LR where folders have several: bicubic, unknown, ... (default: bicubic)",
     )  # fmt: skip
     parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
-    parser.add_argument("--widths", type=float, nargs="+", default=[1.0], help="widths to score")
+    parser.add_argument(
+        "--widths", "--width", type=float, nargs="+", default=[1.0], help="widths to score"
+    )
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument(
         "--tile", type=int, default=512,

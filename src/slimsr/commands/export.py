@@ -16,7 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--file_format", choices=["MINDIR", "ONNX", "AIR", "ALL"], default="MINDIR",
         help="ALL: MINDIR and ONNX with the time of each, which makes a bundle",
     )  # fmt: skip
-    parser.add_argument("--width", type=float, nargs="+", default=[1.0], help="widths to export")
+    parser.add_argument(
+        "--width", "--widths", type=float, nargs="+", default=[1.0], help="widths to export"
+    )
     parser.add_argument(
         "--size", default="free", metavar="HxW|free",
         help="LR height and width, e.g. 128x128, fixed (for NPUs) or free (default)",

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, help="folder; or a file name for one picture")
     parser.add_argument("--width", type=_positive(float), help="of the network (default: widest)")
     parser.add_argument(
-        "--budget-ms", "--budget_ms", type=_positive(float),
+        "--budget_ms", "--budget-ms", type=_positive(float),
         help="take the widest network that needs no more milliseconds for the largest picture, "
         "measured on this machine",
     )  # fmt: skip

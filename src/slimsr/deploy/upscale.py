@@ -70,7 +70,7 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         SlimSRError: what was given does not serve; before any picture is written.
     """
     if options.width is not None and options.budget_ms is not None:
-        raise ConfigError("--width and --budget-ms exclude each other: give one of them")
+        raise ConfigError("--width and --budget_ms exclude each other: give one of them")
     jobs = find_jobs(inputs, output, options.suffix, options.compare)
     world = start_where_needed(spec)
     rank, size = (0, 1) if world is None else (world.rank, world.size)
@@ -134,7 +134,7 @@ def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options
             logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, options.budget_ms)
             return number
     raise ConfigError(
-        f"--budget-ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
+        f"--budget_ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
         f"{', '.join(times)}; give more time, smaller pictures or a narrower network"
     )
 
@@ -146,9 +146,9 @@ def _build(
     sizes: Mapping[Job, tuple[int, int]],
     options: Options,
 ) -> Upscaler:
-    overlap = default_overlap(source.margin) if options.overlap is None else options.overlap
-    tile = options.tile
-    if tile is None:
+    overlap, tile = options.overlap, options.tile
+    if tile is None and runtime.fixed is None:
+        overlap = default_overlap(source.margin) if overlap is None else overlap
         # No tile is larger than the largest picture.
         sides = [max(size) for size in sizes.values()]
         smallest = smallest_tile(overlap) + (0 if options.memory else _WORTHWHILE)
@@ -157,6 +157,6 @@ def _build(
         needed = source.bytes_per_pixel(width) * runtime.scratch
         tile = tile_for(options.memory, needed, source.scale, longest, smallest, largest)
     return Upscaler(
-        runtime.run, source.scale, source.margin, tile, overlap, runtime.fixed,
+        runtime.run, source.scale, source.margin, tile or LARGEST_TILE, overlap, runtime.fixed,
         options.self_ensemble,
     )  # fmt: skip

@@ -20,30 +20,30 @@ class Span:
     """What this tile decides; the keeps of an axis partition it."""
 
 
-def plan_axis(length: int, tile: int, margin: int) -> list[Span]:
+def plan_axis(length: int, tile: int, overlap: int) -> list[Span]:
     """Cut one axis into tiles of one size, so that one compiled graph serves all of them.
 
-    Every kept pixel is at least `margin` away from each end of its tile that is not an end of the
+    Every kept pixel is at least `overlap` away from each end of its tile that is not an end of the
     axis. The last tile is shifted inward instead of being cut.
 
     Args:
         length: pixels of the axis.
         tile: pixels of a tile; where the axis is shorter there is one tile as long as the axis.
-        margin: pixels around the kept part that give context only.
+        overlap: pixels around the kept part that give context only.
 
     Raises:
-        ValueError: an empty axis, a negative margin, or no room between the margins.
+        ValueError: an empty axis, a negative overlap, or no room between the overlaps.
     """
-    if length < 1 or margin < 0 or tile <= 2 * margin:
+    if length < 1 or overlap < 0 or tile <= 2 * overlap:
         raise ValueError(
-            f"plan_axis wants length >= 1 and tile > 2 * margin >= 0, "
-            f"got length {length}, tile {tile}, margin {margin}"
+            f"plan_axis wants length >= 1 and tile > 2 * overlap >= 0, "
+            f"got length {length}, tile {tile}, overlap {overlap}"
         )
     plan, kept = [], 0
     while kept < length:
-        start = max(0, min(kept - margin, length - tile))
+        start = max(0, min(kept - overlap, length - tile))
         stop = min(start + tile, length)
-        end = length if stop == length else stop - margin
+        end = length if stop == length else stop - overlap
         plan.append(Span(slice(start, stop), slice(kept, end)))
         kept = end
     return plan
@@ -55,18 +55,18 @@ def run_strips(
     width: int,
     scale: int,
     tile: int | tuple[int, int],
-    margin: int,
+    overlap: int,
     fn: Enlarge,
-    blend: bool = False,
+    cross_fade: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[np.ndarray]:
     """Enlarge a picture that is read and returned in strips; memory is independent of its height.
 
-    Without blending each pixel is decided by one tile: the result equals ``fn`` of the whole
-    picture exactly where `margin` is at least the radius of fn's receptive field (in pixels of the
-    picture) and fn does the same at all positions. With blending neighbours share the pixels
-    around their common border, up to half a margin on either side, with weights that change
-    linearly, so that a smaller margin leaves no visible seam.
+    Without cross-fade each pixel is decided by one tile: the result equals ``fn`` of the whole
+    picture exactly where `overlap` is at least the radius of fn's receptive field (in pixels of the
+    picture) and fn does the same at all positions. With it neighbours share the pixels
+    around their common border, up to half an overlap on either side, with weights that change
+    linearly, so that a smaller overlap leaves no visible seam.
 
     Args:
         read: ``read(n)`` returns the next n rows, (n, width) or (n, width, C); each row is asked
@@ -76,9 +76,9 @@ def run_strips(
         scale: factor by which `fn` enlarges.
         tile: side of a tile or its (height, width), see `plan_axis`. One row of tiles is held at a
             time, so a lower tile needs less memory for a wide picture.
-        margin: context around each tile's kept part.
+        overlap: context around each tile's kept part.
         fn: maps (h, w, ...) to (h * scale, w * scale, ...).
-        blend: whether tiles fade into each other.
+        cross_fade: whether tiles fade into each other.
         progress: called after each tile with the number of the picture's pixels that it decided;
             these add up to height * width.
 
@@ -90,9 +90,9 @@ def run_strips(
         ValueError: as `plan_axis`, or a result of `fn` that has another size.
     """
     tile_height, tile_width = tile if isinstance(tile, tuple) else (tile, tile)
-    rows, columns = plan_axis(height, tile_height, margin), plan_axis(width, tile_width, margin)
-    row_fade = _Fade(rows, margin if blend else 0, scale, axis=0)
-    column_fade = _Fade(columns, margin if blend else 0, scale, axis=1)
+    rows, columns = plan_axis(height, tile_height, overlap), plan_axis(width, tile_width, overlap)
+    row_fade = _Fade(rows, overlap if cross_fade else 0, scale, axis=0)
+    column_fade = _Fade(columns, overlap if cross_fade else 0, scale, axis=1)
 
     above = None  # the part of the strip before that fades into this one
     for row, source in _rows_of_tiles(read, rows):
@@ -100,7 +100,7 @@ def run_strips(
         for column in columns:
             result = _checked(fn, source[:, column.read], scale)
             part = result[row_fade.inner(row), column_fade.inner(column)]
-            if blend:
+            if cross_fade:
                 part = part.astype(np.float32)
                 column_fade.weigh(part, column)
             if strip is None:
@@ -108,7 +108,7 @@ def run_strips(
             strip[:, column_fade.outer(column)] += part
             if progress:
                 progress((row.keep.stop - row.keep.start) * (column.keep.stop - column.keep.start))
-        if blend:
+        if cross_fade:
             row_fade.weigh(strip, row)
             if above is not None:
                 strip[: len(above)] += above
@@ -124,9 +124,9 @@ def run_tiled(
     img: np.ndarray,
     scale: int,
     tile: int | tuple[int, int],
-    margin: int,
+    overlap: int,
     fn: Enlarge,
-    blend: bool = False,
+    cross_fade: bool = False,
 ) -> np.ndarray:
     """Enlarge a picture that is in memory; as `run_strips`, put together.
 
@@ -145,7 +145,7 @@ def run_tiled(
         return img[top - rows : top]
 
     out, filled = None, 0
-    for strip in run_strips(read, height, width, scale, tile, margin, fn, blend):
+    for strip in run_strips(read, height, width, scale, tile, overlap, fn, cross_fade):
         if out is None:
             out = np.empty((height * scale, *strip.shape[1:]), strip.dtype)
         out[filled : filled + len(strip)] = strip
@@ -182,9 +182,9 @@ class _Fade:
     fade is the shortest keep, so no more than two tiles meet.
     """
 
-    def __init__(self, spans: list[Span], margin: int, scale: int, axis: int) -> None:
+    def __init__(self, spans: list[Span], overlap: int, scale: int, axis: int) -> None:
         shortest = min(span.keep.stop - span.keep.start for span in spans)
-        self._half = min(margin, shortest) // 2
+        self._half = min(overlap, shortest) // 2
         self._end, self._scale, self._axis = spans[-1].keep.stop, scale, axis
         self.length = 2 * self._half * scale
         self._rise = (np.arange(self.length, dtype=np.float32) + 0.5) / max(self.length, 1)

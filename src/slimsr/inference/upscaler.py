@@ -36,7 +36,7 @@ class Upscaler:
         tile: side of the tiles in pixels.
         overlap: context around each tile's kept part; None for `default_overlap`. From the margin
             on the result equals that of the whole picture, unless the network takes means over
-            all it is given (RCAN, DRN); below it neighbouring tiles are blended.
+            all it is given (RCAN, DRN); below it neighbouring tiles are cross-faded.
         fixed: number, height and width of the only input that `run` takes; None where it is free.
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
 
@@ -59,21 +59,21 @@ class Upscaler:
     ):
         self.run = run if fixed is None else _padded(run, scale, fixed)
         self.scale = scale
-        self.overlap = default_overlap(margin) if overlap is None else overlap
-        self.blend = self.overlap < margin
         self.fixed = fixed
         self.tile = (tile, tile) if fixed is None else fixed[1:]
+        self.overlap = default_overlap(margin, min(self.tile)) if overlap is None else overlap
+        self.cross_fade = self.overlap < margin
         self.self_ensemble = self_ensemble
         if self_ensemble and self.tile[0] != self.tile[1]:
             raise ConfigError(
                 f"--self_ensemble turns pictures, which a network for {self.tile[0]}x{self.tile[1]}"
                 " alone cannot take: export it with a square or a free --size"
             )
-        if min(self.tile) < smallest_tile(self.overlap):
+        if min(self.tile) <= 2 * self.overlap:
             raise ConfigError(
                 f"a tile of {min(self.tile)} pixels leaves no room for the overlap of "
                 f"{self.overlap} on each side: give --tile {smallest_tile(self.overlap)} or more, "
-                "or a smaller --overlap"
+                f"or an --overlap of {(min(self.tile) - 1) // 2} or less"
             )
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
@@ -85,7 +85,12 @@ class Upscaler:
         if picture.shape[2] in (2, 4):
             picture = fill_transparent(picture)
         result = run_tiled(
-            picture, self.scale, self.tile, self.overlap, self._tile_of(picture.dtype), self.blend
+            picture,
+            self.scale,
+            self.tile,
+            self.overlap,
+            self._tile_of(picture.dtype),
+            self.cross_fade,
         )
         return _rounded(result, picture.dtype)
 
@@ -113,7 +118,7 @@ class Upscaler:
         """
         strips = run_strips(
             filled_rows(read, height), height, width, self.scale, self.tile, self.overlap,
-            self._tile_of(dtype), self.blend, progress,
+            self._tile_of(dtype), self.cross_fade, progress,
         )  # fmt: skip
         for strip in strips:
             yield _rounded(strip, dtype)
@@ -149,7 +154,7 @@ class Upscaler:
             if bands in (2, 4):
                 alpha = imresize(tile[:, :, bands - 1 :].astype(np.float32), self.scale)
                 result = np.concatenate([result, alpha], axis=2, dtype=np.float32)
-            return result if self.blend else _rounded(result, dtype)
+            return result if self.cross_fade else _rounded(result, dtype)
 
         return enlarge
 
@@ -173,9 +178,15 @@ def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.rint(values, out=values).astype(dtype)
 
 
-def default_overlap(margin: int) -> int:
-    """Return the context that tiles get unless the user says otherwise."""
-    return min(margin, _OVERLAP)
+def default_overlap(margin: int, side: int | None = None) -> int:
+    """Return the context that tiles get unless the user says otherwise, as the C++ harness does.
+
+    Args:
+        margin: how far the network sees.
+        side: of the tiles, where it is given: small ones keep 32 pixels or at least half.
+    """
+    most = _OVERLAP if side is None else max((side - _SMALLEST) // 2, side // 4)
+    return min(margin, _OVERLAP, most)
 
 
 def smallest_tile(overlap: int) -> int:
