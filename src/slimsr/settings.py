@@ -22,6 +22,7 @@ class DataConfig:
     train: str = ""  # folder of training pictures
     valid: str = ""  # folder of validation pictures; empty: no validation
     unpaired: str = ""  # folder of LR pictures without HR, for methods that can learn from them
+    # how the folders are laid out; auto: recognised, see the page about data
     layout: Literal["auto", "hr", "paired", "div2k", "benchmark", "names"] = "auto"
     degradation: str = "auto"  # which LR: bicubic, unknown ...; auto: bicubic, or the only one
     patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
@@ -33,22 +34,22 @@ class DataConfig:
 class TrainConfig:
     """Optimisation and bookkeeping; one step is one batch."""
 
-    steps: int = Field(400_000, ge=1)
+    steps: int = Field(400_000, ge=1)  # of optimisation
     batch: int = Field(16, ge=1)  # pictures per step over all ranks
-    lr: float = Field(1e-4, gt=0)
-    schedule: Literal["constant", "step", "cosine"] = "step"
+    lr: float = Field(1e-4, gt=0)  # learning rate at its highest
+    schedule: Literal["constant", "step", "cosine"] = "step"  # of the learning rate
     decay_every: int = Field(200_000, ge=1)  # schedule "step": steps between decays
     decay_rate: float = Field(0.1, gt=0, le=1)  # schedule "step": factor of each decay
     lr_end: float = Field(1e-7, ge=0)  # schedule "cosine": rate at the last step
     warmup: int = Field(0, ge=0)  # steps of linear rise from zero
-    betas: tuple[_Decay, _Decay] = (0.9, 0.999)
-    eps: float = Field(1e-8, gt=0)
+    betas: tuple[_Decay, _Decay] = (0.9, 0.999)  # of Adam
+    eps: float = Field(1e-8, gt=0)  # of Adam, added after the bias correction
     clip_norm: float = Field(0.0, ge=0)  # largest global norm of the gradient; 0: no clipping
     amp: Literal["O0", "O2", "O3"] = "O0"  # what runs in float16, see SlimmableNet.set_precision
-    seed: int = Field(1, ge=0, lt=2**32)
-    log_every: int = Field(100, ge=1)
-    valid_every: int = Field(1000, ge=1)
-    save_every: int = Field(1000, ge=1)
+    seed: int = Field(1, ge=0, lt=2**32)  # of new weights, patches and augmentation
+    log_every: int = Field(100, ge=1)  # steps between lines of the log
+    valid_every: int = Field(1000, ge=1)  # steps between validations
+    save_every: int = Field(1000, ge=1)  # steps between checkpoints to go on from
     valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what differs: stage -> keys
 
@@ -73,10 +74,10 @@ class RunConfig:
     """Where the run is kept and what it runs on."""
 
     dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
-    device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"
-    device_id: int = Field(0, ge=0)
+    device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"  # what computes
+    device_id: int = Field(0, ge=0)  # which one; under msrun each process has its own
     # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with;
-    # graph elsewhere.
+    # graph elsewhere
     mode: Literal["auto", "graph", "pynative"] = "auto"
 
     @property

@@ -11,7 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, print the table; return the exit code."""
     cli.Parser(description=__doc__).parse_args(argv)
 
-    from slimsr.engine.networks import network_table
+    from slimsr.models.table import network_table
 
     cli.say(network_table())
     return 0

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from slimsr.config import load_config
 
     if args.list:
-        from slimsr.engine.networks import network_table
+        from slimsr.models.table import network_table
 
         cli.say(network_table())
         return 0

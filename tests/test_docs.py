@@ -1,0 +1,53 @@
+"""Pages that are made from the code are current, and what pages refer to exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def test_generated_pages_are_current(repo):
+    done = subprocess.run(
+        [sys.executable, str(repo / "scripts" / "make_docs.py"), "--check"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+PAGES = ["README.md", "README_CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"]
+
+
+@pytest.fixture(scope="module")
+def pages(repo):
+    found = {}
+    for name in PAGES:
+        path = repo / name
+        for page in path.rglob("*.md") if path.is_dir() else [path]:
+            found[page] = page.read_text(encoding="utf-8")
+    assert len(found) > 10
+    return found
+
+
+def test_links_between_pages_lead_somewhere(pages):
+    missing = [
+        f"{page.name}: {target}"
+        for page, text in pages.items()
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+        if not re.match(r"\w+:", target) and not (page.parent / target).exists()
+    ]
+    assert missing == []
+
+
+def test_files_that_pages_name_exist(pages, repo):
+    named = re.compile(r"\b(?:src|tests|scripts|benchmarks|configs|docs|ascend310_infer)/[\w./-]*\w")
+    ours = r"^(src/slimsr|tests|scripts|benchmarks|configs|docs|ascend310_infer/(?!out))"
+    missing = [
+        f"{page.name}: {name}"
+        for page, text in pages.items()
+        for name in named.findall(text)
+        if re.match(ours, name) and not (repo / name).exists()
+    ]
+    assert missing == []
