@@ -32,7 +32,7 @@ def main() -> None:
         answers.write(json.dumps(values) + "\n")
         answers.flush()
 
-    import mindspore  # noqa: F401  # before everything else, see src/deploy
+    import mindspore  # noqa: F401  # before everything else, else onnx crashes it
 
     answer(ready=True)
     for line in sys.stdin:
