@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import pkgutil
 from typing import Any
 
-from slimsr.models.carn import Carn
-from slimsr.models.drn import Drn
-from slimsr.models.edsr import Edsr
-from slimsr.models.fsrcnn import Fsrcnn
-from slimsr.models.idn import Idn
 from slimsr.models.network import MODELS, SlimmableNet
 from slimsr.models.presets import list_presets, resolve
-from slimsr.models.rcan import Rcan
-from slimsr.models.vdsr import Vdsr
 from slimsr.options import build_options
 
 __all__ = [
-    "MODELS", "Carn", "Drn", "Edsr", "Fsrcnn", "Idn", "Rcan", "SlimmableNet", "Vdsr",
+    "MODELS", "SlimmableNet",
     "create_model", "describe_network", "list_models", "list_presets", "resolve",
 ]  # fmt: skip
+
+# A file in this folder is all that a network needs: it enters itself into the registry.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def create_model(name: str, **options: Any) -> SlimmableNet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -14,6 +15,7 @@ from slimsr.errors import ConfigError
 from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.cascade import Cascade, CascadeBlock
 from slimsr.layers.slim import SlimConv2d, channels_at, in_groups
+from slimsr.models import carn_releases
 from slimsr.models.network import MODELS, SlimmableNet
 from slimsr.options import STRICT
 
@@ -65,6 +67,10 @@ class Carn(SlimmableNet):
 
     Config = CarnConfig
     scales = (2, 3, 4)
+    presets: ClassVar = {"carn_m": {"groups": 4, "recursive": True}, "carn_csd": {"csd": True}}
+    releases = carn_releases.RELEASES
+    measure = staticmethod(carn_releases.measure)
+    fill_unseen = staticmethod(carn_releases.fill_unseen)
 
     def __init__(self, config: CarnConfig):
         super().__init__(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -10,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.blocks import ResidualBlock
 from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import channels_at
+from slimsr.models import edsr_releases
 from slimsr.models.long_skip import LongSkipNet
 from slimsr.models.network import MODELS
 from slimsr.options import STRICT
@@ -39,6 +41,14 @@ class Edsr(LongSkipNet):
     """EDSR of any size for x2, x3, x4 and x8; parameter names are those of the CSD release."""
 
     Config = EdsrConfig
+    presets: ClassVar = {
+        "edsr_baseline": {"n_feats": 64, "n_blocks": 16, "res_scale": 1.0},
+        "edsr_full": {"n_feats": 256, "n_blocks": 32, "res_scale": 0.1},
+    }
+    releases = edsr_releases.RELEASES
+    refused = edsr_releases.REFUSED
+    measure = staticmethod(edsr_releases.measure)
+    fill_unseen = staticmethod(edsr_releases.fill_unseen)
 
     def __init__(self, config: EdsrConfig):
         inner = inner_counts([config.n_feats] * config.n_blocks, config.kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -15,6 +16,8 @@ from slimsr.layers.luma import LUMA_TO_RGB, Luma
 from slimsr.layers.slim import SlimConv2d, channels_at
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
 from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import StoredLayers
 from slimsr.options import STRICT
 
 
@@ -56,6 +59,27 @@ class ConvPRelu(nn.Cell):
         return self.prelu(self.conv(x, width), width)
 
 
+def _pisr(config: FsrcnnConfig) -> Layers:
+    """Return the names of PISR (cvlab-yonsei/PISR)."""
+    layers = {name: f"{name}.0" for name in ("feature_extraction", "shrinking", "expanding")}
+    layers |= {f"mapping.{i}": f"mapping.{i}" for i in range(config.m)}
+    names = {"last_layer": "backbone.network.last_layer.0.0"}
+    for ours, theirs in layers.items():
+        names[f"{ours}.conv"] = f"backbone.network.{theirs}.0"
+        names[f"{ours}.prelu"] = f"backbone.network.{theirs}.1"
+    return names
+
+
+def _parts(config: FsrcnnConfig) -> Layers:
+    """Return the names of FSRCNN-pytorch (yjn870/FSRCNN-pytorch)."""
+    names = {"feature_extraction.conv": "first_part.0", "feature_extraction.prelu": "first_part.1"}
+    middle = ["shrinking", *(f"mapping.{i}" for i in range(config.m)), "expanding"]
+    for i, ours in enumerate(middle):
+        names[f"{ours}.conv"] = f"mid_part.{2 * i}"
+        names[f"{ours}.prelu"] = f"mid_part.{2 * i + 1}"
+    return names | {"last_layer": "last_part"}
+
+
 @MODELS.register("fsrcnn")
 class Fsrcnn(SlimmableNet):
     """Enlarges Y in [0, 1] by a transposed convolution; Cb and Cr are bicubic."""
@@ -63,6 +87,14 @@ class Fsrcnn(SlimmableNet):
     Config = FsrcnnConfig
     scales = (2, 3, 4)
     colour = "Y"
+    presets: ClassVar = {"fsrcnn_s": {"d": 32, "s": 5, "m": 1}}
+    releases = (
+        Release(
+            "pisr", "PISR", _pisr, {"channel_slopes": False},
+            extra=("vid_module_dict.", "backbone.network.encoder."),
+        ),
+        Release("fsrcnn-pytorch", "FSRCNN-pytorch", _parts, {"channel_slopes": True}),
+    )  # fmt: skip
 
     def __init__(self, config: FsrcnnConfig):
         super().__init__(config)
@@ -76,6 +108,18 @@ class Fsrcnn(SlimmableNet):
         self.last_layer = SlimConvTranspose2d(d, 1, 9, config.scale, cut=4, slim_out=False)
         self.tap_names = ("feature_extraction", "shrinking", "mapping", "expanding")
         self.margin = 2 + config.m + self.last_layer.reach
+
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options but ``scale``."""
+        # Where a table numbers all layers, the 1x1 convolution `expanding` follows the 3x3 mapping.
+        mapping = [f"mapping.{i}.conv" for i in range(stored.count("mapping.{}.conv"))]
+        return {
+            "d": stored.inputs("shrinking.conv"),
+            "s": stored.width("mapping.0.conv"),
+            "m": sum(stored.kernel(layer) == 3 for layer in mapping),
+            "channel_slopes": stored.outputs("feature_extraction.prelu") > 1,
+        }
 
     def enlarge_luma(
         self, y: ms.Tensor, width: float = 1.0

@@ -11,6 +11,20 @@ from mindspore import nn
 from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import SlimmableNet
+from slimsr.models.release import Layers
+
+
+def upsampler_names(theirs: str) -> Layers:
+    """Return the names of an upsampler's stages, up to three: each a convolution and a shuffle."""
+    return {f"upsampler.blocks.{i}": f"{theirs}.{2 * i}" for i in range(3)}
+
+
+# Of the trunk in BasicSR (XPixelGroup/BasicSR), and what its files do not tell.
+BASICSR = {
+    "head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last",
+    **upsampler_names("upsample"),
+}  # fmt: skip
+BASICSR_UNSEEN = "BasicSR's files do not hold its rgb_mean: DIV2K's assumed"
 
 
 class LongSkipNet(SlimmableNet):

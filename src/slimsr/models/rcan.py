@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.attention import ResidualAttentionBlock
 from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.models import rcan_releases
 from slimsr.models.long_skip import LongSkipNet
 from slimsr.models.network import MODELS
 from slimsr.options import STRICT
@@ -67,6 +68,9 @@ class Rcan(LongSkipNet):
     """RCAN of any size for x2, x3, x4 and x8."""
 
     Config = RcanConfig
+    releases = rcan_releases.RELEASES
+    refused = rcan_releases.REFUSED
+    measure = staticmethod(rcan_releases.measure)
 
     def __init__(self, config: RcanConfig):
         n = config.n_blocks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -14,6 +15,8 @@ from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
 from slimsr.layers.slim import SlimConv2d, channels_at
 from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import OtherNetworkError, StoredLayers
 from slimsr.options import STRICT
 
 
@@ -31,6 +34,27 @@ class VdsrConfig:
         return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
 
 
+def _caffe(config: VdsrConfig) -> Layers:
+    """Return the names of the layers as numbered in the paper's Caffe model."""
+    last = config.n_layers
+    names = {f"body.{i}": f"conv{i + 1:02d}" for i in range(last - 1)}
+    return names | {"tail": f"conv{last:02d}"}
+
+
+def _residual(config: VdsrConfig) -> Layers:
+    """Return the names of pytorch-vdsr (twtygqyy/pytorch-vdsr)."""
+    names = {"body.0": "input", "tail": "output"}
+    middle = range(1, config.n_layers - 1)
+    return names | {f"body.{i}": f"residual_layer.{i - 1}.conv" for i in middle}
+
+
+def _features(config: VdsrConfig) -> Layers:
+    """Return the names of pytorch-vdsr's one sequence of layers."""
+    last = config.n_layers - 1
+    names = {f"body.{i}": f"features.{2 * i}" for i in range(last)}
+    return names | {"tail": f"features.{2 * last}"}
+
+
 @MODELS.register("vdsr")
 class Vdsr(SlimmableNet):
     """Adds detail to Y in [0, 1] of the bicubic enlargement; Cb and Cr stay bicubic.
@@ -41,6 +65,15 @@ class Vdsr(SlimmableNet):
     Config = VdsrConfig
     scales = (2, 3, 4)
     colour = "Y"
+    releases = (
+        Release("vdsr-caffe", "VDSR with numbered layers", _caffe),
+        Release("pytorch-vdsr", "pytorch-vdsr", _residual),
+        Release("pytorch-vdsr-features", "pytorch-vdsr (features)", _features),
+    )
+    refused: ClassVar = {
+        r"body\.0\.0\.weight": "EDSR-PyTorch's VDSR enlarges RGB, ours Y: give weights of "
+        "pytorch-vdsr",
+    }
 
     def __init__(self, config: VdsrConfig):
         super().__init__(config)
@@ -60,6 +93,18 @@ class Vdsr(SlimmableNet):
         self.tap_names = tuple(f"layer{i + 1}" for i in range(last))
         # Layers see pixels of the enlarged picture, each of which comes from LR pixels 2 away.
         self.margin = math.ceil(config.n_layers / config.scale) + 2
+
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options but ``scale``."""
+        if stored.inputs("body.0") != 1:
+            raise OtherNetworkError("a VDSR of more than Y")
+        # In tables that number all layers, the last one is counted among the others.
+        return {
+            "n_feats": stored.width("body.1"),
+            "n_layers": stored.count("body.{}") + stored.has("tail"),
+            "bias": stored.has("body.0", "bias"),
+        }
 
     def features(
         self, lr: ms.Tensor, width: float = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slimsr.models import SlimmableNet
+from slimsr.models.network import SlimmableNet
 
 
 def extract(net: SlimmableNet, width: float = 1.0) -> SlimmableNet:
