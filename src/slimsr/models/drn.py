@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -15,11 +14,11 @@ from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.blocks import MeanShift
 from slimsr.layers.channels import Concat
 from slimsr.layers.inner import InnerChannels, inner_counts
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.u_net import DownBlock, UpBlock
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
-from slimsr.models.stored_layers import StoredLayers, inner
+from slimsr.models.stored_layers import StoredLayers, inner_of
 from slimsr.options import STRICT
 
 
@@ -31,14 +30,6 @@ class DrnConfig:
     n_feats: int = Field(16, ge=1)  # of the first convolution; they double on the way down
     n_blocks: int = Field(30, ge=1)  # residual blocks in each phase of enlargement
     kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
-
-    def at_width(self, width: float) -> DrnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(
-            self,
-            n_feats=channels_at(self.n_feats, width),
-            kept=tuple(channels_at(n, width) for n in self.kept),
-        )
 
 
 def _released(config: DrnConfig) -> Layers:
@@ -67,6 +58,7 @@ class Drn(SlimmableNet):
     """
 
     Config = DrnConfig
+    channel_options = ("n_feats", "kept")
     scales = (2, 4, 8)
     presets: ClassVar = {
         "drn_s": {4: {"n_feats": 16, "n_blocks": 30}, 8: {"n_feats": 8, "n_blocks": 30}},
@@ -109,11 +101,11 @@ class Drn(SlimmableNet):
         n_feats = min(stored.outputs("head"), stored.inputs("down.0.conv1"))
         phases = stored.count("down.{}.conv1")
         n_blocks = stored.count("up.0.blocks.{}.conv1")
-        layers = [inner(f"down.{i}", n_feats * 2**i) for i in range(phases)]
+        layers = [inner_of(f"down.{i}", n_feats * 2**i) for i in range(phases)]
         for i in range(phases):
             # The first phase starts from the smallest map, the others from two maps joined.
             channels = n_feats * 2 ** (phases - i + (i > 0))
-            layers += [inner(f"up.{i}.blocks.{b}", channels) for b in range(n_blocks)]
+            layers += [inner_of(f"up.{i}.blocks.{b}", channels) for b in range(n_blocks)]
             layers.append((f"up.{i}.upsampler.blocks.0", f"up.{i}.reduce", channels, 4))
         return {
             "scale": 2**phases,
@@ -150,9 +142,7 @@ class Drn(SlimmableNet):
             pictures = (*pictures, self.add_mean(self.tail[i](taps[i], width)))
         return taps, pictures
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the maps that the pictures of each size are made from, and the last picture.
 
         Of F features and P = log2(scale) phases the ``P + 1`` taps have F*2^P, then F*2^P, ... 2*F

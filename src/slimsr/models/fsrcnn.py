@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import mindspore as ms
@@ -13,9 +12,9 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.activations import PRelu
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers
 from slimsr.options import STRICT
@@ -30,10 +29,6 @@ class FsrcnnConfig:
     s: int = Field(12, ge=1)
     m: int = Field(4, ge=1)
     channel_slopes: bool = False  # a PReLU slope for each channel (FSRCNN) or one for all (PISR)
-
-    def at_width(self, width: float) -> FsrcnnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, d=channels_at(self.d, width), s=channels_at(self.s, width))
 
 
 class ConvPRelu(nn.Cell):
@@ -85,6 +80,7 @@ class Fsrcnn(SlimmableNet):
     """Enlarges Y in [0, 1] by a transposed convolution; Cb and Cr are bicubic."""
 
     Config = FsrcnnConfig
+    channel_options = ("d", "s")
     scales = (2, 3, 4)
     colour = "Y"
     presets: ClassVar = {"fsrcnn_s": {"d": 32, "s": 5, "m": 1}}
@@ -121,15 +117,13 @@ class Fsrcnn(SlimmableNet):
             "channel_slopes": stored.outputs("feature_extraction.prelu") > 1,
         }
 
-    def enlarge_luma(
-        self, y: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def enlarge_own(self, x: ms.Tensor, width: float = 1.0) -> Features:
         """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
 
         The taps are the outputs of ``feature_extraction`` (d channels), ``shrinking`` (s), the last
         mapping layer (s) and ``expanding`` (d), all H x W.
         """
-        features = self.feature_extraction(y, width)
+        features = self.feature_extraction(x, width)
         shrunk = self.shrinking(features, width)
         mapped = shrunk
         for layer in self.mapping:
@@ -137,16 +131,8 @@ class Fsrcnn(SlimmableNet):
         expanded = self.expanding(mapped, width)
         return (features, shrunk, mapped, expanded), self.last_layer(expanded, width)
 
-    def enlarge_own(
-        self, x: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """As `enlarge_luma`: without the colours, which are enlarged for nothing."""
-        return self.enlarge_luma(x, width)
-
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Return the taps of `enlarge_luma`, and the picture."""
-        taps, y = self.enlarge_luma(self.luma(lr), width)
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
+        """Return the taps of `enlarge_own`, and the picture."""
+        taps, y = self.enlarge_own(self.luma(lr), width)
         bicubic = self.enlarge(lr)
         return taps, bicubic + (y - self.luma(bicubic)) * LUMA_TO_RGB

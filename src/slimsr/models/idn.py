@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, ClassVar, Literal
 
@@ -16,9 +15,9 @@ from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.blocks import SubPixel
 from slimsr.layers.information import GROUPS, SLOPE, DistillationBlock
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers
 from slimsr.options import STRICT
@@ -39,14 +38,6 @@ class IdnConfig:
     colour: Literal["Y", "RGB"] = "Y"
     upsampling: Literal["transposed", "subpixel"] = "transposed"
 
-    def at_width(self, width: float) -> IdnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(
-            self,
-            n_feats=channels_at(self.n_feats, width),
-            n_distilled=channels_at(self.n_distilled, width),
-        )
-
 
 def _caffe(config: IdnConfig) -> Layers:
     """Return the names of IDN-Caffe (Zheng222/IDN-Caffe)."""
@@ -62,6 +53,7 @@ class Idn(SlimmableNet):
     """Adds detail to the bicubic enlargement: to Y in [0, 1], or to RGB in [0, 255]."""
 
     Config = IdnConfig
+    channel_options = ("n_feats", "n_distilled")
     scales = (2, 3, 4)
     presets: ClassVar = {"idn_rgb": {"colour": "RGB", "upsampling": "subpixel"}}
     releases = (Release("idn-caffe", "IDN-Caffe", _caffe),)
@@ -110,9 +102,7 @@ class Idn(SlimmableNet):
             options["scale"] = math.isqrt(stored.outputs("upsample.conv2") // colours)
         return options
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return (after the two first convolutions, after each block), and the picture.
 
         The ``n_blocks + 1`` taps have shape (N, n_feats*width, H, W).

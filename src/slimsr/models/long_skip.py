@@ -10,7 +10,7 @@ from mindspore import nn
 
 from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.slim import SlimConv2d
-from slimsr.models.network import SlimmableNet
+from slimsr.models.network import Features, SlimmableNet
 from slimsr.models.release import Layers
 
 
@@ -56,9 +56,7 @@ class LongSkipNet(SlimmableNet):
         # One pixel for each 3x3 convolution before the upsampler, one for each after it (at most).
         self.margin = reach + 3 + len(self.upsampler.blocks)
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return (head, after each unit, ``body_conv``, that with the long skip), and the picture.
 
         With U units the ``U + 3`` taps have shape (N, n_feats*width, H, W).

@@ -19,13 +19,14 @@ from slimsr.models.stored_layers import StoredLayers
 from slimsr.registry import Registry
 
 MODELS: Registry[type] = Registry("model")
+# The taps that a loss may look at, and the super-resolved picture.
+Features = tuple[tuple[ms.Tensor, ...], ms.Tensor]
 
 
 class SlimmableNet(nn.Cell):
     """A super-resolution network of adjustable width.
 
-    A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
-    that describes the same network with every layer at that width; every field has a default) and
+    A subclass sets ``Config`` (a dataclass with the field ``scale``; every field has a default) and
     ``scales``, and writes ``features`` and, in its ``__init__``, ``tap_names`` and ``margin``. What
     has been published of it is told by ``presets``, ``releases``, ``refused`` and ``measure``.
 
@@ -41,6 +42,8 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
+    # Options that are numbers of channels, which follow the width.
+    channel_options: ClassVar[tuple[str, ...]] = ("n_feats",)
     # Sizes that papers have published: name -> options, or a table of them by scale.
     presets: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     # Whose weights fit, beside our own checkpoints; the order decides between those that fit alike.
@@ -86,9 +89,7 @@ class SlimmableNet(nn.Cell):
         """Return the super-resolved picture at ``width``."""
         return self.features(lr, width)[1]
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
@@ -175,9 +176,7 @@ class SlimmableNet(nn.Cell):
         """Return RGB in [0, 255] of what `own_colours` returns; a grey picture where that is Y."""
         return grey(x) if self.colour == "Y" else x * 255
 
-    def enlarge_own(
-        self, x: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def enlarge_own(self, x: ms.Tensor, width: float = 1.0) -> Features:
         """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size.
 
         What a network makes of Y does not depend on the other colours, so a grey picture will do.

@@ -16,11 +16,6 @@ from slimsr.layers.blocks import MeanShift
 Layers = dict[str, str]
 
 
-def own_names(config: Any) -> Layers:
-    """Return nothing: all names are ours."""
-    return {}
-
-
 @dataclasses.dataclass(frozen=True)
 class Release:
     """Names and conventions of one release of one network.
@@ -28,7 +23,7 @@ class Release:
     Attributes:
         key: how a user calls it.
         title: how messages call it.
-        layers: from a configuration to the table of names.
+        layers: from a configuration to the table of names; left out, all names are ours.
         options: what all networks of the release have in common.
         shift: how it stores the mean shift: as 1x1 convolutions; as the factors and offsets that
             take RGB in [0, 255] to [0, 1] and back (the model zoo's EDSR); or not at all.
@@ -42,7 +37,7 @@ class Release:
 
     key: str
     title: str
-    layers: Callable[[Any], Layers] = own_names
+    layers: Callable[[Any], Layers] = lambda config: {}
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     shift: Literal["conv", "norm", None] = "conv"
     trained_shift: bool = False

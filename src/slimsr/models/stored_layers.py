@@ -89,6 +89,6 @@ class StoredLayers:
         return n if self.outputs(producer) == n * per_channel and n <= full else full
 
 
-def inner(block: str, full: int) -> Inner:
+def inner_of(block: str, full: int) -> Inner:
     """Return the channels between the two convolutions of a block."""
     return f"{block}.conv1", f"{block}.conv2", full, 1

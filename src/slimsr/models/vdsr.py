@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -13,8 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.layers.slim import SlimConv2d
+from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import OtherNetworkError, StoredLayers
 from slimsr.options import STRICT
@@ -28,10 +27,6 @@ class VdsrConfig:
     n_feats: int = Field(64, ge=1)
     n_layers: int = Field(20, ge=3)
     bias: bool = False
-
-    def at_width(self, width: float) -> VdsrConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
 
 
 def _caffe(config: VdsrConfig) -> Layers:
@@ -81,15 +76,11 @@ class Vdsr(SlimmableNet):
         self.luma = Luma()
         self.enlarge = BicubicEnlarge(config.scale, "matlab")
         # The paper's start (He et al.); with a smaller one 20 layers without shortcut give nothing.
+        start = {"bias": config.bias, "gain": math.sqrt(6)}
         self.body = nn.CellList(
-            [
-                SlimConv2d(
-                    n if i else 1, n, slim_in=i > 0, bias=config.bias, gain=math.sqrt(6)
-                )
-                for i in range(last)
-            ]
-        )  # fmt: skip
-        self.tail = SlimConv2d(n, 1, slim_out=False, bias=config.bias, gain=math.sqrt(6))
+            [SlimConv2d(n if i else 1, n, slim_in=i > 0, **start) for i in range(last)]
+        )
+        self.tail = SlimConv2d(n, 1, slim_out=False, **start)
         self.tap_names = tuple(f"layer{i + 1}" for i in range(last))
         # Layers see pixels of the enlarged picture, each of which comes from LR pixels 2 away.
         self.margin = math.ceil(config.n_layers / config.scale) + 2
@@ -106,9 +97,7 @@ class Vdsr(SlimmableNet):
             "bias": stored.has("body.0", "bias"),
         }
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the output of every layer but the last, and the picture.
 
         The ``n_layers - 1`` taps have shape (N, n_feats*width, H*scale, W*scale).

@@ -89,7 +89,7 @@ def recognise(
         MODELS.get(network)  # raises where there is none
     _refuse(shapes, source)
     found = [
-        _candidate(shapes, source, name, release, options, model, given)
+        _candidate(source, name, release, options, model, given)
         for name in (MODELS.names() if model is None else [network])
         for release in releases_of(name)
         if (options := measure(shapes, name, release)) is not None
@@ -117,15 +117,9 @@ def _refuse(shapes: Shapes, source: str) -> None:
 
 
 def _candidate(
-    shapes: Shapes,
-    source: str,
-    network: str,
-    release: Release,
-    seen: dict[str, Any],
-    model: str | None,
-    given: dict[str, Any],
+    source: str, network: str, release: Release, seen: dict, model: str | None, given: dict
 ) -> Recognised:
-    preset = resolve(model, {"scale": given.get("scale", seen.get("scale"))})[1] if model else {}
+    preset = resolve(model, {"scale": given.get("scale", seen.get("scale"))})[1]
     options = {**seen, **{k: v for k, v in preset.items() if k != "scale"}, **given}
     unseen = [release.unseen] if release.unseen else []
     if "scale" not in options:
