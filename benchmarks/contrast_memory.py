@@ -24,7 +24,7 @@ from mindspore import ops
 from slimsr.files.strict_json import to_json
 from slimsr.inference.latency import machine_name
 from slimsr.losses import ContrastiveLoss
-from slimsr.models.vgg import Vgg19
+from slimsr.losses.vgg import Vgg19
 
 WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 

@@ -26,8 +26,8 @@ from workers import MATRIX, Worker, matrix_rates, matrix_workers
 
 from slimsr.files.writing import write_json
 from slimsr.inference.latency import machine_name
+from slimsr.losses.vgg import Vgg19
 from slimsr.models import create_model
-from slimsr.models.vgg import Vgg19
 
 HERE = Path(__file__).resolve().parent
 SCALE, WIDTH = 4, 0.25

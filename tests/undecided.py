@@ -15,7 +15,7 @@ import numpy as np
 
 from slimsr.layers.slim import SlimConv2d
 from slimsr.losses.contrastive import EPSILON
-from slimsr.models.vgg import Vgg19
+from slimsr.losses.vgg import Vgg19
 
 # Float32's errors before VGG-19's ReLUs, over the root of the layer's mean square. Measured near
 # zero: up to 3e-6 in the deepest layers (MindSpore's own kernels), 2e-6 with the native ones.

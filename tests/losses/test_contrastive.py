@@ -13,7 +13,7 @@ from slimsr.errors import ConfigError
 from slimsr.layers.functional import Distances
 from slimsr.losses import ContrastiveLoss
 from slimsr.losses.contrastive import EPSILON
-from slimsr.models.vgg import Vgg19
+from slimsr.losses.vgg import Vgg19
 from tests.undecided import assert_same_but_for_flips, contrast_flips
 
 

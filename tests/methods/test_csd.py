@@ -12,11 +12,11 @@ from slimsr.engine.step import TrainOneStep
 from slimsr.errors import ConfigError, RegistryError, WeightsError, WidthError
 from slimsr.layers.bicubic import BicubicEnlarge, GaussianBlur
 from slimsr.losses import ContrastiveLoss
+from slimsr.losses.vgg import Vgg19
 from slimsr.methods import Batch, create_method, list_methods
 from slimsr.methods.csd import CsdConfig, CsdLoss, choose_negatives
 from slimsr.methods.method import Group
 from slimsr.models import create_model
-from slimsr.models.vgg import Vgg19
 from slimsr.models.widths import extract
 from slimsr.settings import TrainConfig
 from slimsr.weights.loading import load_reference_weights

@@ -10,9 +10,27 @@ from hypothesis import strategies as st
 
 from slimsr.errors import ConfigError, WidthError
 from slimsr.metrics import rgb_to_y
-from slimsr.models import SlimmableNet, create_model, list_presets
+from slimsr.models import (
+    MODELS,
+    SlimmableNet,
+    create_model,
+    list_models,
+    list_presets,
+    resolve,
+)  # fmt: skip
 from slimsr.models.widths import extract, implant
-from tests.networks import FORMS, SMALL, assert_same, one_scale, picture, run, small
+from tests.networks import (
+    CASES,
+    DRAWN,
+    FORMS,
+    SMALL,
+    TAPS,
+    assert_same,
+    one_scale,
+    picture,
+    run,
+    small,
+)  # fmt: skip
 
 
 def values(net: SlimmableNet) -> dict[str, np.ndarray]:
@@ -47,26 +65,6 @@ def test_own_colours_are_enlarged_as_the_picture_is(form, graph):
     np.testing.assert_allclose(sr.asnumpy(), expected, atol=2e-5)
     for found, tap in zip(taps, expected_taps, strict=True):
         np.testing.assert_allclose(found.asnumpy(), tap.asnumpy(), atol=1e-4)
-
-
-# How each network's size is drawn: all numbers of channels that the form allows, some of the rest.
-DRAWN = {
-    "edsr": {"n_feats": st.integers(1, 12), "n_blocks": st.integers(1, 2)},
-    "rcan": {"n_feats": st.integers(2, 12), "n_groups": st.integers(1, 2)},
-    "carn": {"n_feats": st.integers(1, 8)},
-    "carn_m": {"n_feats": st.sampled_from([4, 8, 12, 20])},
-    "carn_csd": {"n_feats": st.integers(1, 8)},
-    "vdsr": {"n_feats": st.integers(1, 8), "n_layers": st.integers(3, 5)},
-    "vdsr_bias": {"n_feats": st.integers(1, 8)},
-    "idn": {"n_distilled": st.sampled_from([4, 8, 16])},
-    "idn_rgb": {"n_distilled": st.sampled_from([4, 8, 16])},
-    "fsrcnn": {"d": st.integers(1, 12), "s": st.integers(1, 6), "m": st.integers(1, 3)},
-    "fsrcnn_slopes": {"d": st.integers(1, 12), "s": st.integers(1, 6)},
-    "drn": {"n_feats": st.sampled_from([8, 12, 16])},
-    "edsr_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
-    "rcan_pruned": {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
-    "drn_pruned": {},
-}
 
 
 @pytest.mark.parametrize("form", SMALL)
@@ -147,26 +145,6 @@ def test_graph_mode_gives_the_same(form):
         assert len(taps) == len(expected_taps)
         for tap, expected_tap in zip(taps, expected_taps, strict=True):
             assert_same(tap.asnumpy(), expected_tap.asnumpy())
-
-
-# Channels at width 1 and side (in LR pixels) of every tap.
-TAPS = {
-    "edsr": [(8, 1)] * 5,
-    "rcan": [(8, 1)] * 5,
-    "carn": [(8, 1)] * 4,
-    "carn_m": [(16, 1)] * 4,
-    "carn_csd": [(8, 1)] * 4,
-    "vdsr": [(8, 2)] * 3,
-    "vdsr_bias": [(4, 2)] * 2,
-    "idn": [(64, 1)] * 2,
-    "idn_rgb": [(64, 1)] * 2,
-    "fsrcnn": [(8, 1), (4, 1), (4, 1), (8, 1)],
-    "fsrcnn_slopes": [(8, 1), (4, 1), (4, 1), (8, 1)],
-    "drn": [(32, 1), (32, 2)],
-    "edsr_pruned": [(8, 1)] * 5,
-    "rcan_pruned": [(8, 1)] * 5,
-    "drn_pruned": [(32, 1), (32, 2)],
-}
 
 
 @pytest.mark.parametrize("form", SMALL)
@@ -287,6 +265,15 @@ def test_scales_that_are_not_offered(form):
 def test_options_that_do_not_fit(name, options, message):
     with pytest.raises(ConfigError, match=message):
         create_model(name, **options)
+
+
+def test_every_network_has_forms_and_a_name_of_its_own():
+    assert CASES.keys() == set(list_models())
+    names = [*list_models(), *list_presets()]
+    presets = [preset for name in list_models() for preset in MODELS.get(name).presets]
+    assert len(set(names)) == len(list_models()) + len(presets)
+    for name, case in CASES.items():
+        assert {resolve(form.name, {})[0] for form in case.FORMS.values()} == {name}
 
 
 def test_presets_are_networks_of_published_size():

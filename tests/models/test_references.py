@@ -53,7 +53,7 @@ def test_every_layer_of_pisrs_fsrcnn(golden, scale, who):
     layers = {k: v for k, v in weights.items() if "encoder" not in k and "vid_module" not in k}
     load_reference_weights(net, layers)
     y = data["lr"] if who == "student" else data["teacher_out/encoder"]
-    taps, sr = net.enlarge_luma(ms.Tensor(y))
+    taps, sr = net.enlarge_own(ms.Tensor(y))
     for name, found in zip(LAYERS, (*taps, sr), strict=True):
         assert_same(found.asnumpy(), data[f"{who}_out/{name}"])
 

@@ -11,9 +11,10 @@ from slimsr.errors import ConfigError, WeightsError
 from slimsr.layers.blocks import DIV2K_MEAN
 from slimsr.layers.functional import conv2d
 from slimsr.models import SlimmableNet, create_model
+from slimsr.models.release import Release, mean_shifts
 from slimsr.weights.arrays import assign
 from slimsr.weights.conventions import inner_range, rescale, to_own, to_release
-from slimsr.weights.releases import Release, find_release, mean_shifts
+from slimsr.weights.releases import find_release
 from tests.networks import assert_same, one_scale, picture, run, small
 
 MEAN = np.array(DIV2K_MEAN)

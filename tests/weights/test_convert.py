@@ -8,7 +8,7 @@ import pytest
 from slimsr.commands.convert import main
 from slimsr.commands.eval import main as evaluate
 from slimsr.errors import ConfigError
-from slimsr.models import SlimmableNet, create_model, describe_network
+from slimsr.models import SlimmableNet, create_model, describe_network, resolve
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import TrainingState, load_network
 from slimsr.weights.conventions import to_release
@@ -96,7 +96,7 @@ def test_arrays_are_written_by_our_names_or_those_of_a_release(tmp_path, capsys)
 @pytest.mark.parametrize("form", SMALL)
 def test_our_checkpoints_need_no_further_word(tmp_path, form, capsys):
     net = small(form, one_scale(form))
-    name = {"carn_m": "carn", "carn_csd": "carn", "idn_rgb": "idn"}.get(form, form.split("_")[0])
+    name, _ = resolve(SMALL[form][0], {})
     state = TrainingState(describe_network(name, net), {"a": 1}, step=7, widths=[1.0, 0.5])
     save_checkpoint(tmp_path / "run.ckpt", net, state)
     out = tmp_path / "copy.ckpt"

@@ -10,73 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimsr.errors import ConfigError, RegistryError, WeightsError
-from slimsr.models import SlimmableNet, create_model
+from slimsr.models import MODELS, SlimmableNet, create_model, list_models
+from slimsr.models.release import Release
 from slimsr.weights.arrays import assign
 from slimsr.weights.conventions import to_own, to_release
 from slimsr.weights.recognise import measure, recognise
-from slimsr.weights.releases import OWN, RELEASES, Release, find_release, network_name
+from slimsr.weights.releases import OWN, find_release, network_name, releases_of
+from tests.networks import CASES
 
-SMALL = st.integers(1, 5)
-SIZES = {
-    "edsr": {
-        "scale": st.sampled_from([2, 3, 4, 8]),
-        "n_feats": st.integers(1, 8),
-        "n_blocks": SMALL,
-        "res_scale": st.sampled_from([0.1, 1.0]),
-    },
-    "rcan": {
-        "scale": st.sampled_from([2, 3, 4, 8]),
-        "n_feats": st.sampled_from([4, 8, 12]),
-        "n_groups": st.integers(1, 3),
-        "n_blocks": st.integers(1, 3),
-        "reduction": st.sampled_from([1, 2, 4]),
-    },
-    "carn": {
-        "scale": st.sampled_from([2, 3, 4]),
-        "n_feats": st.sampled_from([4, 8]),
-        "groups": st.sampled_from([1, 2, 4]),
-        "recursive": st.booleans(),
-        "multi_scale": st.booleans(),
-    },
-    "vdsr": {
-        "scale": st.sampled_from([2, 3, 4]),
-        "n_feats": st.integers(1, 8),
-        "n_layers": st.integers(3, 12),
-        "bias": st.booleans(),
-    },
-    "idn": {
-        "scale": st.sampled_from([2, 3, 4]),
-        "n_feats": st.sampled_from([20, 32]),
-        "n_distilled": st.sampled_from([4, 8]),
-        "n_blocks": st.integers(1, 3),
-        "colour": st.sampled_from(["Y", "RGB"]),
-        "upsampling": st.sampled_from(["transposed", "subpixel"]),
-    },
-    "fsrcnn": {
-        "scale": st.sampled_from([2, 3, 4]),
-        "d": st.integers(2, 9),
-        "s": st.integers(1, 6),
-        "m": SMALL,
-        "channel_slopes": st.booleans(),
-    },
-    "drn": {
-        "scale": st.sampled_from([2, 4, 8]),
-        "n_feats": st.sampled_from([8, 12]),
-        "n_blocks": st.integers(1, 3),
-    },
-}
-# What no tensor shows, and a user has to say.
-UNSEEN = {"edsr": ["res_scale"], "vdsr": ["scale"], "fsrcnn": ["scale"]}
+RELEASES = [(name, release) for name in list_models() for release in releases_of(name)]
 
 
 def unseen(net: SlimmableNet, release: Release) -> dict[str, object]:
-    config, network = net.config, network_name(net)
-    names = list(UNSEEN.get(network, []))
-    if network == "idn" and config.upsampling == "transposed":
-        names.append("scale")
-    if network == "carn":
-        names += ["scale"] * config.multi_scale + ["csd"] * (release.key == OWN)
-    return {name: getattr(config, name) for name in names}
+    """Return what no tensor shows, and a user has to say."""
+    names = CASES[network_name(net)].unseen(net.config, release is OWN)
+    return {name: getattr(net.config, name) for name in names}
 
 
 def values(net: SlimmableNet) -> dict[str, np.ndarray]:
@@ -87,22 +35,22 @@ def shapes(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in arrays.items()}
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=lambda r: f"{r.key}-{r.network}")
+@pytest.mark.parametrize(
+    ("network", "release"), RELEASES, ids=[f"{r.key}-{name}" for name, r in RELEASES]
+)
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_every_release_is_recognised_and_comes_back_as_it_was(release, data):
-    options = {name: data.draw(drawn, name) for name, drawn in SIZES[release.network].items()}
-    if release.key.startswith("pytorch-vdsr"):
-        options["bias"] = False
-    if release.key == "csd" and release.network == "carn":
-        options |= {"groups": 1, "recursive": False, "multi_scale": False}
-    net = create_model(release.network, **{**options, **release.options})
+def test_every_release_is_recognised_and_comes_back_as_it_was(network, release, data):
+    case = CASES[network]
+    options = {name: data.draw(drawn, name) for name, drawn in case.SIZES.items()}
+    options |= getattr(case, "RELEASED", {}).get(release.key, {})
+    net = create_model(network, **{**options, **release.options})
     arrays = to_release(net, release)
     order = data.draw(st.permutations(list(arrays)))
     arrays = {name: arrays[name] for name in order}
     found = recognise(shapes(arrays), "file", None, unseen(net, release))
     assert found.net.config == net.config
-    if release.key != "csd" or release.network != "edsr":  # whose names are ours
+    if (release.key, network) != ("csd", "edsr"):  # whose names are ours
         assert found.release == release
     weights, _ = to_own(found.net, found.release, arrays, "file")
     assign(found.net, weights, "file")
@@ -116,114 +64,17 @@ def test_every_release_is_recognised_and_comes_back_as_it_was(release, data):
         np.testing.assert_allclose(again[name], array, rtol=tolerance)
 
 
-# Layers of the releases, from their sources, and which of ours they are.
-LAYERS = {
-    ("edsr-pytorch", "edsr"): (
-        {"n_feats": 4, "n_blocks": 2},
-        "head.0=head body.0.body.0=body.0.conv1 body.1.body.2=body.1.conv2 body.2=body_conv "
-        "tail.0.0=upsampler.blocks.0 tail.0.2=upsampler.blocks.1 tail.1=tail_conv "
-        "sub_mean=sub_mean add_mean=add_mean",
-    ),
-    ("basicsr", "edsr"): (
-        {"n_feats": 4, "n_blocks": 2},
-        "conv_first=head body.0.conv1=body.0.conv1 body.1.conv2=body.1.conv2 "
-        "conv_after_body=body_conv upsample.0=upsampler.blocks.0 upsample.2=upsampler.blocks.1 "
-        "conv_last=tail_conv",
-    ),
-    ("modelzoo", "edsr"): (
-        {"n_feats": 4, "n_blocks": 2},
-        "norm=sub_mean de_norm=add_mean head.0=head body.1.conv2=body.1.conv2 body.2=body_conv "
-        "tail.0.up.0=upsampler.blocks.0 tail.0.up.2=upsampler.blocks.1 tail.1=tail_conv",
-    ),
-    ("csd", "edsr"): (
-        {"n_feats": 4, "n_blocks": 2},
-        "sub_mean=sub_mean head=head body.1.conv1=body.1.conv1 body_conv=body_conv "
-        "upsampler.blocks.1=upsampler.blocks.1 tail_conv=tail_conv",
-    ),
-    ("rcan", "rcan"): (
-        {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "head.0=head body.1.body.2.body.0=body.1.blocks.2.conv1 "
-        "body.1.body.2.body.2=body.1.blocks.2.conv2 "
-        "body.1.body.2.body.3.conv_du.0=body.1.blocks.2.attention.squeeze "
-        "body.1.body.2.body.3.conv_du.2=body.1.blocks.2.attention.expand "
-        "body.1.body.3=body.1.conv body.2=body_conv tail.0.2=upsampler.blocks.1 tail.1=tail_conv",
-    ),
-    ("basicsr", "rcan"): (
-        {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "conv_first=head body.1.residual_group.2.rcab.0=body.1.blocks.2.conv1 "
-        "body.1.residual_group.2.rcab.2=body.1.blocks.2.conv2 "
-        "body.1.residual_group.2.rcab.3.attention.1=body.1.blocks.2.attention.squeeze "
-        "body.1.residual_group.2.rcab.3.attention.3=body.1.blocks.2.attention.expand "
-        "body.1.conv=body.1.conv conv_after_body=body_conv upsample.2=upsampler.blocks.1 "
-        "conv_last=tail_conv",
-    ),
-    ("csd", "rcan"): (
-        {"n_feats": 4, "n_groups": 2, "n_blocks": 3, "reduction": 2},
-        "head_conv=head body.1.body.2.body.0=body.1.blocks.2.conv1 "
-        "body.1.body.2.body.1=body.1.blocks.2.conv2 "
-        "body.1.body.2.caLayer.conv_du.0=body.1.blocks.2.attention.squeeze "
-        "body.1.body.2.caLayer.conv_du.1=body.1.blocks.2.attention.expand "
-        "body.1.conv=body.1.conv body_conv=body_conv tail_conv=tail_conv",
-    ),
-    ("carn", "carn"): (
-        {"n_feats": 4, "multi_scale": True},
-        "sub_mean.shifter=sub_mean entry=entry b2.b3.body.0=cascade.units.1.units.2.conv1 "
-        "b2.b3.body.2=cascade.units.1.units.2.conv2 b2.c1.body.0=cascade.units.1.fusions.0 "
-        "c3.body.0=cascade.fusions.2 upsample.up4.body.3=upsample.up4.blocks.1 exit=exit",
-    ),
-    ("csd", "carn"): (
-        {"n_feats": 4, "csd": True},
-        "sub_mean=sub_mean entry=entry b2.b3.conv1=cascade.units.1.units.2.conv1 "
-        "b2.b3.conv2=cascade.units.1.units.2.conv2 b2.c1.conv=cascade.units.1.fusions.0 "
-        "c3.conv=cascade.fusions.2 upsample.blocks.1=upsample.blocks.1 exit=exit",
-    ),
-    ("pytorch-vdsr", "vdsr"): (
-        {"n_feats": 4, "n_layers": 4},
-        "input=body.0 residual_layer.0.conv=body.1 residual_layer.1.conv=body.2 output=tail",
-    ),
-    ("pytorch-vdsr-features", "vdsr"): (
-        {"n_feats": 4, "n_layers": 4},
-        "features.0=body.0 features.4=body.2 features.6=tail",
-    ),
-    ("vdsr-caffe", "vdsr"): (
-        {"n_feats": 4, "n_layers": 11},
-        "conv01=body.0 conv10=body.9 conv11=tail",
-    ),
-    ("idn-caffe", "idn"): (
-        {"n_feats": 20, "n_distilled": 4, "n_blocks": 2},
-        "conv1=head.0 conv2=head.1 conv4_6=blocks.1.convs.5 down2=blocks.1.down upsample=upsample",
-    ),
-    ("pisr", "fsrcnn"): (
-        {"d": 4, "s": 2, "m": 2},
-        "backbone.network.feature_extraction.0.0=feature_extraction.conv "
-        "backbone.network.shrinking.0.1=shrinking.prelu "
-        "backbone.network.mapping.1.0=mapping.1.conv backbone.network.last_layer.0.0=last_layer",
-    ),
-    ("fsrcnn-pytorch", "fsrcnn"): (
-        {"d": 4, "s": 2, "m": 2, "channel_slopes": True},
-        "first_part.0=feature_extraction.conv first_part.1=feature_extraction.prelu "
-        "mid_part.0=shrinking.conv mid_part.2=mapping.0.conv mid_part.5=mapping.1.prelu "
-        "mid_part.6=expanding.conv mid_part.7=expanding.prelu last_part=last_layer",
-    ),
-    ("drn", "drn"): (
-        {"n_feats": 8, "n_blocks": 2},
-        "sub_mean=sub_mean head=head down.1.dual_module.0.0=down.1.conv1 "
-        "down.1.dual_module.1=down.1.conv2 up_blocks.1.0.body.0=up.1.blocks.0.conv1 "
-        "up_blocks.1.0.body.2=up.1.blocks.0.conv2 "
-        "up_blocks.1.1.body.3.conv_du.0=up.1.blocks.1.attention.squeeze "
-        "up_blocks.1.1.body.3.conv_du.2=up.1.blocks.1.attention.expand "
-        "up_blocks.1.2.0=up.1.upsampler.blocks.0 up_blocks.1.3=up.1.reduce tail.2=tail.2",
-    ),
-}  # fmt: skip
+# Network, release -> a configuration, and layers of the release, from its source, with ours.
+LAYERS = {(name, key): told for name, case in CASES.items() for key, told in case.LAYERS.items()}
 
 
-def test_the_layers_of_all_releases_are_listed_here():
-    assert LAYERS.keys() == {(r.key, r.network) for r in RELEASES if r.key != OWN}
+def test_the_layers_of_all_releases_are_told():
+    assert LAYERS.keys() == {(name, r.key) for name, r in RELEASES if r is not OWN}
 
 
 @pytest.mark.parametrize("key", LAYERS, ids="-".join)
 def test_layers_have_the_names_of_the_release(key):
-    release, network = key
+    network, release = key
     options, pairs = LAYERS[key]
     net = create_model(network, **options)
     release = find_release(net, release)
@@ -373,6 +224,33 @@ def test_a_release_without_the_networks_options():
 
 
 def test_nothing_is_measured_in_another_network():
-    for release in RELEASES:
-        assert measure({"a.weight": (3, 3, 3, 3)}, release) is None
-        assert measure({}, release) is None
+    for network, release in RELEASES:
+        assert measure({"a.weight": (3, 3, 3, 3)}, network, release) is None
+        assert measure({}, network, release) is None
+
+
+@pytest.fixture
+def blind(monkeypatch):
+    """EDSR as if it did not tell how its size is seen."""
+    monkeypatch.setattr(MODELS.get("edsr"), "measure", None)
+
+
+def test_a_network_that_is_not_measured_is_named(blind):
+    with pytest.raises(WeightsError, match=r"give --model to .* \(edsr: never recognised without"):
+        recognise(shapes(edsr()), "file")
+
+
+def test_a_network_that_is_not_measured_is_taken_as_the_user_says(blind):
+    found = recognise(shapes(edsr()), "file", "edsr", {"scale": 2, "n_feats": 4, "n_blocks": 2})
+    assert found.release.title == "EDSR-PyTorch"
+    weights, _ = to_own(found.net, found.release, edsr(), "file")
+    assert weights.keys() == values(found.net).keys()
+
+
+def test_a_fault_in_a_networks_measure_is_not_taken_for_another_network(monkeypatch):
+    def faulty(stored):
+        raise KeyError("of ours")
+
+    monkeypatch.setattr(MODELS.get("edsr"), "measure", staticmethod(faulty))
+    with pytest.raises(KeyError, match="of ours"):
+        recognise(shapes(edsr()), "file")

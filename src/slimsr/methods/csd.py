@@ -17,11 +17,12 @@ from slimsr.layers.collective import GatherBatch
 from slimsr.layers.functional import MeanAbs
 from slimsr.losses import ContrastiveLoss
 from slimsr.losses.phases import OnePhase, PhasedLoss, Preparation
+from slimsr.losses.vgg import CSD_TAPS, Vgg19
 from slimsr.methods.method import METHODS, Batch, Method
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
-from slimsr.models.vgg import CSD_TAPS, Vgg19
 from slimsr.options import STRICT
+from slimsr.weights.arrays import read_arrays
 
 
 @dataclass(config=STRICT)
@@ -249,7 +250,7 @@ class Csd(Method):
             )
         vgg = Vgg19(options.taps, options.vgg_normalisation)
         if options.vgg != "random":
-            vgg.load(options.vgg)
+            vgg.load(read_arrays(options.vgg), options.vgg)
         if 0 < batch.patch < vgg.smallest:
             raise ConfigError(
                 f"data.patch = {batch.patch} is too small for {vgg.taps[-1]}, which needs "

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
-from slimsr.models.carn import Carn
-from slimsr.models.drn import Drn
-from slimsr.models.edsr import Edsr
-from slimsr.models.fsrcnn import Fsrcnn
-from slimsr.models.idn import Idn
 from slimsr.models.network import MODELS, SlimmableNet
-from slimsr.models.presets import list_presets, resolve
-from slimsr.models.rcan import Rcan
-from slimsr.models.vdsr import Vdsr
 from slimsr.options import build_options
 
 __all__ = [
-    "MODELS", "Carn", "Drn", "Edsr", "Fsrcnn", "Idn", "Rcan", "SlimmableNet", "Vdsr",
+    "MODELS", "SlimmableNet",
     "create_model", "describe_network", "list_models", "list_presets", "resolve",
 ]  # fmt: skip
+
+# A file in this folder is all that a network needs: it enters itself into the registry.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def create_model(name: str, **options: Any) -> SlimmableNet:
@@ -55,3 +54,32 @@ def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
 def list_models() -> list[str]:
     """Return the names of all networks."""
     return MODELS.names()
+
+
+def _presets() -> dict[str, tuple[str, Mapping[Any, Any]]]:
+    """Return the presets of all networks: name -> network and what its ``presets`` say."""
+    return {
+        preset: (name, values)
+        for name in MODELS.names()
+        for preset, values in MODELS.get(name).presets.items()
+    }
+
+
+def list_presets() -> list[str]:
+    """Return the names of all presets, by network."""
+    return list(_presets())
+
+
+def resolve(name: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the network that a name stands for, and its options; given options come first.
+
+    A name that is no preset is returned as it is. A scale that a preset does not know leaves the
+    network's defaults.
+    """
+    presets = _presets()
+    if not isinstance(name, str) or name not in presets:
+        return name, dict(options)
+    network, values = presets[name]
+    if values and all(isinstance(key, int) for key in values):
+        values = values.get(options.get("scale", min(values)), {})
+    return network, {**values, **options}

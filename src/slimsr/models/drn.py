@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -14,9 +14,11 @@ from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.blocks import MeanShift
 from slimsr.layers.channels import Concat
 from slimsr.layers.inner import InnerChannels, inner_counts
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.u_net import DownBlock, UpBlock
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import StoredLayers, inner_of
 from slimsr.options import STRICT
 
 
@@ -29,13 +31,23 @@ class DrnConfig:
     n_blocks: int = Field(30, ge=1)  # residual blocks in each phase of enlargement
     kept: tuple[int, ...] = ()  # inner channels of each prunable layer; empty: all
 
-    def at_width(self, width: float) -> DrnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(
-            self,
-            n_feats=channels_at(self.n_feats, width),
-            kept=tuple(channels_at(n, width) for n in self.kept),
-        )
+
+def _released(config: DrnConfig) -> Layers:
+    """Return the names of DRN (guoyongcs/DRN)."""
+    names = {}
+    n = config.n_blocks
+    for i in range(config.scale.bit_length() - 1):
+        names[f"down.{i}.conv1"] = f"down.{i}.dual_module.0.0"
+        names[f"down.{i}.conv2"] = f"down.{i}.dual_module.1"
+        names[f"up.{i}.upsampler.blocks.0"] = f"up_blocks.{i}.{n}.0"
+        names[f"up.{i}.reduce"] = f"up_blocks.{i}.{n + 1}"
+        for b in range(n):
+            ours, theirs = f"up.{i}.blocks.{b}", f"up_blocks.{i}.{b}.body"
+            names[f"{ours}.conv1"] = f"{theirs}.0"
+            names[f"{ours}.conv2"] = f"{theirs}.2"
+            names[f"{ours}.attention.squeeze"] = f"{theirs}.3.conv_du.0"
+            names[f"{ours}.attention.expand"] = f"{theirs}.3.conv_du.2"
+    return names
 
 
 @MODELS.register("drn")
@@ -46,7 +58,13 @@ class Drn(SlimmableNet):
     """
 
     Config = DrnConfig
+    channel_options = ("n_feats", "kept")
     scales = (2, 4, 8)
+    presets: ClassVar = {
+        "drn_s": {4: {"n_feats": 16, "n_blocks": 30}, 8: {"n_feats": 8, "n_blocks": 30}},
+        "drn_l": {4: {"n_feats": 20, "n_blocks": 40}, 8: {"n_feats": 10, "n_blocks": 36}},
+    }
+    releases = (Release("drn", "DRN", _released, trained_shift=True),)
 
     def __init__(self, config: DrnConfig):
         super().__init__(config)
@@ -77,6 +95,25 @@ class Drn(SlimmableNet):
         self.tap_names = tuple(f"x{2**i}" for i in range(phases + 1))
         self.margin = _reach(config, phases)
 
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options."""
+        n_feats = min(stored.outputs("head"), stored.inputs("down.0.conv1"))
+        phases = stored.count("down.{}.conv1")
+        n_blocks = stored.count("up.0.blocks.{}.conv1")
+        layers = [inner_of(f"down.{i}", n_feats * 2**i) for i in range(phases)]
+        for i in range(phases):
+            # The first phase starts from the smallest map, the others from two maps joined.
+            channels = n_feats * 2 ** (phases - i + (i > 0))
+            layers += [inner_of(f"up.{i}.blocks.{b}", channels) for b in range(n_blocks)]
+            layers.append((f"up.{i}.upsampler.blocks.0", f"up.{i}.reduce", channels, 4))
+        return {
+            "scale": 2**phases,
+            "n_feats": n_feats,
+            "n_blocks": n_blocks,
+            **stored.kept(layers),
+        }
+
     def prunable(self) -> list[InnerChannels]:
         """Return the inner channels of each block down, then those of each block up."""
         up = [layer for block in self.up for layer in block.prunable()]
@@ -105,9 +142,7 @@ class Drn(SlimmableNet):
             pictures = (*pictures, self.add_mean(self.tail[i](taps[i], width)))
         return taps, pictures
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the maps that the pictures of each size are made from, and the last picture.
 
         Of F features and P = log2(scale) phases the ``P + 1`` taps have F*2^P, then F*2^P, ... 2*F

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -12,9 +12,11 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.activations import PRelu
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import StoredLayers
 from slimsr.options import STRICT
 
 
@@ -27,10 +29,6 @@ class FsrcnnConfig:
     s: int = Field(12, ge=1)
     m: int = Field(4, ge=1)
     channel_slopes: bool = False  # a PReLU slope for each channel (FSRCNN) or one for all (PISR)
-
-    def at_width(self, width: float) -> FsrcnnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, d=channels_at(self.d, width), s=channels_at(self.s, width))
 
 
 class ConvPRelu(nn.Cell):
@@ -56,13 +54,43 @@ class ConvPRelu(nn.Cell):
         return self.prelu(self.conv(x, width), width)
 
 
+def _pisr(config: FsrcnnConfig) -> Layers:
+    """Return the names of PISR (cvlab-yonsei/PISR)."""
+    layers = {name: f"{name}.0" for name in ("feature_extraction", "shrinking", "expanding")}
+    layers |= {f"mapping.{i}": f"mapping.{i}" for i in range(config.m)}
+    names = {"last_layer": "backbone.network.last_layer.0.0"}
+    for ours, theirs in layers.items():
+        names[f"{ours}.conv"] = f"backbone.network.{theirs}.0"
+        names[f"{ours}.prelu"] = f"backbone.network.{theirs}.1"
+    return names
+
+
+def _parts(config: FsrcnnConfig) -> Layers:
+    """Return the names of FSRCNN-pytorch (yjn870/FSRCNN-pytorch)."""
+    names = {"feature_extraction.conv": "first_part.0", "feature_extraction.prelu": "first_part.1"}
+    middle = ["shrinking", *(f"mapping.{i}" for i in range(config.m)), "expanding"]
+    for i, ours in enumerate(middle):
+        names[f"{ours}.conv"] = f"mid_part.{2 * i}"
+        names[f"{ours}.prelu"] = f"mid_part.{2 * i + 1}"
+    return names | {"last_layer": "last_part"}
+
+
 @MODELS.register("fsrcnn")
 class Fsrcnn(SlimmableNet):
     """Enlarges Y in [0, 1] by a transposed convolution; Cb and Cr are bicubic."""
 
     Config = FsrcnnConfig
+    channel_options = ("d", "s")
     scales = (2, 3, 4)
     colour = "Y"
+    presets: ClassVar = {"fsrcnn_s": {"d": 32, "s": 5, "m": 1}}
+    releases = (
+        Release(
+            "pisr", "PISR", _pisr, {"channel_slopes": False},
+            extra=("vid_module_dict.", "backbone.network.encoder."),
+        ),
+        Release("fsrcnn-pytorch", "FSRCNN-pytorch", _parts, {"channel_slopes": True}),
+    )  # fmt: skip
 
     def __init__(self, config: FsrcnnConfig):
         super().__init__(config)
@@ -77,15 +105,25 @@ class Fsrcnn(SlimmableNet):
         self.tap_names = ("feature_extraction", "shrinking", "mapping", "expanding")
         self.margin = 2 + config.m + self.last_layer.reach
 
-    def enlarge_luma(
-        self, y: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options but ``scale``."""
+        # Where a table numbers all layers, the 1x1 convolution `expanding` follows the 3x3 mapping.
+        mapping = [f"mapping.{i}.conv" for i in range(stored.count("mapping.{}.conv"))]
+        return {
+            "d": stored.inputs("shrinking.conv"),
+            "s": stored.width("mapping.0.conv"),
+            "m": sum(stored.kernel(layer) == 3 for layer in mapping),
+            "channel_slopes": stored.outputs("feature_extraction.prelu") > 1,
+        }
+
+    def enlarge_own(self, x: ms.Tensor, width: float = 1.0) -> Features:
         """Map Y (N, 1, H, W) in [0, 1] to the taps and to Y (N, 1, H*scale, W*scale).
 
         The taps are the outputs of ``feature_extraction`` (d channels), ``shrinking`` (s), the last
         mapping layer (s) and ``expanding`` (d), all H x W.
         """
-        features = self.feature_extraction(y, width)
+        features = self.feature_extraction(x, width)
         shrunk = self.shrinking(features, width)
         mapped = shrunk
         for layer in self.mapping:
@@ -93,16 +131,8 @@ class Fsrcnn(SlimmableNet):
         expanded = self.expanding(mapped, width)
         return (features, shrunk, mapped, expanded), self.last_layer(expanded, width)
 
-    def enlarge_own(
-        self, x: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """As `enlarge_luma`: without the colours, which are enlarged for nothing."""
-        return self.enlarge_luma(x, width)
-
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
-        """Return the taps of `enlarge_luma`, and the picture."""
-        taps, y = self.enlarge_luma(self.luma(lr), width)
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
+        """Return the taps of `enlarge_own`, and the picture."""
+        taps, y = self.enlarge_own(self.luma(lr), width)
         bicubic = self.enlarge(lr)
         return taps, bicubic + (y - self.luma(bicubic)) * LUMA_TO_RGB

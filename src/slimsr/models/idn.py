@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Literal
+import math
+from typing import Any, ClassVar, Literal
 
 import mindspore as ms
 from mindspore import nn
@@ -15,9 +15,11 @@ from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.blocks import SubPixel
 from slimsr.layers.information import GROUPS, SLOPE, DistillationBlock
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.models.network import MODELS, Features, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import StoredLayers
 from slimsr.options import STRICT
 
 
@@ -36,13 +38,14 @@ class IdnConfig:
     colour: Literal["Y", "RGB"] = "Y"
     upsampling: Literal["transposed", "subpixel"] = "transposed"
 
-    def at_width(self, width: float) -> IdnConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(
-            self,
-            n_feats=channels_at(self.n_feats, width),
-            n_distilled=channels_at(self.n_distilled, width),
-        )
+
+def _caffe(config: IdnConfig) -> Layers:
+    """Return the names of IDN-Caffe (Zheng222/IDN-Caffe)."""
+    names = {"head.0": "conv1", "head.1": "conv2"}
+    for b in range(config.n_blocks):
+        names[f"blocks.{b}.down"] = f"down{b + 1}"
+        names |= {f"blocks.{b}.convs.{i}": f"conv{b + 3}_{i + 1}" for i in range(6)}
+    return names
 
 
 @MODELS.register("idn")
@@ -50,7 +53,14 @@ class Idn(SlimmableNet):
     """Adds detail to the bicubic enlargement: to Y in [0, 1], or to RGB in [0, 255]."""
 
     Config = IdnConfig
+    channel_options = ("n_feats", "n_distilled")
     scales = (2, 3, 4)
+    presets: ClassVar = {"idn_rgb": {"colour": "RGB", "upsampling": "subpixel"}}
+    releases = (Release("idn-caffe", "IDN-Caffe", _caffe),)
+    refused: ClassVar = {
+        r"fblock\.module\.": "IDN-pytorch keeps the last channels of a block, IDN the first, and "
+        "leaves out a LeakyReLU: give weights of IDN-Caffe",
+    }
 
     def __init__(self, config: IdnConfig):
         super().__init__(config)
@@ -77,9 +87,22 @@ class Idn(SlimmableNet):
         self.tap_names = ("head", *(f"block{i + 1}" for i in range(config.n_blocks)))
         self.margin = 2 + 6 * config.n_blocks + self.upsample.reach
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options, but not the ``scale`` of a transposed convolution."""
+        n_feats, colours = stored.width("head.1"), stored.inputs("head.0")
+        options = {
+            "n_feats": n_feats,
+            "n_distilled": n_feats - stored.outputs("blocks.0.convs.0"),
+            "n_blocks": stored.count("blocks.{}.down"),
+            "colour": "RGB" if colours == 3 else "Y",
+            "upsampling": "transposed" if stored.has("upsample") else "subpixel",
+        }
+        if options["upsampling"] == "subpixel":
+            options["scale"] = math.isqrt(stored.outputs("upsample.conv2") // colours)
+        return options
+
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return (after the two first convolutions, after each block), and the picture.
 
         The ``n_blocks + 1`` taps have shape (N, n_feats*width, H, W).

@@ -10,7 +10,21 @@ from mindspore import nn
 
 from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.slim import SlimConv2d
-from slimsr.models.network import SlimmableNet
+from slimsr.models.network import Features, SlimmableNet
+from slimsr.models.release import Layers
+
+
+def upsampler_names(theirs: str) -> Layers:
+    """Return the names of an upsampler's stages, up to three: each a convolution and a shuffle."""
+    return {f"upsampler.blocks.{i}": f"{theirs}.{2 * i}" for i in range(3)}
+
+
+# Of the trunk in BasicSR (XPixelGroup/BasicSR), and what its files do not tell.
+BASICSR = {
+    "head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last",
+    **upsampler_names("upsample"),
+}  # fmt: skip
+BASICSR_UNSEEN = "BasicSR's files do not hold its rgb_mean: DIV2K's assumed"
 
 
 class LongSkipNet(SlimmableNet):
@@ -42,9 +56,7 @@ class LongSkipNet(SlimmableNet):
         # One pixel for each 3x3 convolution before the upsampler, one for each after it (at most).
         self.margin = reach + 3 + len(self.upsampler.blocks)
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return (head, after each unit, ``body_conv``, that with the long skip), and the picture.
 
         With U units the ``U + 3`` taps have shape (N, n_feats*width, H, W).

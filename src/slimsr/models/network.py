@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import mindspore as ms
@@ -14,17 +14,21 @@ from slimsr.layers.channels import GlobalAveragePool
 from slimsr.layers.inner import InnerChannels
 from slimsr.layers.luma import grey
 from slimsr.layers.slim import SlimConv, SlimLayer
+from slimsr.models.release import Release
+from slimsr.models.stored_layers import StoredLayers
 from slimsr.registry import Registry
 
 MODELS: Registry[type] = Registry("model")
+# The taps that a loss may look at, and the super-resolved picture.
+Features = tuple[tuple[ms.Tensor, ...], ms.Tensor]
 
 
 class SlimmableNet(nn.Cell):
     """A super-resolution network of adjustable width.
 
-    A subclass sets ``Config`` (a dataclass with the field ``scale`` and a method ``at_width(w)``
-    that describes the same network with every layer at that width) and ``scales``, and writes
-    ``features`` and, in its ``__init__``, ``tap_names``.
+    A subclass sets ``Config`` (a dataclass with the field ``scale``; every field has a default) and
+    ``scales``, and writes ``features`` and, in its ``__init__``, ``tap_names`` and ``margin``. What
+    has been published of it is told by ``presets``, ``releases``, ``refused`` and ``measure``.
 
     Guarantees: ``net(lr, w)`` maps (N, 3, H, W), RGB in [0, 255], float32, to (N, 3, H*scale,
     W*scale) in about the same range (not clipped); ``w`` is a Python float, a constant per graph.
@@ -38,6 +42,16 @@ class SlimmableNet(nn.Cell):
 
     Config: ClassVar[type]
     scales: ClassVar[tuple[int, ...]]
+    # Options that are numbers of channels, which follow the width.
+    channel_options: ClassVar[tuple[str, ...]] = ("n_feats",)
+    # Sizes that papers have published: name -> options, or a table of them by scale.
+    presets: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
+    # Whose weights fit, beside our own checkpoints; the order decides between those that fit alike.
+    releases: ClassVar[tuple[Release, ...]] = ()
+    # Names of tensors that only look like ours (a pattern of their beginning) -> why they do not.
+    refused: ClassVar[Mapping[str, str]] = {}
+    # From the layers of a file to the options that they show; None: not recognised by them.
+    measure: ClassVar[Callable[[StoredLayers], dict[str, Any]] | None] = None
     # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
     # sets ``luma``, a `slimsr.layers.luma.Luma`.
     colour: str = "RGB"
@@ -62,13 +76,20 @@ class SlimmableNet(nn.Cell):
         """Whether it takes means over all it is given, so that tiles only nearly equal that."""
         return any(isinstance(cell, GlobalAveragePool) for _, cell in self.cells_and_names())
 
+    @staticmethod
+    def fill_unseen(options: dict[str, Any], source: str) -> list[str]:
+        """Fill in options that neither `measure` nor the user tells; return remarks on them.
+
+        Raises:
+            ConfigError: one of them has to be told.
+        """
+        return []
+
     def construct(self, lr: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Return the super-resolved picture at ``width``."""
         return self.features(lr, width)[1]
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the taps that a loss may look at, and the super-resolved picture."""
         raise NotImplementedError(f"{type(self).__name__} must define features()")
 
@@ -155,9 +176,7 @@ class SlimmableNet(nn.Cell):
         """Return RGB in [0, 255] of what `own_colours` returns; a grey picture where that is Y."""
         return grey(x) if self.colour == "Y" else x * 255
 
-    def enlarge_own(
-        self, x: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def enlarge_own(self, x: ms.Tensor, width: float = 1.0) -> Features:
         """Map what `own_colours` returns, at LR size, to the taps and to the like at HR size.
 
         What a network makes of Y does not depend on the other colours, so a grey picture will do.

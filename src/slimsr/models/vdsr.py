@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
@@ -12,8 +12,10 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, channels_at
-from slimsr.models.network import MODELS, SlimmableNet
+from slimsr.layers.slim import SlimConv2d
+from slimsr.models.network import MODELS, Features, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import OtherNetworkError, StoredLayers
 from slimsr.options import STRICT
 
 
@@ -26,9 +28,26 @@ class VdsrConfig:
     n_layers: int = Field(20, ge=3)
     bias: bool = False
 
-    def at_width(self, width: float) -> VdsrConfig:
-        """Return the configuration of the same network with all layers at ``width``."""
-        return dataclasses.replace(self, n_feats=channels_at(self.n_feats, width))
+
+def _caffe(config: VdsrConfig) -> Layers:
+    """Return the names of the layers as numbered in the paper's Caffe model."""
+    last = config.n_layers
+    names = {f"body.{i}": f"conv{i + 1:02d}" for i in range(last - 1)}
+    return names | {"tail": f"conv{last:02d}"}
+
+
+def _residual(config: VdsrConfig) -> Layers:
+    """Return the names of pytorch-vdsr (twtygqyy/pytorch-vdsr)."""
+    names = {"body.0": "input", "tail": "output"}
+    middle = range(1, config.n_layers - 1)
+    return names | {f"body.{i}": f"residual_layer.{i - 1}.conv" for i in middle}
+
+
+def _features(config: VdsrConfig) -> Layers:
+    """Return the names of pytorch-vdsr's one sequence of layers."""
+    last = config.n_layers - 1
+    names = {f"body.{i}": f"features.{2 * i}" for i in range(last)}
+    return names | {"tail": f"features.{2 * last}"}
 
 
 @MODELS.register("vdsr")
@@ -41,6 +60,15 @@ class Vdsr(SlimmableNet):
     Config = VdsrConfig
     scales = (2, 3, 4)
     colour = "Y"
+    releases = (
+        Release("vdsr-caffe", "VDSR with numbered layers", _caffe),
+        Release("pytorch-vdsr", "pytorch-vdsr", _residual),
+        Release("pytorch-vdsr-features", "pytorch-vdsr (features)", _features),
+    )
+    refused: ClassVar = {
+        r"body\.0\.0\.weight": "EDSR-PyTorch's VDSR enlarges RGB, ours Y: give weights of "
+        "pytorch-vdsr",
+    }
 
     def __init__(self, config: VdsrConfig):
         super().__init__(config)
@@ -48,22 +76,28 @@ class Vdsr(SlimmableNet):
         self.luma = Luma()
         self.enlarge = BicubicEnlarge(config.scale, "matlab")
         # The paper's start (He et al.); with a smaller one 20 layers without shortcut give nothing.
+        start = {"bias": config.bias, "gain": math.sqrt(6)}
         self.body = nn.CellList(
-            [
-                SlimConv2d(
-                    n if i else 1, n, slim_in=i > 0, bias=config.bias, gain=math.sqrt(6)
-                )
-                for i in range(last)
-            ]
-        )  # fmt: skip
-        self.tail = SlimConv2d(n, 1, slim_out=False, bias=config.bias, gain=math.sqrt(6))
+            [SlimConv2d(n if i else 1, n, slim_in=i > 0, **start) for i in range(last)]
+        )
+        self.tail = SlimConv2d(n, 1, slim_out=False, **start)
         self.tap_names = tuple(f"layer{i + 1}" for i in range(last))
         # Layers see pixels of the enlarged picture, each of which comes from LR pixels 2 away.
         self.margin = math.ceil(config.n_layers / config.scale) + 2
 
-    def features(
-        self, lr: ms.Tensor, width: float = 1.0
-    ) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options but ``scale``."""
+        if stored.inputs("body.0") != 1:
+            raise OtherNetworkError("a VDSR of more than Y")
+        # In tables that number all layers, the last one is counted among the others.
+        return {
+            "n_feats": stored.width("body.1"),
+            "n_layers": stored.count("body.{}") + stored.has("tail"),
+            "bias": stored.has("body.0", "bias"),
+        }
+
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
         """Return the output of every layer but the last, and the picture.
 
         The ``n_layers - 1`` taps have shape (N, n_feats*width, H*scale, W*scale).

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from slimsr.models import SlimmableNet
+import dataclasses
+from typing import Any
+
+from slimsr.layers.slim import channels_at
+from slimsr.models.network import SlimmableNet
 
 
 def extract(net: SlimmableNet, width: float = 1.0) -> SlimmableNet:
@@ -16,7 +20,14 @@ def extract(net: SlimmableNet, width: float = 1.0) -> SlimmableNet:
         WidthError: some layer cannot realise the width.
     """
     net.check_width(width)
-    narrow = type(net)(net.config.at_width(width))
+
+    def narrowed(channels: Any) -> Any:
+        if isinstance(channels, tuple):
+            return tuple(map(narrowed, channels))
+        return channels_at(channels, width)
+
+    options = {name: narrowed(getattr(net.config, name)) for name in net.channel_options}
+    narrow = type(net)(dataclasses.replace(net.config, **options))
     for wide, layer in zip(net.slim_layers(), narrow.slim_layers(), strict=True):
         layer.set_slice(*wide.get_slice(width))
     return narrow

@@ -16,8 +16,8 @@ from slimsr.layers.attention import ChannelAttention
 from slimsr.layers.blocks import DIV2K_MEAN, MeanShift, Upsampler
 from slimsr.layers.slim import SlimConv
 from slimsr.models import SlimmableNet
+from slimsr.models.release import Release, mean_shifts
 from slimsr.weights.arrays import check_fits
-from slimsr.weights.releases import Release, mean_shifts
 
 Arrays = dict[str, np.ndarray]
 
@@ -63,7 +63,8 @@ def to_own(
     check_fits(net, weights, source, {ours: theirs for theirs, ours in parameters.items()})
     remarks = []
     if training:
-        groups = sorted({name.removeprefix("backbone.network.").split(".")[0] for name in training})
+        prefixes = (p for p in release.extra if any(name.startswith(p) for name in training))
+        groups = sorted(prefix.split(".")[-2] for prefix in prefixes)
         remarks.append(f"{len(training)} tensors of {' and '.join(groups)} left out")
     own = inner_range(net)
     found = _stored_range(net, release, shift)

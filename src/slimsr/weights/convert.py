@@ -71,7 +71,31 @@ def convert(
     arrays, remarks = read_foreign(source)
     if model is None and _is_vgg(arrays):
         return _copy_vgg(arrays, path)
-    return _convert(source, arrays, remarks, model, dict(options), rgb_range, names, path)
+    mindspore = source.endswith(".ckpt") and not is_zip(Path(source))
+    state = find_state(source) if mindspore else None
+    if state is not None:
+        described = dict(state.network)
+        name = described.pop("name")
+        model, options = model or name, {**described, **options}
+    found = recognise({k: v.shape for k, v in arrays.items()}, source, model, options)
+    net, network = found.net, network_name(found.net)
+    weights, more = to_own(net, found.release, arrays, source, rgb_range)
+    assign(net, weights, source)
+    described = describe_network(network, net)
+    sizes = ", ".join(f"{k}={v}" for k, v in described.items() if k not in ("name", "scale"))
+    said = "; ".join([f"{network} x{net.scale} ({sizes})", *remarks, *more, *found.unseen])
+    if path is None:
+        written = ""
+    elif path.suffix == ".ckpt":
+        state = state or TrainingState(network={}, config={})
+        state.network = described
+        save_checkpoint(path, net, state)
+        written = f"{path}: a checkpoint of {len(weights)} tensors\n"
+    else:
+        out = to_release(net, find_release(net, names))
+        write_arrays(path, out)
+        written = f"{path}: {len(out)} tensors\n"
+    return f"recognised: {found.release.title}, {said}\n{written}"
 
 
 def _check_target(target: Path, names: str) -> None:
@@ -96,40 +120,3 @@ def _copy_vgg(arrays: Mapping[str, np.ndarray], target: Path | None) -> str:
         return f"recognised: VGG, {len(arrays)} tensors\n"
     write_arrays(target, arrays)
     return f"{target}: {len(arrays)} tensors\n"
-
-
-def _convert(
-    source: str,
-    arrays: Mapping[str, np.ndarray],
-    remarks: list[str],
-    model: str | None,
-    given: dict[str, object],
-    rgb_range: int | None,
-    names: str,
-    target: Path | None,
-) -> str:
-    mindspore = source.endswith(".ckpt") and not is_zip(Path(source))
-    state = find_state(source) if mindspore else None
-    if state is not None:
-        described = dict(state.network)
-        name = described.pop("name")
-        model, given = model or name, {**described, **given}
-    found = recognise({k: v.shape for k, v in arrays.items()}, source, model, given)
-    net, network = found.net, network_name(found.net)
-    weights, more = to_own(net, found.release, arrays, source, rgb_range)
-    assign(net, weights, source)
-    options = describe_network(network, net)
-    sizes = ", ".join(f"{k}={v}" for k, v in options.items() if k not in ("name", "scale"))
-    said = "; ".join([f"{network} x{net.scale} ({sizes})", *remarks, *more, *found.unseen])
-    if target is None:
-        written = ""
-    elif target.suffix == ".ckpt":
-        state = state or TrainingState(network={}, config={})
-        state.network = options
-        save_checkpoint(target, net, state)
-        written = f"{target}: a checkpoint of {len(weights)} tensors\n"
-    else:
-        out = to_release(net, find_release(net, names))
-        write_arrays(target, out)
-        written = f"{target}: {len(out)} tensors\n"
-    return f"recognised: {found.release.title}, {said}\n{written}"

@@ -21,7 +21,7 @@ def load_reference_weights(
 ) -> None:
     """Load the weights of a published release, strictly; the net is left alone on error.
 
-    The names may be ours or those of any of `slimsr.weights.releases`; what its conventions change
+    The names may be ours or those of any of its ``releases``; what its conventions change
     is logged. Many releases store the mean shift; ours is a constant, so those arrays tell the
     range of the colours and are not loaded.
 

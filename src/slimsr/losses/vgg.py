@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -14,17 +13,16 @@ from mindspore import nn
 from slimsr.errors import ConfigError, WeightsError
 from slimsr.layers.functional import conv_pair, max_pool
 from slimsr.layers.slim import SlimConv2d
-from slimsr.weights.arrays import read_arrays
 
 logger = logging.getLogger(__name__)
 
 _CHANNELS = {1: (64, 64), 2: (128, 128), 3: (256,) * 4, 4: (512,) * 4, 5: (512,) * 4}
-# conv name -> (input channels, output channels, index in torchvision's `features`)
+# name of the activation -> (input channels, output channels, index in torchvision's `features`)
 _LAYERS: dict[str, tuple[int, int, int]] = {}
 _index, _before = 0, 3
 for _block, _outs in _CHANNELS.items():
     for _i, _out in enumerate(_outs, 1):
-        _LAYERS[f"conv{_block}_{_i}"] = (_before, _out, _index)
+        _LAYERS[f"relu{_block}_{_i}"] = (_before, _out, _index)
         _before, _index = _out, _index + 2
     _index += 1  # the pooling layer
 
@@ -73,7 +71,7 @@ class Vgg19(nn.Cell):
 
     def __init__(self, taps: Sequence[str] = CSD_TAPS, normalisation: str = "raw", seed: int = 0):
         super().__init__()
-        names = [name.replace("conv", "relu") for name in _LAYERS]
+        names = list(_LAYERS)
         if not taps or list(taps) != [name for name in names if name in taps]:
             raise ConfigError(
                 f"taps {', '.join(taps)} are not valid: choose among {', '.join(names)}, each "
@@ -90,7 +88,7 @@ class Vgg19(nn.Cell):
         self.mean, self.std = ms.Tensor(mean), ms.Tensor(std)
         depth = names.index(taps[-1]) + 1
         self.names = names[:depth]
-        self.convs = nn.CellList([SlimConv2d(*_LAYERS[name][:2]) for name in list(_LAYERS)[:depth]])
+        self.convs = nn.CellList([SlimConv2d(*_LAYERS[name][:2]) for name in self.names])
         self._set_taps(taps)
         rng = np.random.RandomState(seed)
         for conv in self.convs:
@@ -132,52 +130,49 @@ class Vgg19(nn.Cell):
                 x = conv_pair(x, self.convs[layers[0]], self.convs[layers[1]], 1.0, pools, True)
         return x
 
-    def load(self, path: str | Path) -> tuple[str, ...]:
-        """Load weights; taps that the file does not reach are dropped, with a warning.
+    def load(self, arrays: Mapping[str, np.ndarray], source: str) -> tuple[str, ...]:
+        """Load weights; taps that they do not reach are dropped, with a warning.
 
         Args:
-            path: ``.npz`` or ``.safetensors`` with torchvision's names (``features.0.weight``), or
-                the model zoo's ``vgg19_ImageNet.ckpt`` (``layers.0.weight``, no biases).
+            arrays: weights by torchvision's names (``features.0.weight``), or by those of the model
+                zoo's ``vgg19_ImageNet.ckpt`` (``layers.0.weight``, no biases).
+            source: where they come from, for messages.
 
         Returns:
             The taps in use from now on.
 
         Raises:
-            WeightsError: the file cannot be read, is not a VGG-19, or reaches no tap.
+            WeightsError: they are not a VGG-19's, or reach no tap.
         """
-        arrays = read_arrays(path)
         loaded = []
-        for i, name in enumerate(self.names):
-            n_in, n_out, index = _LAYERS[name.replace("relu", "conv")]
+        for name in self.names:
+            n_in, n_out, index = _LAYERS[name]
             keys = [f"{prefix}.{index}" for prefix in ("features", "layers")]
             key = next((key for key in keys if f"{key}.weight" in arrays), None)
             if key is None:
                 break
-            weight = arrays[f"{key}.weight"]
             bias = arrays.get(f"{key}.bias", np.zeros(n_out, np.float32))
-            for kind, array, shape in (
-                ("weight", weight, (n_out, n_in, 3, 3)),
-                ("bias", bias, (n_out,)),
-            ):
+            loaded.append((arrays[f"{key}.weight"], bias))
+            shapes = {"weight": (n_out, n_in, 3, 3), "bias": (n_out,)}
+            for (kind, shape), array in zip(shapes.items(), loaded[-1], strict=True):
                 if array.shape != shape:
                     raise WeightsError(
-                        f"{path}: {key}.{kind} has shape {array.shape}, VGG-19 needs {shape}: give "
-                        "a VGG-19 without batch norm"
+                        f"{source}: {key}.{kind} has shape {array.shape}, VGG-19 needs {shape}: "
+                        "give a VGG-19 without batch norm"
                     )
-            loaded.append((i, weight, bias))
         reached = [tap for tap in self.taps if tap in self.names[: len(loaded)]]
         if not reached:
             raise WeightsError(
-                f"{path} reaches none of the taps {', '.join(self.taps)}: expected VGG-19 weights "
-                "named features.N.weight (torchvision) or layers.N.weight (model zoo)"
+                f"{source} reaches none of the taps {', '.join(self.taps)}: expected VGG-19 "
+                "weights named features.N.weight (torchvision) or layers.N.weight (model zoo)"
             )
-        for i, weight, bias in loaded:
-            self.convs[i].set_slice(weight, bias)
+        for conv, arrays_of in zip(self.convs, loaded, strict=False):
+            conv.set_slice(*arrays_of)
         lost = self.taps[len(reached) :]
         if lost:
             logger.warning(
                 "%s ends at %s: taps in use are %s; left out: %s",
-                path, self.names[len(loaded) - 1], ", ".join(reached), ", ".join(lost),
+                source, self.names[len(loaded) - 1], ", ".join(reached), ", ".join(lost),
             )  # fmt: skip
         self._set_taps(reached)
         return self.taps
