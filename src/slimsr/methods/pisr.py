@@ -45,22 +45,15 @@ class TeacherLoss(nn.Cell):
     Args:
         encoder: the first half of the teacher.
         decoder: the second half, a network.
-        imitation_weight: of the second term.
-        pixel_loss: name of the first one.
+        options: the weight and the pixel loss.
     """
 
-    def __init__(
-        self,
-        encoder: HrEncoder,
-        decoder: SlimmableNet,
-        imitation_weight: float,
-        pixel_loss: str = "l1",
-    ):
+    def __init__(self, encoder: HrEncoder, decoder: SlimmableNet, options: PisrConfig):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.encoder = encoder
         self.decoder = decoder
-        self.imitation_weight = imitation_weight
-        self.pixel_loss = create_pixel_loss(pixel_loss, peak=1.0)
+        self.imitation_weight = options.imitation_weight
+        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
         self.l1 = create_pixel_loss("l1")
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
@@ -86,9 +79,7 @@ class StudentLoss(nn.Cell):
         encoder: the first half of the frozen teacher.
         decoder: the second half, a network of the student's kind.
         tap: index of the tap among those of the network.
-        vid: compares guess and tap.
-        vid_weight: of the second term.
-        pixel_loss: name of the first one.
+        options: the kind of VID, its weight and the pixel loss.
     """
 
     def __init__(
@@ -98,17 +89,15 @@ class StudentLoss(nn.Cell):
         encoder: HrEncoder,
         decoder: SlimmableNet,
         tap: int,
-        vid: VidLoss,
-        vid_weight: float,
-        pixel_loss: str = "l1",
+        options: PisrConfig,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net, self.estimator = net, estimator
         self.encoder, self.decoder = encoder, decoder
         self.tap = tap
-        self.vid = vid
-        self.vid_weight = vid_weight
-        self.pixel_loss = create_pixel_loss(pixel_loss, peak=1.0)
+        self.vid = VidLoss(options.distribution)
+        self.vid_weight = options.vid_weight
+        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return (total, pixel loss, VID), unweighted terms, of RGB in [0, 255]."""
@@ -153,8 +142,7 @@ class Pisr(Method[PisrConfig]):
     def _teacher(self) -> Stage:
         decoder = create_model(**self.model)
         encoder = _encoder_for(decoder)
-        options = self.options
-        loss = TeacherLoss(encoder, decoder, options.imitation_weight, options.pixel_loss)
+        loss = TeacherLoss(encoder, decoder, self.options)
 
         def picture(hr: np.ndarray) -> np.ndarray:
             seen = decoder.own_colours(ms.Tensor(hr.transpose(2, 0, 1)[None].astype(np.float32)))
@@ -162,7 +150,7 @@ class Pisr(Method[PisrConfig]):
             rgb = decoder.picture_of_own(made.astype(ms.float32)).asnumpy()[0]
             return rgb.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 
-        terms = ("total", options.pixel_loss, "imitation")
+        terms = ("total", self.options.pixel_loss, "imitation")
         return Stage(decoder, loss, terms, {"teacher": 1.0}, encoder, from_hr=picture)
 
     def _student(self, teacher: Checkpoint) -> Stage:
@@ -175,10 +163,9 @@ class Pisr(Method[PisrConfig]):
             assign(cell, weights, "the teacher stage")
         channels, _ = net.tap_shapes()[self.tap]
         estimator = Estimator(channels, SPREAD_FACTORS[options.distribution], options.variance)
-        loss = StudentLoss(
-            net, estimator, freeze(encoder, "encoder"), freeze(decoder, "decoder"),
-            self.tap, VidLoss(options.distribution), options.vid_weight, options.pixel_loss,
-        )  # fmt: skip
+        for cell, prefix in ((encoder, "encoder"), (decoder, "decoder")):
+            freeze(cell, prefix)
+        loss = StudentLoss(net, estimator, encoder, decoder, self.tap, options)
         return Stage(net, loss, ("total", options.pixel_loss, "vid"), {"student": 1.0}, estimator)
 
 

@@ -88,13 +88,17 @@ def select(taps: tuple[ms.Tensor, ...], indices: tuple[int, ...]) -> tuple[ms.Te
 class TapTerm(nn.Cell):
     """A term of a loss between the paired taps of a student and a frozen teacher.
 
+    A subclass writes ``construct``, which maps ``lr, hr``, (taps, picture) of the student and the
+    same of the teacher, which take no gradient, to the values of ``terms``, scalars. Pictures are
+    float32, taps of any precision.
+
     Args:
         pairs: the taps.
         beta: weight of the term in the loss.
         adapters: what the student's taps go through first, trained with it; None for nothing.
 
     Attributes:
-        terms: names of what ``construct`` returns: the term, then others for the log.
+        terms: names of the term, and of others for the log.
     """
 
     terms: tuple[str, ...]
@@ -113,19 +117,6 @@ class TapTerm(nn.Cell):
         if self.adapters is not None:
             taps = self.adapters(taps)
         return taps, teacher_taps
-
-    def construct(
-        self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...]
-    ) -> tuple[ms.Tensor, ...]:
-        """Return the values of ``terms``, scalars.
-
-        Args:
-            lr: (B, 3, h, w), RGB in [0, 255].
-            hr: (B, 3, H, W).
-            student: taps, of any precision, and picture, (B, 3, H, W) float32.
-            teacher: the same of the teacher; they take no gradient.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define construct()")
 
 
 class TapLoss(TapTerm):
