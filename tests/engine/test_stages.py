@@ -71,7 +71,7 @@ class TwoStages(Method):
             ]  # fmt: skip
         else:
             first = done["first"]
-            other = freeze(create_model(**first.network), "first")
+            other = freeze(create_model(**first.state.network), "first")
             assert {p.name for p in other.get_parameters()}.isdisjoint(first.weights)
             for key, parameter in net.parameters_and_names():
                 parameter.set_data(ms.Tensor(first.weights[key]))

@@ -56,8 +56,8 @@ def test_a_picture_of_half_precision_is_compared_in_single(name):
 def test_an_unknown_name():
     with pytest.raises(RegistryError, match="no pixel loss 'l3': did you mean"):
         create_pixel_loss("l3")
-    with pytest.raises(RegistryError, match=r"no pixel loss 'huber': .*charbonnier, l1, l2"):
-        build_options(MethodConfig, {"pixel_loss": "huber"}, "method")
+    with pytest.raises(RegistryError, match=r"no pixel loss 'sharp': .*charbonnier, l1, l2"):
+        build_options(MethodConfig, {"pixel_loss": "sharp"}, "method")
 
 
 def test_a_new_loss_is_one_class(monkeypatch):
