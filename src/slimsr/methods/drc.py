@@ -16,8 +16,8 @@ from slimsr.errors import ConfigError
 from slimsr.losses.dual import dual_models
 from slimsr.methods.common_options import TeacherConfig
 from slimsr.methods.method import METHODS, Batch, Group, Method, Stage, Step, freeze
-from slimsr.methods.start import load_teacher, start_network
-from slimsr.models import SlimmableNet
+from slimsr.methods.start import load_teacher
+from slimsr.models import SlimmableNet, create_model
 from slimsr.options import STRICT
 from slimsr.pruning.by_gradient import ByGradient
 from slimsr.pruning.by_statistics import ByStatistics
@@ -30,6 +30,7 @@ from slimsr.pruning.search import SearchState, SearchStep, searched_counts
 from slimsr.settings import TrainConfig
 from slimsr.weights.arrays import STATE_PREFIX, assign, read_arrays
 from slimsr.weights.checkpoint import Checkpoint
+from slimsr.weights.loading import load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -184,8 +185,9 @@ class Drc(Method[DrcConfig]):
 
     def _trained(self) -> SlimmableNet:
         """Return the network that is pruned, as it was trained."""
-        net = start_network(self.model, self.options.weights)
+        net = create_model(**self.model)
         net.prunable()  # raises where it has nothing to prune
+        load_weights(net, self.options.weights)
         return net
 
     def _dual_models(self, done: Mapping[str, Checkpoint]) -> nn.CellList | None:
