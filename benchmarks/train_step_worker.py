@@ -23,7 +23,6 @@ from workers import serve
 from slimsr.device.world import start_device
 from slimsr.engine.step import TrainOneStep
 from slimsr.methods import Batch, create_method
-from slimsr.methods.method import Group
 from slimsr.settings import TrainConfig
 
 
@@ -40,7 +39,8 @@ def main() -> None:
                "n_negatives": int(task["negatives"]), "vgg": str(folder / "vgg.npz"),
                "teacher": str(folder / "net.npz")}  # fmt: skip
     method = create_method(options, model, Batch(lr.shape[1], patch=hr.shape[-1]))
-    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    stage = method.stage("train", {})
+    step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
     step.set_train()
     if mode == "graph":
         step.construct = ms.jit(step.construct)

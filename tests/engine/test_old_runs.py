@@ -17,3 +17,13 @@ def test_a_run_of_before_the_degradation_was_an_option():
     config.data.degradation = "unknown"
     with pytest.raises(ConfigError, match=r"data\.degradation was auto, now unknown"):
         check_same_run(saved, config, "csd")
+
+
+def test_a_run_of_before_the_pixel_loss_was_an_option():
+    config = build_config({})
+    saved = config.to_dict()
+    del saved["method"]["pixel_loss"]
+    check_same_run(saved, config, "csd")
+    config.method["pixel_loss"] = "l2"
+    with pytest.raises(ConfigError, match=r"method\.pixel_loss was l1, now l2"):
+        check_same_run(saved, config, "csd")

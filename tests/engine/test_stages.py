@@ -71,7 +71,7 @@ class TwoStages(Method):
             ]  # fmt: skip
         else:
             first = done["first"]
-            other = freeze(create_model(**first.network), "first")
+            other = freeze(create_model(**first.state.network), "first")
             assert {p.name for p in other.get_parameters()}.isdisjoint(first.weights)
             for key, parameter in net.parameters_and_names():
                 parameter.set_data(ms.Tensor(first.weights[key]))
@@ -194,6 +194,30 @@ def test_stages_read_their_parts_of_the_pictures_in_turn(make):
     expected = [halves[s % 2].batch(s // 2, 2)[1] for s in range(4)]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_loss_that_returns_other_terms_than_its_method_names(make):
+    config = make(log_every=3)
+    stage = make_method(config, World()).stage("first", {})
+    stage.terms = ("total", "mean", "spread")
+    trainer = Trainer(config, World(), "first", stage, config.run.dir)
+    message = (
+        r"the method two_stages names 3 loss terms \(total, mean, spread\) in its stage first, but "
+        "its loss returns 2"
+    )
+    with pytest.raises(TypeError, match=message):
+        trainer.run(resume=False)
+    assert trainer.state.step == 0
+
+
+def test_a_checkpoint_offers_the_widths_of_the_stage_not_those_that_are_validated(make):
+    config = make(steps=1)
+    stage = make_method(config, World()).stage("first", {})
+    stage.widths = (0.5, 1.0, 0.5)
+    trainer = Trainer(config, World(), "first", stage, config.run.dir)
+    trainer.run(resume=False)
+    _, state = load_network(os.path.join(config.run.dir, "last.ckpt"))
+    assert list(stage.validate.values()) == [1.0] and state.widths == [1.0, 0.5]
 
 
 def test_pictures_without_hr_are_as_large_as_lr_patches(make):

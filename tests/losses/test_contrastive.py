@@ -39,7 +39,7 @@ def released(golden, vgg):
     found = {}
     for kind, graph in (("detached", True), ("attached", False)):
         data = golden(f"csd_contrast_{kind}")
-        loss = ContrastiveLoss(vgg, data["tap_weights"], detach_teacher=kind == "detached")
+        loss = ContrastiveLoss(vgg, data["tap_weights"], detach_positives=kind == "detached")
         inputs = [data["student"], data["teacher"], data["negatives"]]
         found[kind] = data, *run_with_gradients(loss, inputs, graph, (0, 1, 2))
     return found

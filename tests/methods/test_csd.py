@@ -12,9 +12,10 @@ from slimsr.engine.step import TrainOneStep
 from slimsr.errors import ConfigError, RegistryError, WeightsError, WidthError
 from slimsr.layers.bicubic import BicubicEnlarge, GaussianBlur
 from slimsr.losses import ContrastiveLoss
+from slimsr.losses.negatives import choose_negatives
 from slimsr.losses.vgg import Vgg19
 from slimsr.methods import Batch, create_method, list_methods
-from slimsr.methods.csd import CsdConfig, CsdLoss, choose_negatives
+from slimsr.methods.csd import CsdConfig, CsdLoss
 from slimsr.methods.method import Group
 from slimsr.models import create_model
 from slimsr.models.widths import extract
@@ -25,6 +26,10 @@ from tests.undecided import assert_same_but_for_flips, contrast_flips
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
 SHALLOW = {"vgg": "random", "taps": ["relu1_1"], "tap_weights": [1.0]}
 CSD = {"name": "csd", "n_negatives": 2, "widths": [0.5], **SHALLOW}
+
+
+def make_stage(options, model, batch):
+    return create_method(options, model, batch).stage("train", {})
 
 
 def values(net) -> dict[str, np.ndarray]:
@@ -192,29 +197,11 @@ def test_half_a_flip_is_none(first):
         first.check([found + 0.5 * part for found, part in pairs])
 
 
-@pytest.mark.parametrize(("k", "batch"), [(1, 1), (2, 4), (4, 4)])
-def test_first_k_serve_every_anchor(k, batch):
-    chosen = choose_negatives(k, batch, "first_k")
-    assert chosen.shape == (k, batch) and chosen.dtype == np.int32
-    assert (chosen == np.arange(k)[:, None]).all()
-
-
-@pytest.mark.parametrize(("k", "batch"), [(1, 2), (2, 4), (3, 4), (10, 16)])
-def test_others_are_k_for_every_anchor_and_never_its_own(k, batch):
-    chosen = choose_negatives(k, batch, "others")
-    assert chosen.shape == (k, batch) and chosen.dtype == np.int32
-    for anchor in range(batch):
-        expected = [n for n in range(batch) if n != anchor][:k]
-        assert chosen[:, anchor].tolist() == expected
-
-
-@pytest.mark.parametrize(("k", "choice", "needed"), [(5, "first_k", 5), (4, "others", 5)])
-def test_more_negatives_than_pictures(k, choice, needed):
-    with pytest.raises(ConfigError, match=rf"n_negatives = {k} .* at least {needed}, .*batch = 4"):
-        choose_negatives(k, 4, choice)
+@pytest.mark.parametrize(("k", "choice"), [(5, "first_k"), (4, "others")])
+def test_more_negatives_than_pictures(k, choice):
     options = {**CSD, "n_negatives": k, "negative_choice": choice}
     with pytest.raises(ConfigError, match="needs a batch of at least 5"):
-        create_method(options, MODEL, Batch(4))
+        make_stage(options, MODEL, Batch(4))
 
 
 def contrast_by_hand(vgg, student, positive, negatives, chosen):
@@ -244,9 +231,9 @@ OPTIONS = [
 @pytest.mark.parametrize("changed", OPTIONS, ids=str)
 def test_every_option_trains_and_means_what_it_says(changed):
     options = {**CSD, **changed}
-    method = create_method(options, MODEL, Batch(3))
+    stage = make_stage(options, MODEL, Batch(3))
     checked = CsdConfig(**{k: v for k, v in options.items() if k != "name"})
-    net = method.net
+    net = stage.net
     lr, hr = pictures()
     teacher = net(ms.Tensor(lr)).asnumpy()
     student_l1 = contrast = 0.0
@@ -267,15 +254,16 @@ def test_every_option_trains_and_means_what_it_says(changed):
     teacher_l1 = np.abs(teacher.astype(np.float64) - hr).mean()
     total = student_l1 + checked.teacher_weight * teacher_l1 + checked.contrast_weight * contrast
 
-    step = TrainOneStep(method.loss, [Group("", net.trainable_params())], TrainConfig())
+    step = TrainOneStep(stage.loss, [Group("", net.trainable_params())], TrainConfig())
     before = values(net)
     found = step(ms.Tensor(1e-4, ms.float32), ms.Tensor(lr), ms.Tensor(hr))
-    assert method.terms == ("total", "student_l1", "teacher_l1", "contrast")
+    assert stage.terms == ("total", "student_l1", "teacher_l1", "contrast")
     expected = [total, student_l1, teacher_l1, contrast, 1.0]
     np.testing.assert_allclose([float(v.asnumpy()) for v in found], expected, rtol=1e-5)
     assert all(not np.array_equal(before[k], v) for k, v in values(net).items())
     labels = {f"student {w:g}": w for w in checked.widths} | {"teacher": 1.0}
-    assert dict(method.validate) == labels
+    assert dict(stage.validate) == labels
+    assert set(stage.widths) == {1.0, *checked.widths}
 
 
 def test_students_are_compared_with_the_same_features(monkeypatch):
@@ -286,8 +274,8 @@ def test_students_are_compared_with_the_same_features(monkeypatch):
         return construct(self, x)
 
     monkeypatch.setattr(Vgg19, "construct", count)
-    method = create_method({**CSD, "widths": [0.25, 0.5, 0.75]}, MODEL, Batch(3))
-    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    stage = make_stage({**CSD, "widths": [0.25, 0.5, 0.75]}, MODEL, Batch(3))
+    step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
     step(ms.Tensor(1e-4, ms.float32), *map(ms.Tensor, pictures()))
     assert seen == [
         3,
@@ -297,20 +285,20 @@ def test_students_are_compared_with_the_same_features(monkeypatch):
 
 @pytest.mark.parametrize("detach", [False, True])
 def test_only_an_attached_teacher_is_trained_by_the_contrast(detach):
-    method = create_method({**CSD, "detach_teacher": detach, "teacher_weight": 0}, MODEL, Batch(3))
+    stage = make_stage({**CSD, "detach_teacher": detach, "teacher_weight": 0}, MODEL, Batch(3))
     lr, hr = pictures()
-    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
     _, grads = step.gradient(ms.Tensor(lr), ms.Tensor(hr))
-    names = [p.name for p in method.net.trainable_params()]
+    names = [p.name for p in stage.net.trainable_params()]
     grad = grads[names.index("body_conv.weight")].asnumpy()
     assert grad[:2, :2].any()  # the student's slice
     assert grad[2:].any() != detach  # what the teacher alone has
 
 
 def test_parameters_keep_the_networks_names():
-    method = create_method(CSD, MODEL, Batch(3))
-    assert [p.name for p in method.loss.trainable_params()] == [
-        name for name, _ in method.net.parameters_and_names()
+    stage = make_stage(CSD, MODEL, Batch(3))
+    assert [p.name for p in stage.loss.trainable_params()] == [
+        name for name, _ in stage.net.parameters_and_names()
     ]
 
 
@@ -328,22 +316,22 @@ def test_options_that_exclude_each_other():
     ]
     for changed, message in cases:
         with pytest.raises(ConfigError, match=message):
-            create_method({**CSD, **changed}, MODEL, Batch(3))
+            make_stage({**CSD, **changed}, MODEL, Batch(3))
     with pytest.raises(WidthError, match=r"width 0\.3 cannot be realised .*0\.25, 0\.5, 0\.75, 1"):
-        create_method({**CSD, "widths": [0.5, 0.3]}, MODEL, Batch(3))
+        make_stage({**CSD, "widths": [0.5, 0.3]}, MODEL, Batch(3))
     with pytest.raises(WeightsError, match="no weights at nowhere"):
-        create_method({**CSD, "vgg": "nowhere.npz"}, MODEL, Batch(3))
+        make_stage({**CSD, "vgg": "nowhere.npz"}, MODEL, Batch(3))
     with pytest.raises(WeightsError, match="no weights at nowhere"):
-        create_method({**CSD, "teacher": "nowhere.npz"}, MODEL, Batch(3))
+        make_stage({**CSD, "teacher": "nowhere.npz"}, MODEL, Batch(3))
     with pytest.raises(RegistryError, match="there is no method 'cds': did you mean 'csd'"):
-        create_method({"name": "cds"}, MODEL, Batch(3))
+        make_stage({"name": "cds"}, MODEL, Batch(3))
 
 
 def test_partial_vgg_weights_keep_the_weights_of_their_taps(shared):
     path = str(shared / "weights" / "vgg19_conv1_1-conv3_4.npz")
-    method = create_method({"name": "csd", "n_negatives": 1, "vgg": path}, MODEL, Batch(2))
-    assert method.loss.contrast.vgg.taps == ("relu1_1", "relu2_1", "relu3_1")
-    assert method.loss.contrast.weights == (1 / 32, 1 / 16, 1 / 8)
+    stage = make_stage({"name": "csd", "n_negatives": 1, "vgg": path}, MODEL, Batch(2))
+    assert stage.loss.contrast.vgg.taps == ("relu1_1", "relu2_1", "relu3_1")
+    assert stage.loss.contrast.weights == (1 / 32, 1 / 16, 1 / 8)
 
 
 def saved(net, path) -> str:
@@ -355,7 +343,7 @@ def test_start_from_scratch_follows_the_seed():
     nets = []
     for seed in (1, 1, 2):
         ms.set_seed(seed)
-        nets.append(values(create_method(CSD, MODEL, Batch(3)).net))
+        nets.append(values(make_stage(CSD, MODEL, Batch(3)).net))
     for name in nets[0]:
         np.testing.assert_array_equal(nets[0][name], nets[1][name])
         assert not np.array_equal(nets[0][name], nets[2][name])
@@ -364,7 +352,7 @@ def test_start_from_scratch_follows_the_seed():
 def test_start_from_the_teachers_slice(tmp_path):
     teacher = create_model(**MODEL)
     path = saved(teacher, tmp_path / "teacher.npz")
-    net = create_method({**CSD, "teacher": path}, MODEL, Batch(3)).net
+    net = make_stage({**CSD, "teacher": path}, MODEL, Batch(3)).net
     for name, value in values(teacher).items():
         np.testing.assert_array_equal(values(net)[name], value)
 
@@ -375,7 +363,7 @@ def test_start_from_a_teacher_and_a_student(tmp_path):
         "teacher": saved(teacher, tmp_path / "teacher.npz"),
         "student": saved(student, tmp_path / "student.npz"),
     }
-    net = create_method({**CSD, **files}, MODEL, Batch(3)).net
+    net = make_stage({**CSD, **files}, MODEL, Batch(3)).net
     lr = ms.Tensor(pictures()[0])
     np.testing.assert_allclose(net(lr, 0.5).asnumpy(), student(lr).asnumpy(), rtol=1e-5, atol=1e-3)
     for name, value in values(net).items():
@@ -390,14 +378,14 @@ def test_start_from_a_teacher_and_a_student(tmp_path):
 def test_a_student_of_another_size_is_refused(tmp_path):
     path = saved(create_model(**MODEL), tmp_path / "student.npz")
     with pytest.raises(WeightsError, match=r"student\.npz does not fit .*other shape: "):
-        create_method({**CSD, "student": path}, MODEL, Batch(3))
+        make_stage({**CSD, "student": path}, MODEL, Batch(3))
 
 
 def test_twenty_steps_on_one_batch_lower_every_loss():
     ms.set_seed(3)
     options = {**CSD, "n_negatives": 1, "contrast_weight": 5.0}
-    method = create_method(options, MODEL, Batch(2))
-    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    stage = make_stage(options, MODEL, Batch(2))
+    step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
     step.construct = ms.jit(step.construct)
     lr, hr = (ms.Tensor(a) for a in pictures(2))
     rows = []
@@ -407,7 +395,7 @@ def test_twenty_steps_on_one_batch_lower_every_loss():
 
 
 def test_a_student_of_the_method_can_be_extracted():
-    method = create_method(CSD, MODEL, Batch(3))
+    stage = make_stage(CSD, MODEL, Batch(3))
     lr = ms.Tensor(pictures()[0])
-    narrow = extract(method.net, 0.5)
-    np.testing.assert_allclose(narrow(lr).asnumpy(), method.net(lr, 0.5).asnumpy(), rtol=1e-5)
+    narrow = extract(stage.net, 0.5)
+    np.testing.assert_allclose(narrow(lr).asnumpy(), stage.net(lr, 0.5).asnumpy(), rtol=1e-5)

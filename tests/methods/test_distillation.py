@@ -9,7 +9,7 @@ import pytest
 from slimsr.engine.step import TrainOneStep
 from slimsr.errors import ConfigError
 from slimsr.methods import Batch, create_method
-from slimsr.methods.distillation import three_depths
+from slimsr.methods.taps import three_depths
 from slimsr.models import create_model, describe_network
 from slimsr.settings import TrainConfig
 from slimsr.weights.checkpoint import TrainingState, load_network, read_checkpoint
@@ -39,20 +39,19 @@ def teachers(tmp_path_factory):
 def make(name, net, teacher, **options):
     ms.set_seed(1)
     method = {"name": name, "teacher": teacher, **METHODS[name], **options}
-    return create_method(method, STUDENTS[net], Batch(3))
+    return create_method(method, STUDENTS[net], Batch(3)).stage("train", {})
 
 
 @pytest.mark.parametrize(("name", "student", "teacher"), CASES)
 def test_a_step_trains_student_and_adapters_and_nothing_else(name, student, teacher, teachers):
-    method = make(name, student, teachers[teacher])
-    stage = method.stage("train", {})
+    stage = make(name, student, teachers[teacher])
     trained = [p for group in stage.optimised() for p in group.parameters]
     expected = {p.name for p in stage.net.get_parameters()}
     if name in ("fitnets", "facd"):
         expected |= {f"helper.convs.{i}.{kind}" for i in range(3) for kind in ("weight", "bias")}
     assert {p.name for p in trained} == expected
-    assert not method.teacher.trainable_params()
-    before = values(method.teacher)
+    assert not stage.loss.teacher.trainable_params()
+    before = values(stage.loss.teacher)
     saved = load_network(teachers[teacher])[0]
     for key, value in values(saved).items():
         np.testing.assert_array_equal(before[key], value)
@@ -69,7 +68,7 @@ def test_a_step_trains_student_and_adapters_and_nothing_else(name, student, teac
         if "attention" in parameter.name:
             continue  # of so few rectified units all may be dead
         assert np.abs(parameter.asnumpy() - starts[parameter.name]).max() > 0, parameter.name
-    for key, value in values(method.teacher).items():
+    for key, value in values(stage.loss.teacher).items():
         np.testing.assert_array_equal(value, before[key])
 
 
@@ -87,23 +86,23 @@ def test_the_loss_by_hand(name, options, expected, teachers):
     taps, teacher_taps = ("block2", "body"), ("group3", "head")
     if name != "output_distillation":
         options = {**options, "taps": taps, "teacher_taps": teacher_taps}
-    method = make(name, "edsr", teachers["rcan"], **options)
+    stage = make(name, "edsr", teachers["rcan"], **options)
     lr, hr = pictures()
-    ours, sr = exact(method.net, lr, taps)
-    theirs, target = exact(method.teacher, lr, teacher_taps)
+    ours, sr = exact(stage.net, lr, taps)
+    theirs, target = exact(stage.loss.teacher, lr, teacher_taps)
     terms = [np.abs(sr - hr).mean(), np.abs(sr - target).mean()]
     if name == "fitnets":
-        ours = adapted(method.helpers, ours)
+        ours = adapted(stage.helpers, ours)
         terms.append(sum(hint_by_hand(s, t) for s, t in zip(ours, theirs, strict=True)))
     elif name == "fakd":
         terms.append(sum(affinity_by_hand(s, t) for s, t in zip(ours, theirs, strict=True)))
     total = sum(weight * term for weight, term in zip(expected, terms, strict=False))
-    found = [float(v.asnumpy()) for v in method.loss(ms.Tensor(lr), ms.Tensor(hr))]
+    found = [float(v.asnumpy()) for v in stage.loss(ms.Tensor(lr), ms.Tensor(hr))]
     np.testing.assert_allclose(found, [total, *terms], rtol=1e-4)
 
 
 def test_adapters_are_saved_beside_the_network_not_in_it(teachers, tmp_path):
-    stage = make("fitnets", "edsr", teachers["rcan"]).stage("train", {})
+    stage = make("fitnets", "edsr", teachers["rcan"])
     path = tmp_path / "best.ckpt"
     state = TrainingState(describe_network("edsr", stage.net), {})
     save_checkpoint(path, stage.net, state, helpers=stage.helpers)
@@ -120,11 +119,11 @@ def test_a_student_that_starts_from_weights_and_a_teacher_of_a_release(teachers,
     np.savez(teacher, **values(net))
     size = {k: v for k, v in TEACHERS["rcan"].items() if k != "scale"}
     options = {"student": start, "teacher_model": size}
-    method = make("output_distillation", "edsr", str(teacher), **options)
+    stage = make("output_distillation", "edsr", str(teacher), **options)
     for key, value in values(load_network(start)[0]).items():
-        np.testing.assert_array_equal(values(method.net)[key], value)
+        np.testing.assert_array_equal(values(stage.net)[key], value)
     lr = ms.Tensor(pictures()[0])
-    np.testing.assert_array_equal(method.teacher(lr).asnumpy(), net(lr).asnumpy())
+    np.testing.assert_array_equal(stage.loss.teacher(lr).asnumpy(), net(lr).asnumpy())
 
 
 @pytest.mark.parametrize(
@@ -170,4 +169,4 @@ def test_taps_of_different_size(teachers):
     options = {"name": "fakd", "teacher": teachers["edsr"]}
     message = "student's tap layer1 is 2 times as large as the LR picture, the teacher's block1 1 t"
     with pytest.raises(ConfigError, match=message):
-        create_method(options, model, Batch(2))
+        create_method(options, model, Batch(2)).stage("train", {})

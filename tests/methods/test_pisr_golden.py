@@ -8,10 +8,9 @@ import pytest
 
 from slimsr.layers.estimator import EPSILON, Estimator
 from slimsr.layers.hr_encoder import HrEncoder
-from slimsr.losses import VidLoss
 from slimsr.losses.vid import SPREAD_FACTORS
 from slimsr.methods.method import freeze
-from slimsr.methods.pisr import StudentLoss, TeacherLoss
+from slimsr.methods.pisr import PisrConfig, StudentLoss, TeacherLoss
 from slimsr.models import create_model
 from slimsr.weights.arrays import assign
 from tests.networks import assert_same
@@ -97,7 +96,7 @@ def test_every_layer(golden, scale):
 def test_losses_of_the_first_stage(golden, scale):
     data = golden(f"pisr_fsrcnn_x{scale}")
     nets = Golden(data, scale)
-    loss = TeacherLoss(nets.encoder, nets.decoder, 1e-4)
+    loss = TeacherLoss(nets.encoder, nets.decoder, PisrConfig())
     total, l1, imitation = (float(term.asnumpy()) for term in loss.of_own(nets.lr, nets.hr))
     assert total == pytest.approx(float(data["step1/loss"]), rel=TOLERANCE)
     assert l1 == pytest.approx(float(data["step1/gt_loss"]), rel=TOLERANCE)
@@ -112,7 +111,7 @@ def test_losses_and_gradients_of_the_second_stage(golden, scale, distribution, g
     nets = Golden(data, scale, distribution)
     loss = StudentLoss(
         nets.student, nets.estimator, nets.encoder, nets.decoder,
-        TAPS.index("expanding"), VidLoss(distribution), 1e-6,
+        TAPS.index("expanding"), PisrConfig(distribution=distribution),
     )  # fmt: skip
     trained = {
         (part, name): parameter

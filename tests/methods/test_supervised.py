@@ -17,6 +17,10 @@ from slimsr.settings import TrainConfig
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
 
 
+def make_stage(options, model, batch):
+    return create_method(options, model, batch).stage("train", {})
+
+
 def values(net) -> dict[str, np.ndarray]:
     return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
 
@@ -32,45 +36,45 @@ def test_with_a_teacher_it_starts_as_the_teachers_slice(tmp_path, width):
     teacher = create_model(**MODEL)
     np.savez(tmp_path / "teacher.npz", **values(teacher))
     options = {"name": "supervised", "width": width, "teacher": str(tmp_path / "teacher.npz")}
-    method = create_method(options, MODEL, Batch(2))
-    same_weights(method.net, extract(teacher, width))
-    assert method.net.config.n_feats == 4 * width
-    assert dict(method.validate) == {"student" if width < 1 else "network": 1.0}
+    stage = make_stage(options, MODEL, Batch(2))
+    same_weights(stage.net, extract(teacher, width))
+    assert stage.net.config.n_feats == 4 * width
+    assert dict(stage.validate) == {"student" if width < 1 else "network": 1.0}
 
 
 def test_a_given_student_is_the_start(tmp_path):
     student = create_model(**{**MODEL, "n_feats": 1})
     np.savez(tmp_path / "student.npz", **values(student))
     options = {"name": "supervised", "width": 0.25, "student": str(tmp_path / "student.npz")}
-    same_weights(create_method(options, MODEL, Batch(2)).net, student)
+    same_weights(make_stage(options, MODEL, Batch(2)).net, student)
 
 
 def test_the_loss_is_the_mean_absolute_difference():
-    method = create_method({"name": "supervised"}, MODEL, Batch(2))
+    stage = make_stage({"name": "supervised"}, MODEL, Batch(2))
     rng = np.random.default_rng(0)
     lr = rng.uniform(0, 255, (2, 3, 5, 4)).astype(np.float32)
     hr = rng.uniform(0, 255, (2, 3, 10, 8)).astype(np.float32)
-    (found,) = method.loss(ms.Tensor(lr), ms.Tensor(hr))
-    sr = method.net(ms.Tensor(lr)).asnumpy().astype(np.float64)
-    assert method.terms == ("total",)
+    (found,) = stage.loss(ms.Tensor(lr), ms.Tensor(hr))
+    sr = stage.net(ms.Tensor(lr)).asnumpy().astype(np.float64)
+    assert stage.terms == ("total",)
     assert float(found.asnumpy()) == pytest.approx(np.abs(sr - hr).mean(), rel=1e-6)
 
 
 def test_options_that_do_not_fit(tmp_path):
     with pytest.raises(WidthError, match=r"width 0\.3 cannot be realised"):
-        create_method({"name": "supervised", "width": 0.3}, MODEL, Batch(2))
+        make_stage({"name": "supervised", "width": 0.3}, MODEL, Batch(2))
     with pytest.raises(ConfigError, match=r"method\.width = 0 is not valid"):
-        create_method({"name": "supervised", "width": 0}, MODEL, Batch(2))
+        make_stage({"name": "supervised", "width": 0}, MODEL, Batch(2))
     np.savez(tmp_path / "x3.npz", **values(create_model(**{**MODEL, "scale": 3})))
     with pytest.raises(WeightsError, match=r"other shape: upsampler\.blocks\.0\.bias"):
         options = {"name": "supervised", "teacher": str(tmp_path / "x3.npz")}
-        create_method(options, MODEL, Batch(2))
+        make_stage(options, MODEL, Batch(2))
 
 
 def test_twenty_steps_on_one_batch_lower_the_loss():
     ms.set_seed(3)
-    method = create_method({"name": "supervised", "width": 0.5}, MODEL, Batch(2))
-    step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    stage = make_stage({"name": "supervised", "width": 0.5}, MODEL, Batch(2))
+    step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
     step.construct = ms.jit(step.construct)
     rng = np.random.default_rng(0)
     lr = ms.Tensor(rng.integers(0, 256, (2, 3, 6, 6)).astype(np.uint8))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slimsr.commands import train as train_script
+from slimsr.models import list_models, list_presets, resolve
 from slimsr.models import table as networks
 from slimsr.models.table import network_table
-from slimsr.models import list_models, list_presets, resolve
 
 
 @pytest.fixture(scope="module")

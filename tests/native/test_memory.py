@@ -21,18 +21,17 @@ from slimsr.settings import TrainConfig
 from slimsr.engine.step import TrainOneStep
 from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.methods import Batch, create_method
-from slimsr.methods.method import Group
 from slimsr.native import operators
 
 modes.run_one_by_one("CPU")
 assert operators.available()
 ms.set_seed(1)
 rng = np.random.default_rng(0)
-method = create_method(
+stage = create_method(
     {"name": "csd", "widths": [0.5], "n_negatives": 2, "vgg": "random",
      "taps": ["relu1_1", "relu2_1"], "tap_weights": [1.0, 1.0]},
-    {"name": "edsr", "scale": 2, "n_feats": 8, "n_blocks": 1}, Batch(3))
-step = TrainOneStep(method.loss, [Group("", method.net.trainable_params())], TrainConfig())
+    {"name": "edsr", "scale": 2, "n_feats": 8, "n_blocks": 1}, Batch(3)).stage("train", {})
+step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
 found = hashlib.sha256()
 for _ in range(2):
     lr, hr = (rng.uniform(0, 255, (3, n, n, 3)).astype(np.float32) for n in (12, 24))
@@ -41,7 +40,7 @@ for _ in range(2):
     del lr, hr
     gc.collect()
     found.update(b"".join(t.asnumpy().tobytes() for t in terms))
-for parameter in method.net.trainable_params():
+for parameter in stage.net.trainable_params():
     found.update(parameter.asnumpy().tobytes())
 
 def rough(x, w, v):

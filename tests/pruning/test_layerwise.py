@@ -35,19 +35,18 @@ def network():
 def by_gradient(gamma=1.0, score=2, tune=1, tune_lr=1e-3):
     net, original = network(), network()
     masks = Masks(net)
-    frozen = freeze(original, "original")
-    return (
-        net,
-        masks,
-        ByGradient(frozen, gamma, score, tune, tune_lr, 1, net, masks, COUNTS, PruningLoss(net)),
-    )
+    step = ByGradient(
+        net, masks, COUNTS, PruningLoss(net), freeze(original, "original"),
+        gamma=gamma, score_batches=score, tune_batches=tune, tune_lr=tune_lr,
+    )  # fmt: skip
+    return net, masks, step
 
 
 def by_statistics(name, count=2):
     net = network()
     masks = Masks(net)
     criterion = CRITERIA.get(name)()
-    return net, masks, ByStatistics(criterion, count, 1, net, masks, COUNTS, PruningLoss(net))
+    return net, masks, ByStatistics(net, masks, COUNTS, PruningLoss(net), criterion, batches=count)
 
 
 def kept_by(masks):

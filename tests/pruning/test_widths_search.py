@@ -6,6 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from slimsr.device import modes
 from slimsr.models import create_model
 from slimsr.pruning.choice import (
     alpha_gradient,
@@ -97,7 +98,10 @@ def searching(**options):
     ms.set_seed(2)
     net = small("edsr", 2, res_scale=1.0)
     state = SearchState(net, 6, None)
-    step = SearchStep(net, state, PruningLoss(net), COUNTS, TrainConfig(**options), 1, 0.01, 1e-3)
+    step = SearchStep(
+        net, state, PruningLoss(net), COUNTS, TrainConfig(**options),
+        alpha_lr=0.01, alpha_decay=1e-3,
+    )  # fmt: skip
     lr = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 6))
     pictures = (
         ms.Tensor(lr.astype(np.uint8)),
@@ -220,6 +224,18 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         after = [p.asnumpy() for p in [*net.get_parameters(), *state.get_parameters()]]
         for found, expected in zip(after, before, strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_in_pynative_mode_nothing_is_compiled(monkeypatch):
+    compiled = [float(value) for value in searching()[2](RATE, *searching()[3])]
+
+    def refuse(function):
+        raise AssertionError(f"{function} is compiled")
+
+    monkeypatch.setattr(modes, "_compiles", False)
+    monkeypatch.setattr(ms, "jit", refuse)
+    _, _, step, pictures = searching()
+    assert [float(value) for value in step(RATE, *pictures)] == pytest.approx(compiled, rel=1e-5)
 
 
 def test_dual_models_and_teacher_add_their_terms():

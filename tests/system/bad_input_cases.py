@@ -105,6 +105,7 @@ CASES = [
     ("train", "--set method.taps=[] method.tap_weights=[]", "taps", "relu1_1"),
     ("train", "--set method.taps=[relu2_1,relu1_1] method.tap_weights=[1,1]", "in this order"),
     ("train", "--set method.tap_weights=[.inf]", "method.tap_weights", "inf"),
+    ("train", "--set method.pixel_loss=l3", "no pixel loss 'l3'", "known: charbonnier, l1, l2"),
     ("train", "--set method.contrast_weight=.inf", "method.contrast_weight = inf"),
     ("train", "--set method.blur_sigma=0", "method.blur_sigma = 0"),
     ("train", "--set data.patch=8 method.taps=[relu5_1]", "data.patch = 8", "relu5_1", "16"),
@@ -124,7 +125,7 @@ CASES = [
     ("train", "--ckpt run/last.ckpt --set model.n_blocks=2", "does not fit", "missing: body.1"),
     ("train", "--set method.student=run/last.ckpt", "does not fit", "(8,) for (2,)"),
     ("train", "--set method.student=run/last.ckpt method.widths=[0.25,0.5]", "method.student"),
-    ("train", "--set method.name=supervised", "unknown key method.", "known: student"),
+    ("train", "--set method.name=supervised", "unknown key method.", "known: pixel_loss"),
     # files of configuration
     ("train", "--config nowhere.yaml", "nowhere.yaml", "No such file"),
     ("train", "--config good", "good", "directory"),

@@ -9,7 +9,7 @@ import pytest
 from slimsr.engine.step import TrainOneStep
 from slimsr.errors import OutputError, WeightsError
 from slimsr.methods.method import Group
-from slimsr.methods.supervised import L1Loss
+from slimsr.methods.supervised import SupervisedLoss
 from slimsr.models import create_model, describe_network
 from slimsr.settings import TrainConfig
 from slimsr.weights.checkpoint import TrainingState, load_network, read_checkpoint, read_state
@@ -20,7 +20,9 @@ SIZE = {"scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1}
 
 def make(amp="O2", **changed):
     net = create_model("edsr", **{**SIZE, **changed})
-    step = TrainOneStep(L1Loss(net), [Group("", net.trainable_params())], TrainConfig(amp=amp))
+    step = TrainOneStep(
+        SupervisedLoss(net), [Group("", net.trainable_params())], TrainConfig(amp=amp)
+    )
     return net, step
 
 

@@ -19,7 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folders of pictures: single sets, or folders that hold several",
     )  # fmt: skip
     parser.add_argument(
-        "--layout", default="auto", choices=["auto", *LAYOUTS], help="of the folders (see docs/data.md)"
+        "--layout",
+        default="auto",
+        choices=["auto", *LAYOUTS],
+        help="of the folders (see docs/data.md)",
     )
     parser.add_argument(
         "--degradation", default="auto",

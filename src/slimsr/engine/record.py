@@ -115,8 +115,9 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
     for values in (saved := dict(saved), now):
         # A converted checkpoint has no configuration.
         values |= {section: values.get(section) or {} for section in _COMPARED}
-        # Runs of before this option took what is now "auto".
+        # Runs of before these options took what is now their default.
         values["data"] = {"degradation": "auto", **values["data"]}
+        values["method"] = {"pixel_loss": "l1", **values["method"]}
         of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {**values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)

@@ -8,28 +8,51 @@ import mindspore as ms
 from mindspore import amp, nn, ops
 
 from slimsr.layers.functional import all_finite
-from slimsr.losses.phases import Preparation, phases_of, sums
+from slimsr.losses.phases import Phases, Preparation, Tensors, phases_of
 from slimsr.methods.method import Group
 from slimsr.optim.adam import Adam
 from slimsr.settings import TrainConfig
 
 
-class _ScaledPhase(nn.Cell):
-    """A phase of the loss with its total scaled for differentiation, and all terms unscaled."""
+class _PhaseGradient(nn.Cell):
+    """A phase of the loss that finds the gradient of its total, too.
 
-    def __init__(self, phase: nn.Cell, scaler: amp.DynamicLossScaler | None):
+    The total is scaled for differentiation, the terms are not.
+    """
+
+    def __init__(
+        self, phase: nn.Cell, parameters: ms.ParameterTuple, scaler: amp.DynamicLossScaler | None
+    ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.loss, self.scaler = phase, scaler
+        self.gradient = ms.value_and_grad(self.scaled, None, parameters, has_aux=True)
 
-    def construct(
-        self, carried: tuple[ms.Tensor, ...], *pictures: ms.Tensor
-    ) -> tuple[ms.Tensor, tuple[tuple[ms.Tensor, ...], tuple[ms.Tensor, ...]]]:
+    def scaled(self, carried: Tensors, *pictures: ms.Tensor) -> tuple:
         """Return the scaled total, and what the phase returns."""
         terms, carried = self.loss(carried, *pictures)
         total = terms[0]
         if self.scaler is not None:
             total = self.scaler.scale(total)
         return total, (terms, carried)
+
+    def construct(self, carried: Tensors, *pictures: ms.Tensor) -> tuple:
+        """Return ((scaled total, terms), gradients), and what is carried over."""
+        (total, (terms, carried)), grads = self.gradient(carried, *pictures)
+        return ((total, terms), grads), carried
+
+
+class _LossGradient(Phases):
+    """The phases of a loss with their gradients, each waiting for the one before."""
+
+    def between(self, found: tuple, carried: Tensors, pictures: Tensors) -> tuple[Tensors, Tensors]:
+        """Return carried tensors and pictures that exist once ``found`` does."""
+        # Without this the phases would run, and keep their activations, at the same time.
+        (total, _), grads = found
+        done = ops.depend(total, grads)
+        waiting = ()
+        for tensor in (*carried, *pictures):
+            waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, done)))
+        return waiting[: len(carried)], waiting[len(carried) :]
 
 
 class TrainOneStep(nn.Cell):
@@ -68,13 +91,11 @@ class TrainOneStep(nn.Cell):
         if ranks > 1:
             self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
         self.named = self._named([group.name for group in groups])
-        phases = phases_of(loss)
-        self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
-        self.gradients = tuple(
+        self.gradient = _LossGradient(
             phase
-            if prepares
-            else ms.value_and_grad(_ScaledPhase(phase, self.scaler), None, parameters, has_aux=True)
-            for phase, prepares in zip(phases, self.prepares, strict=True)
+            if isinstance(phase, Preparation)
+            else _PhaseGradient(phase, parameters, self.scaler)
+            for phase in phases_of(loss)
         )
 
     def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
@@ -87,26 +108,6 @@ class TrainOneStep(nn.Cell):
             found["scale_value"] = self.scaler.scale_value
             found["scale_counter"] = self.scaler.counter
         return found
-
-    def gradient(
-        self, *pictures: ms.Tensor
-    ) -> tuple[tuple[ms.Tensor, tuple[ms.Tensor, ...]], tuple[ms.Tensor, ...]]:
-        """Return (scaled total, all terms unscaled), and the scaled total's gradients."""
-        (total, (terms, carried)), grads = self.gradients[0]((), *pictures)
-        for i in range(1, len(self.gradients)):
-            # Without this the phases would run, and keep their activations, at the same time.
-            done = ops.depend(total, grads)
-            waiting = ()
-            for tensor in (*carried, *pictures):
-                waiting = (*waiting, ops.stop_gradient(ops.depend(tensor, done)))
-            count = len(carried)
-            inputs = (waiting[:count], *waiting[count:])
-            if self.prepares[i]:
-                carried = self.gradients[i](*inputs)
-            else:
-                (part, (more, carried)), new = self.gradients[i](*inputs)
-                total, terms, grads = total + part, sums(terms, more), sums(grads, new)
-        return (total, terms), grads
 
     def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.

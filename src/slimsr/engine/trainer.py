@@ -78,7 +78,7 @@ class Trainer:
                 check_pictures(self.valid_pairs, self.net.scale)
         self.step = self._step()
         network = describe_network(config.model["name"], self.net)
-        widths = sorted(set(stage.validate.values()), reverse=True) or [1.0]
+        widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
         # Values of each step since the last line of the log; how many of them this process made.
         self.pending: list[list[float]] = []
@@ -198,7 +198,14 @@ class Trainer:
         rate = ms.Tensor(lr_at(state.step, options), ms.float32)
         # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
         # take almost three times as long.
-        self.pending.append([float(value) for value in self.step(rate, *pictures)])
+        values = [float(value) for value in self.step(rate, *pictures)]
+        if len(values) != len(self.stage.terms) + 1:
+            raise TypeError(
+                f"the method {self.config.method['name']} names {len(self.stage.terms)} loss terms "
+                f"({', '.join(self.stage.terms)}) in its stage {self.name}, but its loss returns "
+                f"{len(values) - 1}"
+            )
+        self.pending.append(values)
         self.timed += 1
         state.step += 1
         last = state.step == options.steps

@@ -26,7 +26,7 @@ class ContrastiveLoss(nn.Cell):
     Args:
         vgg: frozen feature network; its taps are used.
         weights: one factor per tap of ``vgg``.
-        detach_teacher: whether the positive takes no gradient.
+        detach_positives: whether the positives take no gradient.
         ranks: processes that share the batch; each passes its share of the anchors and positives
             and all the negatives.
 
@@ -35,7 +35,7 @@ class ContrastiveLoss(nn.Cell):
     """
 
     def __init__(
-        self, vgg: Vgg19, weights: Sequence[float], detach_teacher: bool = True, ranks: int = 1
+        self, vgg: Vgg19, weights: Sequence[float], detach_positives: bool = True, ranks: int = 1
     ):
         super().__init__()
         if len(weights) != len(vgg.taps):
@@ -45,55 +45,54 @@ class ContrastiveLoss(nn.Cell):
             )
         self.vgg = vgg
         self.weights = tuple(float(weight) for weight in weights)
-        self.detach_teacher = detach_teacher
-        self.distances = Distances(detach_teacher)
+        self.detach_positives = detach_positives
+        self.distances = Distances(detach_positives)
         self.mean_over_ranks = MeanOverRanks(ranks)
 
     def construct(
         self,
-        student: ms.Tensor,
-        teacher: ms.Tensor,
+        anchors: ms.Tensor,
+        positives: ms.Tensor,
         negatives: ms.Tensor,
         choice: ms.Tensor | None = None,
     ) -> ms.Tensor:
         """Return the loss, a scalar.
 
         Args:
-            student: (B, 3, H, W), RGB in [0, 255]: the anchors.
-            teacher: (B, 3, H, W): the positives, the teacher's pictures (or the HR ones).
+            anchors: (B, 3, H, W), RGB in [0, 255]: the student's pictures.
+            positives: (B, 3, H, W), the teacher's pictures (or the HR ones).
             negatives: (K, 3, H, W), K at least 1.
             choice: (K', B) int32, indices of the negatives that serve each anchor; all K negatives
                 serve all anchors where it is not given.
         """
-        return self.compare(student, self.references(teacher, negatives), choice)
+        return self.compare(anchors, self.references(positives, negatives), choice)
 
-    def references(self, teacher: ms.Tensor, negatives: ms.Tensor) -> tuple[ms.Tensor, ...]:
+    def references(self, positives: ms.Tensor, negatives: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the taps of the positives, then those of the negatives: `compare` looks at them.
 
         Several students can be compared with them.
         """
-        if self.detach_teacher:
-            teacher = ops.stop_gradient(teacher)
-        return (*self.vgg(teacher), *self.vgg(ops.stop_gradient(negatives)))
+        if self.detach_positives:
+            positives = ops.stop_gradient(positives)
+        return (*self.vgg(positives), *self.vgg(ops.stop_gradient(negatives)))
 
     def compare(
         self,
-        student: ms.Tensor,
+        anchors: ms.Tensor,
         references: tuple[ms.Tensor, ...],
         choice: ms.Tensor | None = None,
     ) -> ms.Tensor:
-        """Return the loss of ``student`` with what `references` returned."""
+        """Return the loss of the pictures ``anchors`` with what `references` returned."""
         count = len(self.weights)
         if choice is None:
             rows = ops.arange(references[count].shape[0]).astype(ms.int32).reshape((-1, 1))
-            choice = ops.tile(rows, (1, student.shape[0]))
-        anchors = student
+            choice = ops.tile(rows, (1, anchors.shape[0]))
         loss = 0.0
         for j in range(count):
             negatives = ops.stop_gradient(references[count + j])
             anchors = self.vgg.to_tap(j, anchors)
             positives = references[j]
-            if self.detach_teacher:
+            if self.detach_positives:
                 positives = ops.stop_gradient(positives)
             anchors, near, far = self.distances(anchors, positives, negatives, choice)
             near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)

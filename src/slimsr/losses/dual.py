@@ -7,6 +7,7 @@ from mindspore import nn, ops
 
 from slimsr.layers.bicubic import BicubicReduce
 from slimsr.layers.u_net import DownBlock
+from slimsr.losses.pixel import create_pixel_loss
 
 
 def dual_models(scale: int, n_feats: int) -> nn.CellList:
@@ -45,31 +46,28 @@ class LrPyramid(nn.Cell):
         return (*pyramid, hr)
 
 
-def l1(found: ms.Tensor, expected: ms.Tensor) -> ms.Tensor:
-    """Return the mean absolute difference, in float32."""
-    return ops.abs(found.astype(ms.float32) - expected).mean()
-
-
 class DualRegressionLoss(nn.Cell):
     """Primal and dual loss; their sum with weight 0.1 on the dual one trains DRN.
 
-    Primal: L1 between each picture and its target, summed over the sizes. Dual: L1 between what
-    each dual model makes of a picture and the LR picture one size below, summed over the models. Of
-    a network that makes no pictures at the sizes between only the last picture counts, and the dual
-    models, one after the other, bring it down to LR.
+    Primal: distance between each picture and its target, summed over the sizes. Dual: distance
+    between what each dual model makes of a picture and the LR picture one size below, summed over
+    the models. Of a network that makes no pictures at the sizes between only the last picture
+    counts, and the dual models, one after the other, bring it down to LR.
 
     Args:
         models: as from `dual_models`; trained with the network.
+        pixel_loss: name of the distance; L1 as published.
     """
 
-    def __init__(self, models: nn.CellList):
+    def __init__(self, models: nn.CellList, pixel_loss: str = "l1"):
         super().__init__(auto_prefix=False)  # parameters keep their names
         self.models = models
+        self.pixel_loss = create_pixel_loss(pixel_loss)
 
     def construct(
         self, pictures: tuple[ms.Tensor, ...], pyramid: tuple[ms.Tensor, ...]
     ) -> tuple[ms.Tensor, ms.Tensor]:
-        """Return (primal, dual), scalars in grey levels.
+        """Return (primal, dual), float32 scalars.
 
         Args:
             pictures: what the network makes, RGB in [0, 255]: at every size of ``pyramid`` (x1, x2,
@@ -77,12 +75,13 @@ class DualRegressionLoss(nn.Cell):
             pyramid: targets as from `LrPyramid`: LR first, HR last.
         """
         if len(pictures) == 1:
-            return l1(pictures[0], pyramid[-1]), l1(self.back(pictures[0]), pyramid[0])
-        primal = l1(pictures[0], pyramid[0])
+            primal = self.pixel_loss(pictures[0], pyramid[-1])
+            return primal, self.pixel_loss(self.back(pictures[0]), pyramid[0])
+        primal = self.pixel_loss(pictures[0], pyramid[0])
         dual = ops.zeros((), ms.float32)
         for i, model in enumerate(self.models):
-            primal = primal + l1(pictures[i + 1], pyramid[i + 1])
-            dual = dual + l1(model(pictures[i + 1]), pyramid[i])
+            primal = primal + self.pixel_loss(pictures[i + 1], pyramid[i + 1])
+            dual = dual + self.pixel_loss(model(pictures[i + 1]), pyramid[i])
         return primal, dual
 
     def back(self, picture: ms.Tensor) -> ms.Tensor:
@@ -93,13 +92,13 @@ class DualRegressionLoss(nn.Cell):
         return picture
 
     def unpaired(self, pictures: tuple[ms.Tensor, ...], lr: ms.Tensor) -> ms.Tensor:
-        """Return the dual loss of LR pictures without HR, a scalar in grey levels.
+        """Return the dual loss of LR pictures without HR, a float32 scalar.
 
         Only LR itself is known, so only what can be brought down to it counts: the picture of twice
         its size, by the first dual model, and the last picture, by all of them. The release has no
         code for unpaired pictures; this is our reading of the paper.
         """
-        loss = l1(self.back(pictures[-1]), lr)
+        loss = self.pixel_loss(self.back(pictures[-1]), lr)
         if len(pictures) > 2:
-            loss = loss + l1(self.models[0](pictures[1]), lr)
+            loss = loss + self.pixel_loss(self.models[0](pictures[1]), lr)
         return loss

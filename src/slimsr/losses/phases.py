@@ -13,17 +13,20 @@ Tensors = tuple[ms.Tensor, ...]
 _map = ops.HyperMap()
 
 
-class PhasedLoss(nn.Cell):
-    """A loss whose terms are the sums of what its phases return.
+class Preparation(nn.Cell):
+    """A phase that has no terms: it maps what it gets to what it carries over.
 
-    No phase's gradient passes through what an earlier phase has computed. So each can go forward
-    and back before the next one begins, and what it kept for going back is free by then. (In an
-    `OnePhase` it is differentiated in one piece, through what is carried over, too.)
+    No gradient is taken of it, which spares the graph compiler much memory.
+    """
+
+
+class Phases(nn.Cell):
+    """Goes through phases one after the other and sums up what they find.
 
     Args:
         phases: cells that map what the phase before carries over (nothing, for the first), and the
-            pictures, to this phase's summands of the terms, the total first, and to the tuple of
-            tensors that it carries over itself. A `Preparation` has no terms; the first is none.
+            pictures, to what this one finds, a tuple of tensors or of tuples, and to the tuple of
+            tensors that it carries over itself. A `Preparation` finds nothing; the first is none.
     """
 
     def __init__(self, phases: Iterable[nn.Cell]):
@@ -32,22 +35,32 @@ class PhasedLoss(nn.Cell):
         self.phases = nn.CellList(phases, auto_prefix=False)
         self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
 
-    def construct(self, *pictures: ms.Tensor) -> Scalars:
-        """Return the terms, the total first."""
-        terms, carried = self.phases[0]((), *pictures)
+    def between(self, found: tuple, carried: Tensors, pictures: Tensors) -> tuple[Tensors, Tensors]:
+        """Return what the next phase is given for ``carried`` and ``pictures``."""
+        return carried, pictures
+
+    def construct(self, *pictures: ms.Tensor) -> tuple:
+        """Return the sums of what the phases find."""
+        found, carried = self.phases[0]((), *pictures)
         for i in range(1, len(self.phases)):  # a slice would rename the parameters
+            carried, given = self.between(found, carried, pictures)
             if self.prepares[i]:
-                carried = self.phases[i](carried, *pictures)
+                carried = self.phases[i](carried, *given)
             else:
-                more, carried = self.phases[i](carried, *pictures)
-                terms = sums(terms, more)
-        return terms
+                more, carried = self.phases[i](carried, *given)
+                found = _map(ops.add, found, more)
+        return found
 
 
-class Preparation(nn.Cell):
-    """A phase that has no terms: it maps what it gets to what it carries over.
+class PhasedLoss(Phases):
+    """A loss whose terms, the total first, are the sums of what its phases find.
 
-    No gradient is taken of it, which spares the graph compiler much memory.
+    No phase's gradient passes through what an earlier phase has computed. So each can go forward
+    and back before the next one begins, and what it kept for going back is free by then. (In an
+    `OnePhase` it is differentiated in one piece, through what is carried over, too.)
+
+    Args:
+        phases: see `Phases`; each finds its summands of the terms.
     """
 
 
@@ -70,8 +83,3 @@ class OnePhase(nn.Cell):
 def phases_of(loss: nn.Cell) -> list[nn.Cell]:
     """Return a loss's phases; one that has none is one."""
     return list(loss.phases) if isinstance(loss, PhasedLoss) else [OnePhase(loss)]
-
-
-def sums(first: Tensors, second: Tensors) -> Tensors:
-    """Return the sums of two tuples' tensors."""
-    return _map(ops.add, first, second)

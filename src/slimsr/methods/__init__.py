@@ -18,7 +18,7 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def create_method(method: Mapping[str, Any], model: Mapping[str, Any], batch: Batch) -> Method:
-    """Build a method and the networks that it trains.
+    """Build a method; its stages build the networks that they train.
 
     Args:
         method: its ``name`` and options.
@@ -26,7 +26,7 @@ def create_method(method: Mapping[str, Any], model: Mapping[str, Any], batch: Ba
         batch: what the loss will see.
 
     Raises:
-        SlimSRError: names, options, weights or widths that do not fit; the message says which.
+        SlimSRError: names or options that do not fit; the message says which.
     """
     options = {key: value for key, value in method.items() if key != "name"}
     cls = METHODS.get(method["name"])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import mindspore as ms
-import numpy as np
 from mindspore import nn, ops
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -14,19 +13,22 @@ from pydantic.dataclasses import dataclass
 from slimsr.errors import ConfigError
 from slimsr.layers.bicubic import BicubicEnlarge, GaussianBlur
 from slimsr.layers.collective import GatherBatch
-from slimsr.layers.functional import MeanAbs
 from slimsr.losses import ContrastiveLoss
+from slimsr.losses.negatives import choose_negatives
 from slimsr.losses.phases import OnePhase, PhasedLoss, Preparation
+from slimsr.losses.pixel import create_pixel_loss
 from slimsr.losses.vgg import CSD_TAPS, Vgg19
-from slimsr.methods.method import METHODS, Batch, Method
+from slimsr.methods.common_options import SliceConfig
+from slimsr.methods.method import METHODS, Batch, Method, Stage
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
 from slimsr.options import STRICT
 from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import Checkpoint
 
 
 @dataclass(config=STRICT)
-class CsdConfig:
+class CsdConfig(SliceConfig):
     """Options of CSD; the defaults are those of the paper's experiments.
 
     The contrast's denominator is a sum over the K negatives, so the term's effective strength is
@@ -36,7 +38,7 @@ class CsdConfig:
     widths: tuple[float, ...] = (0.25,)  # of the students, trained jointly with the teacher
     contrast_weight: float = Field(200.0, ge=0)  # lambda of the contrast; strength is lambda / K
     n_negatives: int = Field(10, ge=0)  # K; 0: no contrast (joint training)
-    teacher_weight: float = Field(1.0, ge=0)  # of the teacher's own L1 loss
+    teacher_weight: float = Field(1.0, ge=0)  # of the teacher's own pixel loss
     detach_teacher: bool = True  # the contrast does not train the teacher
     positive: Literal["teacher", "hr"] = "teacher"
     negatives: Literal["bicubic", "blur"] = "bicubic"  # enlarged LR, or blurred HR
@@ -47,34 +49,6 @@ class CsdConfig:
     vgg_normalisation: Literal["raw", "imagenet", "caffe"] = "raw"
     taps: tuple[str, ...] = CSD_TAPS
     tap_weights: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
-    teacher: str = ""  # weights of the full width; the student starts as its slice
-    student: str = ""  # weights of a narrow network to put into the slice
-
-
-def choose_negatives(k: int, batch: int, choice: str) -> np.ndarray:
-    """Return which pictures of the batch serve each anchor as negatives, (K, batch) int32.
-
-    Args:
-        k: negatives per anchor.
-        batch: anchors; anchor b comes from picture b.
-        choice: ``first_k``: the first K pictures serve every anchor, as released, so K anchors meet
-            the enlargement of their own picture; ``others``: each anchor takes the first K pictures
-            that are not its own.
-
-    Raises:
-        ConfigError: the batch holds too few pictures.
-    """
-    needed = k if choice == "first_k" else k + 1
-    if needed > batch:
-        raise ConfigError(
-            f"n_negatives = {k} with negative_choice = {choice} needs a batch of at least "
-            f"{needed}, but train.batch = {batch}: use fewer negatives (scale contrast_weight with "
-            "them) or a larger batch"
-        )
-    chosen = np.tile(np.arange(k, dtype=np.int32)[:, None], (1, batch))
-    if choice == "others":
-        chosen += chosen >= np.arange(batch)  # skip the anchor's own picture
-    return chosen
 
 
 class CsdContrast(nn.Cell):
@@ -95,9 +69,8 @@ class CsdContrast(nn.Cell):
         self.loss = loss
         self.hr_positive = options.positive == "hr"
         chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
-        share = batch.size // batch.ranks
         self.candidates = int(chosen.max()) + 1
-        self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
+        self.chosen = ms.Tensor(chosen[:, batch.share])
         self.gather = GatherBatch(batch.ranks)
         self.blurs = options.negatives == "blur"
         self.degrade = (
@@ -127,19 +100,19 @@ class CsdContrast(nn.Cell):
 
 
 class TeacherPhase(nn.Cell):
-    """The teacher's L1 loss; its pictures are carried over."""
+    """The teacher's pixel loss; its pictures are carried over."""
 
-    def __init__(self, net: SlimmableNet, weight: float):
+    def __init__(self, net: SlimmableNet, options: CsdConfig):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.net, self.weight = net, weight
-        self.mean_abs = MeanAbs()
+        self.net, self.weight = net, options.teacher_weight
+        self.pixel_loss = create_pixel_loss(options.pixel_loss)
 
     def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
         """Return summands of the terms of `CsdLoss`, and (B, 3, H, W) of the teacher."""
         teacher = self.net(lr).astype(ms.float32)
-        teacher_l1 = self.mean_abs(teacher - hr)
+        distance = self.pixel_loss(teacher, hr)
         zero = ops.zeros((), ms.float32)
-        return (self.weight * teacher_l1, zero, teacher_l1, zero), (teacher,)
+        return (self.weight * distance, zero, distance, zero), (teacher,)
 
 
 class ReferencePhase(Preparation):
@@ -155,7 +128,7 @@ class ReferencePhase(Preparation):
 
 
 class StudentPhase(nn.Cell):
-    """The L1 loss and the contrast of one student."""
+    """The pixel loss and the contrast of one student."""
 
     def __init__(
         self, net: SlimmableNet, width: float, options: CsdConfig, contrast: CsdContrast | None
@@ -163,25 +136,25 @@ class StudentPhase(nn.Cell):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net, self.width = net, width
         self.contrast_weight = options.contrast_weight
-        self.mean_abs = MeanAbs()
+        self.pixel_loss = create_pixel_loss(options.pixel_loss)
         self.contrast = contrast
 
     def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
         """Return summands of the terms of `CsdLoss`, and what was carried over."""
         zero = ops.zeros((), ms.float32)
         student = self.net(lr, self.width).astype(ms.float32)
-        student_l1 = self.mean_abs(student - hr)
+        distance = self.pixel_loss(student, hr)
         if self.contrast is None:
-            return (student_l1, student_l1, zero, zero), carried
+            return (distance, distance, zero, zero), carried
         contrast = self.contrast(student, carried)
-        return (student_l1 + self.contrast_weight * contrast, student_l1, zero, contrast), carried
+        return (distance + self.contrast_weight * contrast, distance, zero, contrast), carried
 
 
 class CsdLoss(PhasedLoss):
-    """Student L1 + teacher weight x teacher L1 + lambda x contrast, summed over the students.
+    """Students' pixel loss + weight x the teacher's + lambda x contrast, summed over the students.
 
-    Maps ``lr, hr`` to (total, student L1, teacher L1, contrast), unweighted terms, float32. Teacher
-    and students are phases of their own, unless the contrast trains the teacher.
+    Maps ``lr, hr`` to (total, students' pixel loss, the teacher's, contrast), unweighted terms,
+    float32. Teacher and students are phases of their own, unless the contrast trains the teacher.
 
     Args:
         net: the slimmable network.
@@ -198,7 +171,7 @@ class CsdLoss(PhasedLoss):
         batch: Batch,
     ):
         made = None if contrast is None else CsdContrast(contrast, net.scale, options, batch)
-        phases = [TeacherPhase(net, options.teacher_weight)]
+        phases: list[nn.Cell] = [TeacherPhase(net, options)]
         phases += [] if made is None else [ReferencePhase(made)]
         phases += [StudentPhase(net, width, options, made) for width in options.widths]
         reaches_teacher = made is not None and not (
@@ -209,34 +182,40 @@ class CsdLoss(PhasedLoss):
 
 
 @METHODS.register("csd")
-class Csd(Method):
+class Csd(Method[CsdConfig]):
     """Train teacher and students, slices of one network, together.
 
-    ``n_negatives = 0`` or ``contrast_weight = 0`` is the joint-training baseline; no VGG is needed
-    then.
+    The teacher is the network at full width. ``n_negatives = 0`` or ``contrast_weight = 0`` is the
+    joint-training baseline; no VGG is needed then.
     """
 
     Config = CsdConfig
-    terms = ("total", "student_l1", "teacher_l1", "contrast")
 
-    def __init__(self, options: CsdConfig, model: Mapping[str, Any], batch: Batch):
-        if not options.widths or not all(0 < width < 1 for width in options.widths):
+    def stage(self, name: str, done: Mapping[str, Checkpoint]) -> Stage:
+        """Return the only stage."""
+        options, widths = self.options, self.options.widths
+        if not widths or not all(0 < width < 1 for width in widths):
             raise ConfigError(
-                f"method.widths = {list(options.widths)} is not valid: give at least one student "
+                f"method.widths = {list(widths)} is not valid: give at least one student "
                 "width between 0 and 1"
             )
-        if options.student and len(options.widths) > 1:
+        if options.student and len(widths) > 1:
             raise ConfigError("method.student goes with one width: give one in method.widths")
-        self.net = start_network(model, options.teacher, options.student, options.widths[0])
-        for width in options.widths:
-            self.net.check_width(width)
+        net = start_network(self.model, options.teacher, options.student, widths[0])
+        for width in widths:
+            net.check_width(width)
         contrast = None
         if options.n_negatives > 0 and options.contrast_weight > 0:
-            contrast = self._contrast(options, batch)
-        self.loss = CsdLoss(self.net, options, contrast, batch)
-        self.validate = {f"student {width:g}": width for width in options.widths} | {"teacher": 1.0}
+            contrast = self._contrast()
+        loss = CsdLoss(net, options, contrast, self.batch)
+        terms = (
+            "total", f"student_{options.pixel_loss}", f"teacher_{options.pixel_loss}", "contrast",
+        )  # fmt: skip
+        validate = {f"student {width:g}": width for width in widths} | {"teacher": 1.0}
+        return Stage(net, loss, terms, validate, widths=(1.0, *widths))
 
-    def _contrast(self, options: CsdConfig, batch: Batch) -> ContrastiveLoss:
+    def _contrast(self) -> ContrastiveLoss:
+        options, batch = self.options, self.batch
         if len(options.tap_weights) != len(options.taps):
             raise ConfigError(
                 f"method.tap_weights has {len(options.tap_weights)} values for "

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
 from slimsr.losses.dual import dual_models
+from slimsr.methods.common_options import TeacherConfig
 from slimsr.methods.method import METHODS, Batch, Group, Method, Stage, Step, freeze
 from slimsr.methods.start import load_teacher
 from slimsr.models import SlimmableNet, create_model
@@ -26,6 +27,7 @@ from slimsr.pruning.layerwise import LayerByLayer, Masks
 from slimsr.pruning.loss import PruningLoss
 from slimsr.pruning.removal import remove_channels
 from slimsr.pruning.search import SearchState, SearchStep, searched_counts
+from slimsr.settings import TrainConfig
 from slimsr.weights.arrays import STATE_PREFIX, assign, read_arrays
 from slimsr.weights.checkpoint import Checkpoint
 from slimsr.weights.loading import load_weights
@@ -34,8 +36,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(config=STRICT)
-class DrcConfig:
-    """Options of pruning; the defaults are DRC's where they are known."""
+class DrcConfig(TeacherConfig):
+    """Options of pruning; the defaults are DRC's where they are known.
+
+    ``teacher``, a larger network, is distilled from in ``finetune``; empty: no distillation.
+    """
 
     weights: str = ""  # of the trained network that is pruned
     criterion: Literal["drc", "dcp", "thinet", "cp", "l1norm"] = "drc"
@@ -49,13 +54,11 @@ class DrcConfig:
     score_batches: int = Field(10, ge=1)  # prune: batches to choose a channel (or a layer's) by
     tune_batches: int = Field(10, ge=0)  # prune: batches that a new channel is tuned for
     tune_lr: float = Field(5e-5, gt=0)  # prune: learning rate of this tuning
-    teacher: str = ""  # finetune: checkpoint of a larger network to distil from; empty: none
-    teacher_model: dict[str, Any] = Field(default_factory=dict)  # its model, where a release's file
     kd_weight: float = Field(1.0, ge=0)  # finetune: of the distillation
 
 
 @METHODS.register("drc")
-class Drc(Method):
+class Drc(Method[DrcConfig]):
     """Prune a trained network and train what is left; three stages.
 
     ``search`` (criterion ``drc`` alone): how many channels each layer keeps, see `SearchStep`. The
@@ -79,7 +82,7 @@ class Drc(Method):
     Config = DrcConfig
 
     def __init__(self, options: DrcConfig, model: Mapping[str, Any], batch: Batch):
-        self.options, self.model, self.batch = options, model, batch
+        super().__init__(options, model, batch)
         self.stages = ("search",) * (options.criterion == "drc") + ("prune", "finetune")
         if not options.weights:
             raise ConfigError(
@@ -107,13 +110,13 @@ class Drc(Method):
         options, net = self.options, self._trained()
         dual = self._dual_models(done)
         state = SearchState(net, self.candidates.shape[1], dual)
-        loss = PruningLoss(net, dual, options.dual_weight)
+        loss = PruningLoss(net, dual, options.dual_weight, pixel_loss=options.pixel_loss)
 
-        def make_step(train: Any, ranks: int) -> Step:
+        def make_step(train: TrainConfig, ranks: int) -> Step:
             _check_precision(train)
             return SearchStep(
                 net, state, loss, self.candidates, train, ranks,
-                options.alpha_lr, options.alpha_decay,
+                alpha_lr=options.alpha_lr, alpha_decay=options.alpha_decay,
             )  # fmt: skip
 
         return Stage(
@@ -126,7 +129,7 @@ class Drc(Method):
         masks = Masks(net)
         step = self._pruning_step(net, masks, done)
 
-        def make_step(train: Any, ranks: int) -> Step:
+        def make_step(train: TrainConfig, ranks: int) -> Step:
             _check_precision(train)
             return step
 
@@ -143,16 +146,19 @@ class Drc(Method):
             dual = self._dual_models(done)
         if dual is not None:
             freeze(dual, "dual")
-        loss = PruningLoss(net, dual, options.dual_weight)
+        loss = PruningLoss(net, dual, options.dual_weight, pixel_loss=options.pixel_loss)
         kept = sum(counts) / sum(mask.size for mask in masks.masks)
         logger.info("keeping %.1f %% of the inner channels: %s", 100 * kept, list(counts))
         if options.criterion in CRITERIA.names():
             criterion = CRITERIA.get(options.criterion)()
-            return ByStatistics(criterion, options.score_batches, ranks, net, masks, counts, loss)
+            return ByStatistics(
+                net, masks, counts, loss, criterion, batches=options.score_batches, ranks=ranks
+            )
         original = freeze(self._trained(), "original")
         return ByGradient(
-            original, options.gamma, options.score_batches, options.tune_batches, options.tune_lr,
-            ranks, net, masks, counts, loss,
+            net, masks, counts, loss, original, gamma=options.gamma,
+            score_batches=options.score_batches, tune_batches=options.tune_batches,
+            tune_lr=options.tune_lr, ranks=ranks,
         )  # fmt: skip
 
     def _finetune(self, done: Mapping[str, Checkpoint]) -> Stage:
@@ -169,7 +175,9 @@ class Drc(Method):
         teacher = None
         if options.teacher:
             teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
-        loss = PruningLoss(net, dual, options.dual_weight, teacher, options.kd_weight)
+        loss = PruningLoss(
+            net, dual, options.dual_weight, teacher, options.kd_weight, options.pixel_loss
+        )
         groups = [Group("net", net.trainable_params())]
         for i, model in enumerate(dual or []):
             groups.append(Group(f"dual{i}", model.trainable_params()))
@@ -198,7 +206,7 @@ class Drc(Method):
         return found
 
 
-def _check_precision(train: Any) -> None:
+def _check_precision(train: TrainConfig) -> None:
     """Raise ConfigError where gradients that are summed up would be those of float16."""
     if train.amp != "O0":
         raise ConfigError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import mindspore as ms
 from mindspore import nn
@@ -11,15 +10,17 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
-from slimsr.losses.dual import DualRegressionLoss, LrPyramid, dual_models, l1
-from slimsr.methods.method import METHODS, Batch, Group, Method
+from slimsr.losses.dual import DualRegressionLoss, LrPyramid, dual_models
+from slimsr.methods.common_options import MethodConfig
+from slimsr.methods.method import METHODS, Group, Method, Stage
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
 from slimsr.options import STRICT
+from slimsr.weights.checkpoint import Checkpoint
 
 
 @dataclass(config=STRICT)
-class DualRegressionConfig:
+class DualRegressionConfig(MethodConfig):
     """Weights of the terms, beside 1 for the primal one, and the dual models; paper's defaults."""
 
     dual_weight: float = Field(0.1, ge=0)  # lambda; the paper tries 0.001 to 10
@@ -43,7 +44,7 @@ class DualRegressionTerms(nn.Cell):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net = net
         self.pyramid = LrPyramid(net.scale)
-        self.loss = DualRegressionLoss(models)
+        self.loss = DualRegressionLoss(models, options.pixel_loss)
         self.dual_weight = options.dual_weight
         self.unpaired_weight = options.unpaired_weight
         self.hr_dual_weight = options.hr_dual_weight
@@ -66,45 +67,46 @@ class DualRegressionTerms(nn.Cell):
             total = total + self.unpaired_weight * term
             terms = (*terms, term)
         if self.hr_dual_weight > 0:
-            term = l1(self.net(self.loss.back(hr)), hr)
+            term = self.loss.pixel_loss(self.net(self.loss.back(hr)), hr)
             total = total + self.hr_dual_weight * term
             terms = (*terms, term)
         return (total, *terms)
 
 
 @METHODS.register("dual_regression")
-class DualRegression(Method):
+class DualRegression(Method[DualRegressionConfig]):
     """Train a network together with dual models that bring its pictures back to LR.
 
-    Terms, all L1 in grey levels: ``primal`` and ``dual`` at every size (`DualRegressionLoss`);
-    ``unpaired``, with ``data.unpaired``: the dual term of LR pictures without HR, which have no
-    primal one; ``hr_dual``, where its weight is above 0: HR, brought down by the dual models and
-    enlarged by the network, against HR. Each dual model has an Adam of its own, as released; none
-    of them is part of the product.
+    Terms, each a pixel loss, L1 as published: ``primal`` and ``dual`` at every size
+    (`DualRegressionLoss`); ``unpaired``, with ``data.unpaired``: the dual term of LR pictures
+    without HR, which have no primal one; ``hr_dual``, where its weight is above 0: HR, brought down
+    by the dual models and enlarged by the network, against HR. Each dual model has an Adam of its
+    own, as released; none of them is part of the product.
 
     Any network whose scale is a power of two will do; only DRN makes pictures at the sizes between.
     """
 
     Config = DualRegressionConfig
-    reads_unpaired = True
 
-    def __init__(self, options: DualRegressionConfig, model: Mapping[str, Any], batch: Batch):
-        self.net = start_network(model, options.weights, "", 1.0)
-        scale = self.net.scale
+    def stage(self, name: str, done: Mapping[str, Checkpoint]) -> Stage:
+        """Return the only stage."""
+        options = self.options
+        net = start_network(self.model, options.weights)
+        scale = net.scale
         if scale & (scale - 1):
             raise ConfigError(
                 f"method dual_regression cannot train scale {scale}: its dual models halve the "
                 "picture; choose scale 2, 4 or 8"
             )
-        self.helpers = dual_models(scale, options.dual_feats)
-        self.groups = [Group("net", self.net.trainable_params())] + [
+        models = dual_models(scale, options.dual_feats)
+        groups = [Group("net", net.trainable_params())] + [
             Group(f"dual{i}", dual.trainable_params(), options.dual_rate)
-            for i, dual in enumerate(self.helpers)
+            for i, dual in enumerate(models)
         ]
-        self.loss = DualRegressionTerms(self.net, self.helpers, options)
-        self.terms = (
+        terms = (
             "total", "primal", "dual",
-            *(["unpaired"] if batch.unpaired else []),
+            *(["unpaired"] if self.batch.unpaired else []),
             *(["hr_dual"] if options.hr_dual_weight > 0 else []),
         )  # fmt: skip
-        self.validate = {"network": 1.0}
+        loss = DualRegressionTerms(net, models, options)
+        return Stage(net, loss, terms, {"network": 1.0}, models, groups, reads_unpaired=True)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import mindspore as ms
-import numpy as np
-from mindspore import nn, ops
+from mindspore import ops
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -23,15 +22,17 @@ from slimsr.layers.adapters import Adapters
 from slimsr.layers.bicubic import GaussianBlur
 from slimsr.layers.collective import GatherBatch
 from slimsr.losses import FeatureContrast
-from slimsr.methods.distillation import Distillation, TapPairs, select
+from slimsr.losses.negatives import choose_negatives
+from slimsr.methods.distillation import Distillation, TapConfig
 from slimsr.methods.method import METHODS, Batch
+from slimsr.methods.taps import TapPairs, TapTerm, pair_taps, select
 from slimsr.models import SlimmableNet
 from slimsr.options import STRICT
 
 
 @dataclass(config=STRICT)
-class FacdConfig:
-    """Options of FACD: L1 to HR + alpha x L1 to the teacher + beta x contrast.
+class FacdConfig(TapConfig):
+    """Options of FACD: pixel loss to HR + alpha x that to the teacher + beta x contrast.
 
     The contrast is a sum over the taps and a mean over the patches; those that are not distilled
     count as zero. The ratio has a sum over K negatives in its denominator, so its effective
@@ -39,10 +40,7 @@ class FacdConfig:
     beta of about the same strength. All values are ours.
     """
 
-    teacher: str = ""  # checkpoint of the teacher, or weights of a published release
-    teacher_model: dict[str, Any] = Field(default_factory=dict)  # name, options of such weights
-    student: str = ""  # weights of the student to start from; empty: random weights
-    alpha: float = Field(1.0, ge=0)  # of L1 to the teacher's picture
+    alpha: float = Field(1.0, ge=0)  # of the pixel loss to the teacher's picture
     beta: float = Field(100.0, ge=0)  # of the contrast
     form: Literal["ratio", "infonce"] = "ratio"  # see slimsr.losses.FeatureContrast
     distance: Literal["l1", "l2", "cosine"] = "l1"  # of feature maps, likewise
@@ -52,8 +50,6 @@ class FacdConfig:
     negatives: Literal["others", "degraded"] = "others"
     n_negatives: int = Field(10, ge=1)  # K
     blur_sigma: float = Field(1.0, gt=0)  # of degraded negatives, in LR pixels
-    taps: tuple[str, ...] = ()  # of the student; empty: three depths as in FAKD
-    teacher_taps: tuple[str, ...] = ()  # one for each tap of the student; empty: likewise
     regressor: Literal["none", "1x1"] = "1x1"  # what the student's features go through
     # Which patches are distilled: all ("off"), or those where the teacher's picture has an error
     # that is smaller than the student's by more than the margin, in L1 or in PSNR.
@@ -61,41 +57,17 @@ class FacdConfig:
     margin: float = 0.0  # grey levels for "l1", dB for "psnr"
 
 
-def choose_negatives(k: int, batch: int, negatives: str) -> np.ndarray:
-    """Return which patches of the batch serve each anchor as negatives, (K, batch) int32.
-
-    They follow the anchor's own in the order of the batch, around its end, so every patch serves
-    equally often.
-
-    Args:
-        k: negatives per anchor.
-        batch: patches of all ranks.
-        negatives: ``others``: never the anchor's own; ``degraded``: the anchor's own first.
-
-    Raises:
-        ConfigError: the batch holds too few patches.
-    """
-    first = 1 if negatives == "others" else 0
-    if k + first > batch:
-        raise ConfigError(
-            f"n_negatives = {k} with negatives = {negatives} needs a batch of at least {k + first},"
-            f" but train.batch = {batch}: use fewer negatives (scale beta with them) or a larger "
-            "batch"
-        )
-    rounds = np.arange(first, first + k)[:, None]
-    return ((np.arange(batch) + rounds) % batch).astype(np.int32)
-
-
-class AdaptiveContrast(nn.Cell):
+class AdaptiveContrast(TapTerm):
     """The contrast at all taps, of the patches that are worth distilling.
 
     Args:
         teacher: frozen network, for the features of degraded patches.
-        pairs: the taps.
-        options: form, distance, negatives, condition.
-        adapters: what the student's taps go through; None for nothing.
+        pairs, adapters: as for `TapTerm`.
+        options: weight, form, distance, negatives, condition.
         batch: what the loss will see.
     """
+
+    terms = ("contrast", "distilled")
 
     def __init__(
         self,
@@ -105,15 +77,13 @@ class AdaptiveContrast(nn.Cell):
         adapters: Adapters | None,
         batch: Batch,
     ):
-        super().__init__(auto_prefix=False)  # the teacher's parameters keep their names
-        self.adapters = adapters
+        super().__init__(pairs, options.beta, adapters)
         self.contrast = FeatureContrast(options.form, options.distance, options.temperature)
-        chosen = choose_negatives(options.n_negatives, batch.size, options.negatives)
-        share = batch.size // batch.ranks
-        self.chosen = ms.Tensor(chosen[:, batch.rank * share : (batch.rank + 1) * share])
-        self.gather = GatherBatch(batch.ranks)
-        self.ours, self.theirs = pairs.student, pairs.teacher
         self.degrades = options.negatives == "degraded"
+        rule = "own_first" if self.degrades else "following"
+        chosen = choose_negatives(options.n_negatives, batch.size, rule)
+        self.chosen = ms.Tensor(chosen[:, batch.share])
+        self.gather = GatherBatch(batch.ranks)
         if self.degrades:
             self.teacher = teacher
             self.blur = GaussianBlur(options.blur_sigma)
@@ -165,13 +135,8 @@ class AdaptiveContrast(nn.Cell):
     def construct(
         self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...]
     ) -> tuple[ms.Tensor, ms.Tensor]:
-        """Return the contrast and the share of patches that are distilled.
-
-        See `slimsr.methods.distillation.DistillationLoss` for the arguments.
-        """
-        taps, positives = select(student[0], self.ours), select(teacher[0], self.theirs)
-        if self.adapters is not None:
-            taps = self.adapters(taps)
+        """Return the contrast and the share of patches that are distilled; see `TapTerm`."""
+        taps, positives = self.paired(student[0], teacher[0])
         negatives = self.negatives(lr, positives)
         each = ops.zeros((lr.shape[0],), ms.float32)
         for j in range(len(taps)):
@@ -181,25 +146,24 @@ class AdaptiveContrast(nn.Cell):
 
 
 @METHODS.register("facd")
-class Facd(Distillation):
+class Facd(Distillation[FacdConfig]):
     """FACD as we read it; see the module's first lines for what is established."""
 
     Config = FacdConfig
-    terms = ("total", "hr_l1", "teacher_l1", "contrast", "distilled")
 
-    def weights(self, options: FacdConfig) -> tuple[float, float]:
+    def weights(self) -> tuple[float, float]:
         """See `Distillation`."""
-        return 1.0, options.alpha
+        return 1.0, self.options.alpha
 
-    def feature(self, options: FacdConfig, batch: Batch) -> nn.Cell:
+    def feature(self, net: SlimmableNet, teacher: SlimmableNet) -> TapTerm:
         """See `Distillation`."""
-        pairs = self.pairs(options)
-        channels = pairs.channels
+        options, adapters = self.options, None
+        pairs = pair_taps(net, teacher, options.taps, options.teacher_taps)
         if options.regressor == "1x1":
-            self.helpers = Adapters(channels)
-        elif any(ours != theirs for ours, theirs in channels):
+            adapters = Adapters(pairs.channels)
+        elif any(ours != theirs for ours, theirs in pairs.channels):
             raise ConfigError(
                 "method.regressor = none needs taps of equal channels, but (student, teacher) have "
-                f"{', '.join(map(str, channels))}: use method.regressor=1x1"
+                f"{', '.join(map(str, pairs.channels))}: use method.regressor=1x1"
             )
-        return AdaptiveContrast(self.teacher, pairs, options, self.helpers, batch)
+        return AdaptiveContrast(teacher, pairs, options, adapters, self.batch)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import mindspore as ms
 import numpy as np
@@ -12,9 +13,12 @@ from mindspore import nn
 
 from slimsr.models import SlimmableNet
 from slimsr.registry import Registry
+from slimsr.settings import TrainConfig
 from slimsr.weights.checkpoint import Checkpoint
 
-METHODS: Registry[type] = Registry("method")
+METHODS: Registry[type[Method]] = Registry("method")
+
+Options = TypeVar("Options")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,12 @@ class Batch:
     rank: int = 0
     patch: int = 0
     unpaired: bool = False
+
+    @property
+    def share(self) -> slice:
+        """Which pictures of the batch are this rank's."""
+        count = self.size // self.ranks
+        return slice(self.rank * count, (self.rank + 1) * count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Stage:
         terms: names of the loss terms, ``total`` first.
         validate: label -> width; what is measured on the validation pictures. The first one decides
             which checkpoint is the best; nothing is measured where it is empty.
+        widths: at which the network is trained: a checkpoint offers them.
         helpers: what is trained beside the network and is no part of the product; saved for
             resuming and for later stages.
         groups: parameters with an optimiser of their own; by default one group of all trainable
@@ -86,8 +97,8 @@ class Stage:
         steps: where the method, not ``train.steps``, decides how many there are.
         parts: step s reads part ``s % parts`` of the training pictures.
         reads_unpaired: whether the loss can use pictures without HR.
-        make_step: builds another step than the gradient of ``loss`` and Adam, from the options of
-            training (`slimsr.settings.TrainConfig`) and the number of ranks.
+        make_step: builds another step than the gradient of ``loss`` and Adam, from the settings of
+            training and the number of ranks.
         from_hr: maps a validation picture's HR, (H, W, 3) uint8 RGB, to the picture that is scored
             in place of what ``net`` makes of its LR; where the net is part of what is trained.
     """
@@ -98,10 +109,11 @@ class Stage:
     validate: Mapping[str, float]
     helpers: nn.Cell | None = None
     groups: Sequence[Group] | None = None
+    widths: Sequence[float] = (1.0,)
     steps: int | None = None
     parts: int = 1
     reads_unpaired: bool = False
-    make_step: Callable[[Any, int], Step] | None = None
+    make_step: Callable[[TrainConfig, int], Step] | None = None
     from_hr: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
@@ -117,12 +129,16 @@ class Stage:
         return [Group("", [*self.net.trainable_params(), *helpers])]
 
 
-class Method:
+class Method(ABC, Generic[Options]):
     """A way to train: the engine asks it for its stages, one after the other, and nothing else.
 
-    A subclass sets ``Config``, its options. One of a single stage fills in what `Stage` has when it
-    is built from these options, the options of the model (with its ``name``) and the batch. One of
-    several stages sets ``stages`` and writes ``stage``.
+    A subclass sets ``Config``, its options (a `slimsr.methods.common_options.MethodConfig`), and
+    writes ``stage``; one of several stages sets ``stages``, too.
+
+    Args:
+        options: an instance of ``Config``.
+        model: the model's ``name`` and options.
+        batch: what the loss will see.
 
     Attributes:
         stages: names of the stages in their order.
@@ -130,19 +146,11 @@ class Method:
 
     Config: ClassVar[type]
     stages: tuple[str, ...] = ("train",)
-    net: SlimmableNet
-    loss: nn.Cell
-    terms: tuple[str, ...]
-    validate: Mapping[str, float]
-    helpers: nn.Cell | None = None
-    groups: Sequence[Group] | None = None
-    reads_unpaired: bool = False
 
-    def __init__(self, options: Any, model: Mapping[str, Any], batch: Batch):
-        raise NotImplementedError(
-            f"{type(self).__name__} must define __init__(options, model, batch)"
-        )
+    def __init__(self, options: Options, model: Mapping[str, Any], batch: Batch):
+        self.options, self.model, self.batch = options, model, batch
 
+    @abstractmethod
     def stage(self, name: str, done: Mapping[str, Checkpoint]) -> Stage:
         """Return a stage, ready to begin.
 
@@ -150,11 +158,10 @@ class Method:
             name: one of ``stages``.
             done: what the earlier stages have left: the best checkpoint by validation, or else
                 the last.
+
+        Raises:
+            SlimSRError: options, weights or widths that do not fit.
         """
-        return Stage(
-            self.net, self.loss, self.terms, self.validate, self.helpers, self.groups,
-            reads_unpaired=self.reads_unpaired,
-        )  # fmt: skip
 
 
 def freeze(net: nn.Cell, prefix: str) -> nn.Cell:

@@ -7,13 +7,15 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn, ops
+from mindspore import nn
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.estimator import Estimator, Spreads
 from slimsr.layers.hr_encoder import HrEncoder
+from slimsr.losses.pixel import create_pixel_loss
 from slimsr.losses.vid import SPREAD_FACTORS, Distribution, VidLoss
+from slimsr.methods.common_options import MethodConfig
 from slimsr.methods.method import METHODS, Batch, Method, Stage, freeze
 from slimsr.models import SlimmableNet, create_model
 from slimsr.options import STRICT
@@ -22,7 +24,7 @@ from slimsr.weights.checkpoint import Checkpoint
 
 
 @dataclass(config=STRICT)
-class PisrConfig:
+class PisrConfig(MethodConfig):
     """Options of PISR; the defaults are the release's (the paper's tables are not known to us).
 
     Both weights act on means over pixels and elements.
@@ -36,39 +38,40 @@ class PisrConfig:
 
 
 class TeacherLoss(nn.Cell):
-    """L1 of the teacher's picture + weight x L1 between the encoded HR picture and the LR one.
+    """Pixel loss of the teacher's picture + weight x L1 of the encoded HR picture to the LR one.
 
     Everything is in the network's own colours in [0, 1], as published: Y or RGB.
 
     Args:
         encoder: the first half of the teacher.
         decoder: the second half, a network.
-        imitation_weight: of the second term.
+        options: the weight and the pixel loss.
     """
 
-    def __init__(self, encoder: HrEncoder, decoder: SlimmableNet, imitation_weight: float):
+    def __init__(self, encoder: HrEncoder, decoder: SlimmableNet, options: PisrConfig):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.encoder = encoder
         self.decoder = decoder
-        self.imitation_weight = imitation_weight
+        self.imitation_weight = options.imitation_weight
+        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
+        self.l1 = create_pixel_loss("l1")
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
-        """Return (total, L1, imitation), unweighted terms, of RGB in [0, 255]."""
+        """Return (total, pixel loss, imitation), unweighted terms, of RGB in [0, 255]."""
         return self.of_own(self.decoder.own_colours(lr), self.decoder.own_colours(hr))
 
     def of_own(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the same of pictures in the network's own colours."""
         encoded = self.encoder(hr)
         _, sr = self.decoder.enlarge_own(encoded)
-        l1 = ops.abs(sr.astype(ms.float32) - hr).mean()
-        imitation = ops.abs(encoded - lr).mean()
-        return l1 + self.imitation_weight * imitation, l1, imitation
+        distance, imitation = self.pixel_loss(sr, hr), self.l1(encoded, lr)
+        return distance + self.imitation_weight * imitation, distance, imitation
 
 
 class StudentLoss(nn.Cell):
-    """L1 of the student's picture + weight x VID of its tap towards the teacher's.
+    """Pixel loss of the student's picture + weight x VID of its tap towards the teacher's.
 
-    The L1 is of the network's own colours in [0, 1], as published: Y or RGB.
+    Pictures are in the network's own colours in [0, 1], as published: Y or RGB.
 
     Args:
         net: the student.
@@ -76,8 +79,7 @@ class StudentLoss(nn.Cell):
         encoder: the first half of the frozen teacher.
         decoder: the second half, a network of the student's kind.
         tap: index of the tap among those of the network.
-        vid: compares guess and tap.
-        vid_weight: of the second term.
+        options: the kind of VID, its weight and the pixel loss.
     """
 
     def __init__(
@@ -87,18 +89,18 @@ class StudentLoss(nn.Cell):
         encoder: HrEncoder,
         decoder: SlimmableNet,
         tap: int,
-        vid: VidLoss,
-        vid_weight: float,
+        options: PisrConfig,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net, self.estimator = net, estimator
         self.encoder, self.decoder = encoder, decoder
         self.tap = tap
-        self.vid = vid
-        self.vid_weight = vid_weight
+        self.vid = VidLoss(options.distribution)
+        self.vid_weight = options.vid_weight
+        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
-        """Return (total, L1, VID), unweighted terms, of RGB in [0, 255]."""
+        """Return (total, pixel loss, VID), unweighted terms, of RGB in [0, 255]."""
         return self.of_own(self.net.own_colours(lr), self.net.own_colours(hr))
 
     def of_own(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
@@ -107,13 +109,12 @@ class StudentLoss(nn.Cell):
         target = taught[self.tap].astype(ms.float32)  # takes no gradient, see VidLoss
         taps, sr = self.net.enlarge_own(lr)
         mean, spread = self.estimator(taps[self.tap].astype(ms.float32))
-        l1 = ops.abs(sr.astype(ms.float32) - hr).mean()
-        vid = self.vid(mean, spread, target)
-        return l1 + self.vid_weight * vid, l1, vid
+        distance, vid = self.pixel_loss(sr, hr), self.vid(mean, spread, target)
+        return distance + self.vid_weight * vid, distance, vid
 
 
 @METHODS.register("pisr")
-class Pisr(Method):
+class Pisr(Method[PisrConfig]):
     """Train a teacher, encoder and decoder; then a student, which starts as its decoder.
 
     Stage ``teacher``: the encoder makes of the HR picture one of LR size, kept near the true LR
@@ -130,7 +131,7 @@ class Pisr(Method):
     stages = ("teacher", "student")
 
     def __init__(self, options: PisrConfig, model: Mapping[str, Any], batch: Batch):
-        self.options, self.model = options, model
+        super().__init__(options, model, batch)
         net = create_model(**model)
         (self.tap,) = net.tap_indices((options.tap,))
 
@@ -141,7 +142,7 @@ class Pisr(Method):
     def _teacher(self) -> Stage:
         decoder = create_model(**self.model)
         encoder = _encoder_for(decoder)
-        loss = TeacherLoss(encoder, decoder, self.options.imitation_weight)
+        loss = TeacherLoss(encoder, decoder, self.options)
 
         def picture(hr: np.ndarray) -> np.ndarray:
             seen = decoder.own_colours(ms.Tensor(hr.transpose(2, 0, 1)[None].astype(np.float32)))
@@ -149,9 +150,8 @@ class Pisr(Method):
             rgb = decoder.picture_of_own(made.astype(ms.float32)).asnumpy()[0]
             return rgb.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 
-        return Stage(
-            decoder, loss, ("total", "l1", "imitation"), {"teacher": 1.0}, encoder, from_hr=picture
-        )
+        terms = ("total", self.options.pixel_loss, "imitation")
+        return Stage(decoder, loss, terms, {"teacher": 1.0}, encoder, from_hr=picture)
 
     def _student(self, teacher: Checkpoint) -> Stage:
         options = self.options
@@ -163,11 +163,10 @@ class Pisr(Method):
             assign(cell, weights, "the teacher stage")
         channels, _ = net.tap_shapes()[self.tap]
         estimator = Estimator(channels, SPREAD_FACTORS[options.distribution], options.variance)
-        loss = StudentLoss(
-            net, estimator, freeze(encoder, "encoder"), freeze(decoder, "decoder"),
-            self.tap, VidLoss(options.distribution), options.vid_weight,
-        )  # fmt: skip
-        return Stage(net, loss, ("total", "l1", "vid"), {"student": 1.0}, estimator)
+        for cell, prefix in ((encoder, "encoder"), (decoder, "decoder")):
+            freeze(cell, prefix)
+        loss = StudentLoss(net, estimator, encoder, decoder, self.tap, options)
+        return Stage(net, loss, ("total", options.pixel_loss, "vid"), {"student": 1.0}, estimator)
 
 
 def _encoder_for(net: SlimmableNet) -> HrEncoder:

@@ -14,15 +14,16 @@ from slimsr.weights.loading import load_weights
 
 
 def start_network(
-    model: Mapping[str, Any], teacher: str, student: str, width: float
+    model: Mapping[str, Any], weights: str, narrow: str = "", width: float = 1.0
 ) -> SlimmableNet:
-    """Build the full-width network that holds the student as its slice at ``width``.
+    """Build the full-width network that is trained, or that holds what is trained as a slice.
 
     Args:
         model: the model's ``name`` and options at full width.
-        teacher: file of full-width weights, whose slice the student becomes; empty: random weights.
-        student: file of weights of the narrow network, put into the slice; empty: the slice stays.
-        width: the student's width.
+        weights: file of full-width weights to start from; empty: random weights.
+        narrow: file of weights of the network at ``width``, put into the slice; empty: the slice
+            stays as it is.
+        width: the slice's width.
 
     Raises:
         WeightsError: a file that cannot be read or does not fit.
@@ -30,12 +31,12 @@ def start_network(
     """
     net = create_model(**model)
     net.check_width(width)
-    if teacher:
-        load_weights(net, teacher)
-    if student:
-        narrow = extract(net, width)
-        load_weights(narrow, student)
-        implant(net, narrow, width)
+    if weights:
+        load_weights(net, weights)
+    if narrow:
+        small = extract(net, width)
+        load_weights(small, narrow)
+        implant(net, small, width)
     return net
 
 

@@ -25,27 +25,28 @@ class ByGradient(LayerByLayer):
     with Nesterov's momentum at the rate ``tune_lr``.
 
     Args:
+        net, masks, counts, loss: as for `LayerByLayer`.
         original: the trained network, frozen.
         gamma: weight of the pictures' loss.
         score_batches: of pictures, to choose a channel.
         tune_batches: of pictures, to tune the layer with the channel.
         tune_lr: learning rate of the tuning.
         ranks: processes that share the batch.
-        net, masks, counts, loss: as for `LayerByLayer`.
     """
 
     def __init__(
         self,
-        original: SlimmableNet,
-        gamma: float,
-        score_batches: int,
-        tune_batches: int,
-        tune_lr: float,
-        ranks: int,
         net: SlimmableNet,
         masks: Masks,
         counts: Sequence[int],
         loss: nn.Cell,
+        original: SlimmableNet,
+        *,
+        gamma: float,
+        score_batches: int,
+        tune_batches: int,
+        tune_lr: float,
+        ranks: int = 1,
     ):
         self.scored, self.tuned, self.tune_lr = score_batches, tune_batches, tune_lr
         super().__init__(net, masks, counts, loss)

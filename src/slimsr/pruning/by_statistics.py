@@ -19,23 +19,24 @@ class ByStatistics(LayerByLayer):
     """A criterion that decides at once, from what the layer reads in the network pruned so far.
 
     Args:
+        net, masks, counts, loss: as for `LayerByLayer`.
         criterion: see `slimsr.pruning.criteria`.
         batches: of pictures for each layer, where the criterion looks at them.
         ranks: processes that share the batch.
-        net, masks, counts, loss: as for `LayerByLayer`.
     """
 
     terms = ("total",)
 
     def __init__(
         self,
-        criterion: Criterion,
-        batches: int,
-        ranks: int,
         net: SlimmableNet,
         masks: Masks,
         counts: Sequence[int],
         loss: nn.Cell,
+        criterion: Criterion,
+        *,
+        batches: int,
+        ranks: int = 1,
     ):
         self.criterion, self.per_layer = criterion, batches if criterion.needs_moments else 1
         super().__init__(net, masks, counts, loss)

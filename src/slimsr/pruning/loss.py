@@ -6,12 +6,13 @@ import mindspore as ms
 from mindspore import nn, ops
 
 from slimsr.errors import ConfigError
-from slimsr.losses.dual import DualRegressionLoss, LrPyramid, l1
+from slimsr.losses.dual import DualRegressionLoss, LrPyramid
+from slimsr.losses.pixel import create_pixel_loss
 from slimsr.models import SlimmableNet
 
 
 class PruningLoss(nn.Cell):
-    """Primal L1 + weight x dual L1 + weight x distillation from a larger network.
+    """Primal + weight x dual + weight x distillation from a larger network.
 
     The distillation is DRC's: the mean squared difference between what the last convolution of both
     networks reads, averaged over the channels, which need not be equally many.
@@ -22,6 +23,7 @@ class PruningLoss(nn.Cell):
         dual_weight: of the dual loss.
         teacher: a frozen network; None: no distillation.
         kd_weight: of the distillation.
+        pixel_loss: name of what primal and dual loss are sums of.
 
     Raises:
         ConfigError: the feature maps of teacher and network are not of the same size.
@@ -34,12 +36,14 @@ class PruningLoss(nn.Cell):
         dual_weight: float = 0.0,
         teacher: SlimmableNet | None = None,
         kd_weight: float = 0.0,
+        pixel_loss: str = "l1",
     ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net = net
         self.pyramid = LrPyramid(net.scale)
-        self.dual = None if dual is None else DualRegressionLoss(dual)
+        self.dual = None if dual is None else DualRegressionLoss(dual, pixel_loss)
         self.dual_weight = dual_weight
+        self.pixel_loss = create_pixel_loss(pixel_loss)
         self.teacher, self.kd_weight = teacher, kd_weight
         if teacher is not None:
             _check_sizes(net, teacher)
@@ -59,9 +63,9 @@ class PruningLoss(nn.Cell):
         taps, pictures = self.net.outputs(lr)
         pyramid = self.pyramid(lr, hr)
         if self.dual is None:
-            primal = l1(pictures[-1], pyramid[-1])
+            primal = self.pixel_loss(pictures[-1], pyramid[-1])
             for i in range(len(pictures) - 1):
-                primal = primal + l1(pictures[i], pyramid[i])
+                primal = primal + self.pixel_loss(pictures[i], pyramid[i])
             total, terms = primal, (primal,)
         else:
             primal, dual = self.dual(pictures, pyramid)

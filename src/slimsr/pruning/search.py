@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -14,6 +13,7 @@ from slimsr.layers.functional import all_finite
 from slimsr.models import SlimmableNet
 from slimsr.optim.adam import Adam
 from slimsr.pruning.choice import alpha_gradient, bounded_counts, kept_share, ranks_of, soft_mask
+from slimsr.settings import TrainConfig
 
 
 class SearchState(nn.Cell):
@@ -110,8 +110,7 @@ class SearchStep:
         state: what is searched for; made from ``net``.
         loss: cell from ``lr, hr`` to the loss terms, the total first.
         counts: (L, K), the numbers of channels that each layer chooses among.
-        options: of training (`slimsr.settings.TrainConfig`): betas, eps, clipping of the weights'
-            gradient.
+        options: betas, eps, clipping of the weights' gradient.
         ranks: processes that share the batch.
         alpha_lr: learning rate of alpha.
         alpha_decay: factor of alpha that is added to its gradient.
@@ -123,8 +122,9 @@ class SearchStep:
         state: SearchState,
         loss: nn.Cell,
         counts: np.ndarray,
-        options: Any,
-        ranks: int,
+        options: TrainConfig,
+        ranks: int = 1,
+        *,
         alpha_lr: float,
         alpha_decay: float,
     ):
