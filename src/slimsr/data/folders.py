@@ -24,7 +24,7 @@ from slimsr.data.pairs import (
     pictures_in,
     some,
 )
-from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_smaller_versions
+from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_versions
 from slimsr.errors import DataError
 from slimsr.imaging import IMAGE_SUFFIXES
 from slimsr.imaging.listing import RECORD, subfolders
@@ -151,7 +151,7 @@ def find_sets(
                 raise
             problems[folder.name] = error
     hr_only = [pair.hr for pairs in found.values() for pair in pairs if pair.lr is None]
-    refuse_smaller_versions(root, hr_only, scale)
+    refuse_versions(root, hr_only, scale, sure=layout == "hr")
     return found
 
 
@@ -284,7 +284,7 @@ def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
         )
     # Beside an HR folder there may be LR in a folder of any name.
     others = [path for path in pictures_in(root) if not lr_part(path.relative_to(root).parent)]
-    refuse_smaller_versions(root, list(found.values()) if folder == root else others, scale)
+    refuse_versions(root, list(found.values()) if folder == root else others, scale, sure)
     count = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
     logger.info("%s of %s for x%d; LR is made by our bicubic", count, folder, scale)
     beside = lr_beside(folder) if folder == root else None
