@@ -25,7 +25,7 @@ from slimsr.data.pairs import (
     some,
 )
 from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_versions
-from slimsr.errors import DataError
+from slimsr.errors import DataError, DegradationError
 from slimsr.imaging import IMAGE_SUFFIXES
 from slimsr.imaging.listing import RECORD, subfolders
 
@@ -71,9 +71,10 @@ def find_pairs(
         At least one pair; sizes of given LR pictures are checked by their headers.
 
     Raises:
-        DataError: Missing or empty folder, layout, scale or degradation not there, pictures without
-            partner, two pictures of one name, sizes that do not fit, pictures that look like LR
-            where HR is expected. One line that names the pictures.
+        DegradationError: No LR pictures of that degradation or scale.
+        DataError: Missing or empty folder, layout not there, pictures without partner, two pictures
+            of one name, sizes that do not fit, pictures that look like LR where HR is expected. One
+            line that names the pictures.
     """
     root = _existing_folder(root)
     if split not in ("train", "valid"):
@@ -89,7 +90,7 @@ def find_pairs(
                 f"give another folder or layout; {known_layouts()}"
             )
     if degradation not in ("auto", "bicubic") and (not parts or layout == "hr"):
-        raise DataError(
+        raise DegradationError(
             f"{root} is taken as HR alone, of which bicubic LR is made, not {degradation}; give "
             f"another degradation, or a folder that has LR; {known_layouts()}"
         )
