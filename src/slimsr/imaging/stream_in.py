@@ -128,11 +128,13 @@ def open_picture(path: str | os.PathLike[str], header: bool = False) -> Picture:
     (through its own profile or a common one), Lab and the like become sRGB. Premultiplied alpha is
     divided out. A fourth band of a TIFF is left out if it is declared as something else than alpha,
     and taken for alpha if nothing is said of it. Of an animation or several pages the first is
-    taken. A warning tells of each. A JPEG, or a TIFF of JPEG or fax data, that its decoder complains
-    about is used with a warning. PNG and deflate have check sums, and a decoder of AV1 notices as
-    much (of 300 AVIFs with a flipped bit 288 were refused, and 12 had the same pixels). WebP, GIF,
-    LZW, PackBits and no compression have none: that pixels are wrong cannot be known. PNG's gAMA is not applied. Chroma of half the size is repeated
+    taken. A warning tells of each. PNG's gAMA is not applied. Chroma of half the size is repeated
     in HEIF and AVIF; other programs may interpolate it.
+
+    A JPEG, or a TIFF of JPEG or fax data, that its decoder complains about is used with a warning.
+    PNG and deflate have check sums, and a decoder of AV1 notices as much (of 300 AVIFs with a
+    flipped bit 288 were refused, and 12 had the same pixels). WebP, GIF, LZW, PackBits and no
+    compression have none: that pixels are wrong cannot be known.
 
     Memory is that of a few rows for PNG, JPEG and TIFF, for JPEG the file in addition. WebP, GIF,
     HEIF, AVIF, BMP, TGA, PNM and interlaced pictures are decoded whole, up to 1 GiB. Pictures that
