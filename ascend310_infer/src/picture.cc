@@ -70,12 +70,15 @@ bool JpegIsWhole(const Bytes &file) {
     } else if (marker == kEscaped || marker == kTem || (marker >= kRst0 && marker <= kSoi)) {
       at += 2;
     } else if (at + 4 > file.size()) {
-      return false;
+      break;
     } else {
       at += 2 + BigEndian(file, at + 2, 2);
     }
   }
-  return false;
+  // Damage may have made a marker whose length leads astray.
+  const auto fill = [](unsigned char byte) { return byte == 0 || byte == '\r' || byte == '\n'; };
+  const auto last = std::find_if_not(file.rbegin(), file.rend(), fill);
+  return file.rend() - last >= 2 && last[0] == kEoi && last[1] == 0xff;
 }
 
 }  // namespace

@@ -19,22 +19,33 @@ namespace {
 struct Notes {
   std::string complaint;    // may be about wrong pixels, so a picture with one is refused
   bool undeclared = false;  // there are channels of which the file tells nothing
+  bool decoding = false;    // from here on warnings are about pixels, before about tags
+  std::string damage;       // the first of them: the picture is used as far as it can be read
 };
 thread_local Notes *notes = nullptr;
 
+std::string Text(const char *format, va_list arguments) {
+  char text[300];
+  std::vsnprintf(text, sizeof(text), format, arguments);
+  return OneLine(text, 160);
+}
+
 void OnError(thandle_t, const char *, const char *format, va_list arguments) {
   if (notes != nullptr && notes->complaint.empty()) {
-    char text[300];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    notes->complaint = OneLine(text, 160);
+    notes->complaint = Text(format, arguments);
   }
 }
 
-// Most are about tags that nobody needs. After this one the tag for extra channels looks as if the
-// file had it.
-void OnWarning(thandle_t, const char *, const char *format, va_list) {
-  if (notes != nullptr && std::strstr(format, "channels as ExtraSamples") != nullptr) {
+// Those before the pixels are about tags that nobody needs. After one of them the tag for extra
+// channels looks as if the file had it.
+void OnWarning(thandle_t, const char *, const char *format, va_list arguments) {
+  if (notes == nullptr) {
+    return;
+  }
+  if (std::strstr(format, "channels as ExtraSamples") != nullptr) {
     notes->undeclared = true;
+  } else if (notes->decoding && notes->damage.empty()) {
+    notes->damage = Text(format, arguments);
   }
 }
 
@@ -135,6 +146,7 @@ class TiffFile {
     CheckKind();
     Raster raster;
     raster.orientation = Orientation();
+    notes_.decoding = true;
     if (photometric_ == PHOTOMETRIC_YCBCR) {
       ReadYcbcr(&raster);
     } else {
@@ -142,6 +154,9 @@ class TiffFile {
     }
     if (!notes_.complaint.empty()) {
       Refuse();
+    }
+    if (!notes_.damage.empty()) {
+      raster.warning += (raster.warning.empty() ? "" : "; ") + notes_.damage;
     }
     return raster;
   }

@@ -29,6 +29,10 @@ class DataError(SlimSRError):
     """A data folder that is missing, empty or inconsistent."""
 
 
+class DegradationError(DataError):
+    """A data folder without LR pictures of the kind or the scale that is asked for."""
+
+
 class ImageError(DataError):
     """A picture that cannot be read, written or used."""
 

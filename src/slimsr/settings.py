@@ -24,7 +24,8 @@ class DataConfig:
     unpaired: str = ""  # folder of LR pictures without HR, for methods that can learn from them
     # how the folders are laid out; auto: recognised, see the page about data
     layout: Literal["auto", "hr", "paired", "div2k", "benchmark", "names"] = "auto"
-    degradation: str = "auto"  # which LR: bicubic, unknown ...; auto: bicubic, or the only one
+    # Which LR: bicubic, unknown ...; auto: bicubic, or the only one. Validation without it is auto.
+    degradation: str = "auto"
     patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
     augment: bool = True  # flips and 90-degree turns
     cache_dir: str = ""  # decoded pictures; empty: the user's cache folder; "memory": no files

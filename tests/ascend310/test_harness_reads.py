@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from slimsr.imaging import imread
+from tests.imaging.test_told import jpegs_in_files, with_hole
 
 
 def linked(names, folder: Path, source: Path) -> Path:
@@ -94,6 +95,21 @@ def test_hostile_files(read, shared, tmp_path):
     assert set(seen) == {"zero_hole_jpg", "cut_eoi_jpg", "height_2000_jpg"}
     for line in said.values():
         assert line.startswith("warning: Corrupt JPEG data: ")
+
+
+def test_damage_is_told_as_python_tells_it(read, tmp_path, caplog):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    told = {}
+    for name, data in jpegs_in_files().items():
+        (folder / name).write_bytes(with_hole(data, len(data) // 2))
+        imread(folder / name)
+        told[name] = caplog.records[-1].getMessage().split("(", 1)[1]
+    seen, said = read(folder)
+    assert len(seen) == len(said) == len(told)
+    for name, line in said.items():  # the kind of damage; libvips does not count what is left over
+        kind = "Corrupt JPEG data: " if name != "fax.tif" else "Premature EOL at line 100 "
+        assert line.startswith(f"warning: {kind}") and told[name].startswith(kind)
 
 
 def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:

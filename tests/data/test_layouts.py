@@ -9,7 +9,7 @@ import pytest
 
 from slimsr.data import find_lr_folder, find_pairs, find_sets
 from slimsr.errors import DataError
-from slimsr.imaging import imwrite
+from slimsr.imaging import imresize, imwrite
 
 HR = (24, 32)
 
@@ -140,6 +140,15 @@ REFUSED = {
     "trainhr": "trainhr/a.png@1 trainlr/a.png@2",
     "deep sets": "x/y/HR/a.png@1 x/y/LR/a.png@2",
     "an orphan": "HR/a.png@1 train_LR/a.png@2",
+    "sharp, blurred": "sharp/a.png@1 blurred/a.png@1",
+    "sharp, blur below": "train/sharp/1.png@1 train/blur/1.png@1 train/blur_gamma/1.png@1",
+    "clean, noisy": "clean/a.png@1 noisy_25/a.png@1",
+    "original, degraded": "original/a.png@1 degraded/a.png@1",
+    "train_sharp, train_blur": "train_sharp/000/1.png@1 train_blur/000/1.png@1",
+    "blurred by the files' names": "a.png@1 a_blurred.png@1 b.png@1 b_blurred.png@1",
+    "blurred, small": "sharp/a.png@1 blurred/a.png@2",
+    "input, target of one size": "input/a.png@1 target/a.png@1",
+    "low, high of one size": "low/a.png@1 high/a.png@1",
     "only a_LR": "a_LR.png@2 b_LR.png@2",
     "names do not match": "HR/a.png@1 LR/b.png@2",
     "LR is empty of pictures": "HR/a.png@1 LR/x/y/.hidden/a.png@2",
@@ -155,6 +164,38 @@ def test_what_is_not_known_but_looks_like_lr_is_refused(tmp_path, name):
         message = str(caught.value)
         assert "\n" not in message and str(root) in message
         assert "auto" not in message
+
+
+def test_versions_of_one_size_are_told_by_their_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    root = tmp_path / "data"
+    for name in "abcd":
+        hr = imresize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), 8)
+        worse = np.clip(hr + rng.normal(0, 20, hr.shape), 0, 255).astype(np.uint8)
+        other = imresize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), 8)
+        for folder, picture in {
+            "versions/A": hr, "versions/B": worse, "cats/old": hr, "cats/new": other,
+            "copies/A": hr, "copies/B": hr, "film/clip1": hr, "film/clip2": worse,
+        }.items():  # fmt: skip
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            imwrite(root / folder / f"{name}.png", picture)
+    for find in (find_pairs, find_sets):
+        with pytest.raises(DataError, match=r"B/a\.png in .* looks like another version, .*A/a"):
+            find(root / "versions", 2)
+        find(root / "versions", 2, "hr")
+        for kept in ("cats", "copies", "film"):
+            find(root / kept, 2)
+
+
+def test_a_blurred_folder_alone(tmp_path):
+    root = tree(tmp_path / "data", REFUSED["sharp, blurred"])
+    assert find_pairs(root / "sharp", 2)
+    with pytest.raises(DataError, match=r"blurred in .* looks like LR"):
+        find_pairs(root / "blurred", 2)
+    assert find_pairs(root / "blurred", 2, "hr")
+    # HR by its name: what lies beside it is not used.
+    root = tree(tmp_path / "gt", "GT/a.png@1 blurred/a.png@1")
+    assert paired(find_pairs(root, 2), root) == {"GT/a.png": None}
 
 
 def test_a_fixed_layout_never_takes_lr_for_hr_nor_advises_it(tmp_path):

@@ -19,9 +19,9 @@ from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.trainer import Stopped, Trainer
-from slimsr.errors import ConfigError, OutputError, WeightsError
+from slimsr.errors import ConfigError, DegradationError, OutputError, WeightsError
 from slimsr.files.locks import locked
-from slimsr.imaging import imwrite
+from slimsr.imaging import imread, imwrite
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import load_network, read_state
 from slimsr.weights.loading import load_weights
@@ -351,6 +351,30 @@ def test_weights_that_are_no_longer_finite_do_not_replace_good_ones(make, monkey
         train(config)
     assert read_state(os.path.join(config.run.dir, "last.ckpt")).step == 1
     assert all(np.isfinite(value).all() for value in arrays(config).values())
+
+
+def test_a_validation_folder_without_the_degradation(make, tmp_path, caplog):
+    config = make(steps=2, valid_every=2)
+    hr = Path(config.data.train)
+    for path in hr.iterdir():
+        for target, step in (("set_HR", 1), ("set_LR_unknown/X2", 2)):
+            (tmp_path / "data" / target).mkdir(parents=True, exist_ok=True)
+            imwrite(tmp_path / "data" / target / path.name, imread(path)[::step, ::step].copy())
+    config.data.train, config.data.valid = str(tmp_path / "data"), str(hr)
+    config.data.degradation = "unknown"
+    pairs = trainer_of(config).valid_pairs
+    assert len(pairs) == 3 and all(pair.lr is None for pair in pairs)
+    (said,) = [line for line in caplog.messages if line.startswith("validation is not of the")]
+    assert "degradation unknown" in said and f"{hr} is taken as HR alone" in said
+    caplog.clear()
+    config.data.valid = config.data.train
+    assert all(
+        pair.lr.parent.parent.name == "set_LR_unknown" for pair in trainer_of(config).valid_pairs
+    )
+    assert not caplog.messages
+    config.data.train = str(hr)
+    with pytest.raises(DegradationError, match="HR alone"):
+        trainer_of(config)
 
 
 def flat_beside(make, shared, count=1):

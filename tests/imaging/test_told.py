@@ -189,10 +189,82 @@ def test_only_the_damaged_picture_is_blamed(tmp_path, caplog):
         hole = whole[:9000] + whole[-2:] if i % 3 == 0 else whole
         names.append(tmp_path / f"{'bad' if i % 3 == 0 else 'good'}{i}.jpg")
         names[-1].write_bytes(hole)
+    for name, data in jpegs_in_files().items():
+        for i in range(3):
+            names.append(tmp_path / f"{'good' if i else 'bad'}{i}{name}")
+            names[-1].write_bytes(data if i else with_hole(data, len(data) // 2))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(imread, names))
     said = " ".join(record.getMessage() for record in caplog.records)
-    assert len(caplog.records) == 8 and "good" not in said
+    assert len(caplog.records) == 8 + len(jpegs_in_files()) and "good" not in said
+
+
+def jpegs_in_files() -> dict[str, bytes]:
+    """JPEG data as such, and in the strips and tiles of TIFFs; Group 3 fax, which warns as well."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    files = {}
+    kinds = {"a": {}, "progressive": {"progressive": True}, "s444": {"subsampling": 0}}
+    kinds |= {"rgb": {"keep_rgb": True}, "restart": {"restart_marker_blocks": 3}}
+    for name, options in kinds.items():
+        file = io.BytesIO()
+        Image.fromarray(noise).save(file, "JPEG", **options)
+        files[f"{name}.jpg"] = file.getvalue()
+    for suffix, pixels in (("rgb", noise), ("grey", noise[..., :1].copy())):
+        image = pyvips.Image.new_from_array(pixels).copy()
+        for side in (1, 6):
+            image.set_type(pyvips.GValue.gint_type, "orientation", side)
+            for tile in (False, True):
+                options = {"tile": tile, "tile_width": 64, "tile_height": 64} if tile else {}
+                data = image.tiffsave_buffer(compression="jpeg", Q=90, **options)
+                files[f"{suffix}{side}{'tile' * tile}.tif"] = data
+    file = io.BytesIO()
+    Image.fromarray(noise[..., 0] > 128).save(file, "TIFF", compression="group3")
+    return files | {"fax.tif": file.getvalue()}
+
+
+def with_hole(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes(40) + data[at + 40 :]
+
+
+@pytest.mark.parametrize("part", [4, 2])
+def test_damage_that_a_decoder_gets_over_is_told_once(tmp_path, caplog, part):
+    for name, data in jpegs_in_files().items():
+        path = tmp_path / name
+        for hole in (False, True):
+            caplog.clear()
+            path.write_bytes(with_hole(data, len(data) // part) if hole else data)
+            for read in (read_all, imread):
+                read(path)
+            said = [record.getMessage() for record in caplog.records]
+            assert len(said) == hole, (name, said)
+            if hole:
+                words = "Corrupt JPEG data: " if name != "fax.tif" else "Premature EOL"
+                assert said[0].startswith(f"{path}: damaged, but used as far as it can be read (")
+                assert f"({words}" in said[0]
+
+
+def test_a_flipped_bit_in_an_avif_is_refused_or_changes_nothing(tmp_path):
+    path = tmp_path / "a.avif"
+    whole = pyvips.Image.new_from_array(SMOOTH).write_to_buffer(".avif", Q=70)
+    path.write_bytes(whole)
+    expected, refused = imread(path), 0
+    for place in np.linspace(whole.index(b"mdat") + 30, len(whole) - 1, 12).astype(int):
+        damaged = bytearray(whole)
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        try:
+            np.testing.assert_array_equal(imread(path), expected)
+        except ImageError:
+            refused += 1
+    assert refused > 6
+
+
+def test_warnings_of_tags_are_not_about_pixels(tmp_path, caplog):
+    data = jpegs_in_files()["rgb1.tif"]
+    entry = data.index(struct.pack("<HHI", 282, 5, 1))
+    (tmp_path / "a.tif").write_bytes(data[: entry + 4] + b"\2" + data[entry + 5 :])
+    imread(tmp_path / "a.tif")
+    assert not caplog.records
 
 
 def test_names_are_shown_escaped(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slimsr.data.layouts import FoundSet, LrFolder
-from slimsr.errors import DataError
+from slimsr.errors import DataError, DegradationError
 
 
 def choose_lr(
@@ -64,7 +64,7 @@ def _lr_of(root: Path, part: FoundSet, scale: int, degradation: str) -> LrFolder
     if not fitting:
         wanted = f"x{scale}" if degradation == "auto" else f"{degradation} x{scale}"
         have = ", ".join(dict.fromkeys(lr.description for lr in part.lr)) or "none"
-        raise DataError(
+        raise DegradationError(
             f"no LR pictures for {wanted} in {root}, which has {have}; use one of them"
             + ("" if part.layout == "names" else f", or give {part.hr} to have bicubic LR made")
         )

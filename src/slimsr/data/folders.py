@@ -24,8 +24,8 @@ from slimsr.data.pairs import (
     pictures_in,
     some,
 )
-from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_smaller_versions
-from slimsr.errors import DataError
+from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_versions
+from slimsr.errors import DataError, DegradationError
 from slimsr.imaging import READABLE_SUFFIXES
 from slimsr.imaging.listing import RECORD, subfolders
 
@@ -71,9 +71,10 @@ def find_pairs(
         At least one pair; sizes of given LR pictures are checked by their headers.
 
     Raises:
-        DataError: Missing or empty folder, layout, scale or degradation not there, pictures without
-            partner, two pictures of one name, sizes that do not fit, pictures that look like LR
-            where HR is expected. One line that names the pictures.
+        DegradationError: No LR pictures of that degradation or scale.
+        DataError: Missing or empty folder, layout not there, pictures without partner, two pictures
+            of one name, sizes that do not fit, pictures that look like LR where HR is expected. One
+            line that names the pictures.
     """
     root = _existing_folder(root)
     if split not in ("train", "valid"):
@@ -89,7 +90,7 @@ def find_pairs(
                 f"give another folder or layout; {known_layouts()}"
             )
     if degradation not in ("auto", "bicubic") and (not parts or layout == "hr"):
-        raise DataError(
+        raise DegradationError(
             f"{root} is taken as HR alone, of which bicubic LR is made, not {degradation}; give "
             f"another degradation, or a folder that has LR; {known_layouts()}"
         )
@@ -151,7 +152,7 @@ def find_sets(
                 raise
             problems[folder.name] = error
     hr_only = [pair.hr for pairs in found.values() for pair in pairs if pair.lr is None]
-    refuse_smaller_versions(root, hr_only, scale)
+    refuse_versions(root, hr_only, scale, sure=layout == "hr")
     return found
 
 
@@ -284,7 +285,7 @@ def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
         )
     # Beside an HR folder there may be LR in a folder of any name.
     others = [path for path in pictures_in(root) if not lr_part(path.relative_to(root).parent)]
-    refuse_smaller_versions(root, list(found.values()) if folder == root else others, scale)
+    refuse_versions(root, list(found.values()) if folder == root else others, scale, sure)
     count = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
     logger.info("%s of %s for x%d; LR is made by our bicubic", count, folder, scale)
     beside = lr_beside(folder) if folder == root else None

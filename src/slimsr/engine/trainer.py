@@ -15,7 +15,7 @@ import mindspore as ms
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from slimsr.data import PatchDataset, find_pairs, find_pictures
+from slimsr.data import Pair, PatchDataset, find_pairs, find_pictures
 from slimsr.data.pipeline import training_batches, turns
 from slimsr.device.modes import compiles
 from slimsr.device.world import World
@@ -30,10 +30,10 @@ from slimsr.engine.evaluate import (
 from slimsr.engine.record import RunFolder, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
-from slimsr.errors import ConfigError, NotFiniteError
+from slimsr.errors import ConfigError, DegradationError, NotFiniteError
 from slimsr.methods.method import Stage, Step
 from slimsr.models import describe_network
-from slimsr.settings import Config
+from slimsr.settings import Config, DataConfig
 from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 from slimsr.weights.saving import restore, save_checkpoint
 
@@ -70,9 +70,7 @@ class Trainer:
         self.patches = self._patches()
         self.valid_pairs = []
         if config.data.valid and stage.validate:
-            pairs = find_pairs(
-                config.data.valid, self.net.scale, "auto", "valid", config.data.degradation
-            )
+            pairs = _valid_pairs(config.data, self.net.scale)
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
                 check_pictures(self.valid_pairs, self.net.scale)
@@ -309,6 +307,16 @@ class Trainer:
                     f"the weights {name} are no longer finite at step {self.state.step}: use a "
                     "smaller train.lr or train.clip_norm; no checkpoint of them was written"
                 )
+
+
+def _valid_pairs(data: DataConfig, scale: int) -> list[Pair]:
+    """Find the validation pictures, of the training's degradation where the folder has it."""
+    try:
+        return find_pairs(data.valid, scale, "auto", "valid", data.degradation)
+    except DegradationError as error:
+        pairs = find_pairs(data.valid, scale, "auto", "valid")
+        logger.warning("validation is not of the degradation %s: %s", data.degradation, error)
+        return pairs
 
 
 def _finite_means(values: np.ndarray) -> list[float]:

@@ -41,6 +41,8 @@ class TiffTags:
         tiled: whether it is stored in tiles.
         extra: what each of the last bands is: 1 premultiplied alpha, 2 alpha, 0 neither.
         oriented: whether an orientation is given.
+        jpeg_tables: what JPEG data in all strips or tiles share.
+        blocks: place and number of bytes of each tile.
     """
 
     photometric: int
@@ -52,6 +54,8 @@ class TiffTags:
     tiled: bool
     extra: tuple[int, ...]
     oriented: bool
+    jpeg_tables: bytes
+    blocks: tuple[tuple[int, int], ...]
 
 
 def tiff_tags(file: BinaryIO) -> TiffTags:
@@ -77,7 +81,7 @@ def _tiff_tags(file: BinaryIO) -> TiffTags:
     file.seek(tags.next)
     tags.load(file)
 
-    def values(tag: int, default: int) -> tuple[int, ...]:
+    def values(tag: int, default: int | tuple[()]) -> tuple[int, ...]:
         value = tags.get(tag, default)
         return value if isinstance(value, tuple) else (value,)
 
@@ -94,6 +98,8 @@ def _tiff_tags(file: BinaryIO) -> TiffTags:
         tiled=322 in tags,
         extra=tuple(values(338, 0)) if 338 in tags else (),
         oriented=274 in tags,
+        jpeg_tables=tags.get(347, b""),
+        blocks=tuple(zip(values(324, ()), values(325, ()), strict=False)),
     )
 
 
@@ -158,24 +164,28 @@ class JpegMarkers:
         process: of the first frame: 0xC0 baseline, 0xC2 progressive, 0xC3 lossless ...
         bits: per value.
         ended: whether the end marker is there: behind the pixels, not in a thumbnail.
+        end: where it is, or else the end of the data.
     """
 
     process: int
     bits: int
     ended: bool
+    end: int
 
 
 def jpeg_markers(data: bytes) -> JpegMarkers:
     """Walk from marker to marker up to the end."""
     place, process, bits = 2, 0, 8
-    ended = data.rstrip(b"\0\r\n").endswith(b"\xff\xd9")
+    body = data.rstrip(b"\0\r\n")
+    ended = body.endswith(b"\xff\xd9")
+    end = len(body) - 2 if ended else len(data)
     while found := _MARKER.search(data, place):
         marker, place = found[1][0], found.end()
         if marker == 0xD9:
-            ended = True
+            ended, end = True, found.start()
             break
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not process:
             process, bits = marker, int.from_bytes(data[place + 2 : place + 3], "big")
         if marker not in (0x01, 0xD8):
             place += int.from_bytes(data[place : place + 2], "big")
-    return JpegMarkers(process, bits, ended)
+    return JpegMarkers(process, bits, ended, end)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pyvips
 
 from slimsr.imaging.formats import FORMATS, HEAD, format_of
+from slimsr.imaging.jpeg_end import JpegData
 from slimsr.imaging.messages import cannot_read
 
 # PNG, TIFF and HEIF are read as they are decoded. libvips would map the others into memory, and a
@@ -29,6 +30,7 @@ class PictureFile:
         file: opened for reading bytes.
         data: all of the file; empty for PNG, TIFF and HEIF.
         whole: whether that is so, and not only the header.
+        jpeg: the data of a JPEG.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: bool = False) -> None:
@@ -81,6 +83,7 @@ class PictureFile:
             self.whole = not header or self.format != "jpeg"
             self.data = self._at(0, self.size if self.whole else 2**18)
             self.check_unchanged()
+        self.jpeg = JpegData(self.data) if self.format == "jpeg" else None
 
     def _at(self, offset: int, length: int) -> bytes:
         self.file.seek(offset)
@@ -88,6 +91,8 @@ class PictureFile:
 
     def source(self) -> pyvips.Source:
         """Return the file for libvips; one at a time, and this object must outlive it."""
+        if self.jpeg:
+            return self.jpeg.source()
         if self.data:
             return pyvips.Source.new_from_memory(self.data)
         self.file.seek(0)

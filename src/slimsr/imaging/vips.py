@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pyvips
 
@@ -13,8 +16,24 @@ from slimsr.errors import printable
 pyvips.cache_set_max(0)
 # One thread decodes or encodes; the other cores belong to the network.
 pyvips.concurrency_set(1)
-# Its warnings (an unknown TIFF tag, an odd profile) would come between a program's own lines.
-logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+
+# What it warns of, by the thread that works on a picture; None: in threads of its own.
+_heard: dict[int | None, list[str]] = {}
+
+
+def _hear(level: int, text: str, *_arguments: object) -> None:
+    if level < logging.WARNING:
+        return
+    thread = threading.get_ident()
+    ours = any(other.ident == thread for other in threading.enumerate())
+    if (said := _heard.get(thread if ours else None)) is not None:
+        said.append(text.removeprefix("VIPS: "))
+
+
+# In place of the log: an unknown TIFF tag, an odd profile would come between a program's own lines,
+# and for a record Python would keep something for each thread of libvips'.
+logging.getLogger("pyvips").log = _hear
+_own_threads = threading.Lock()
 
 _CODEC = re.compile(
     r"not configured|not implemented|not been built in|decoding plugin|decoder \S+ not available|"
@@ -34,6 +53,23 @@ def reason(error: Exception) -> str:
     text = "; ".join(list(filter(None, dict.fromkeys(lines)))[:3]) or type(error).__name__
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return printable(text)
+
+
+@contextmanager
+def warnings_heard(own_threads: bool = False) -> Iterator[list[str]]:
+    """Collect what libvips warns of while this thread works.
+
+    Args:
+        own_threads: of a picture that is decoded whole, which libvips does in threads of its own;
+            one such picture at a time.
+    """
+    thread = None if own_threads else threading.get_ident()
+    with _own_threads if own_threads else nullcontext():
+        said = _heard[thread] = []
+        try:
+            yield said
+        finally:
+            del _heard[thread]
 
 
 def lacks_codec(text: str) -> bool:
