@@ -6,8 +6,9 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-import mindspore as ms
 from mindspore import ops
+
+from slimsr.compat import run_operators_one_by_one
 
 _here = threading.local()  # what this thread does without
 _compiles = True
@@ -21,8 +22,7 @@ def run_one_by_one(target: str) -> None:
     """
     global _compiles
     if _compiles and target == "CPU":
-        ms.runtime.launch_blocking()
-        ms.runtime.dispatch_threads_num(2)  # with one there is another thread, which spins
+        run_operators_one_by_one()
     _compiles = False
 
 

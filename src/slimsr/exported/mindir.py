@@ -10,8 +10,8 @@ import mindspore as ms
 import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore import nn
-from mindspore.train import mind_ir_pb2
 
+from slimsr.compat import ModelProto
 from slimsr.device.modes import switched_off
 from slimsr.errors import WeightsError
 from slimsr.files.leftovers import scratch_folder
@@ -56,7 +56,7 @@ def load_mindir(path: Path, data: bytes | None = None) -> nn.GraphCell:
     data = path.read_bytes() if data is None else data
     try:
         # First by hand: MindSpore writes lines of its own about a damaged file.
-        mind_ir_pb2.ModelProto().ParseFromString(data)
+        ModelProto().ParseFromString(data)
         with scratch_folder() as folder:
             copy = Path(folder) / "model.mindir"
             copy.write_bytes(data)

@@ -20,10 +20,10 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors import deserialize
 from safetensors.numpy import save as to_safetensors
 
+from slimsr.compat import Checkpoint
 from slimsr.errors import WeightsError, shown, shown_name
 from slimsr.files.reading import parse_json, read_bytes
 

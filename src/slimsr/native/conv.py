@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import mindspore as ms
 import numpy as np
 from mindspore import ops
-from mindspore.ops.auto_generate import ReluGrad
 
+from slimsr.compat import ReluGrad
 from slimsr.native.custom import NOTHING, Operator
 
 Shape = tuple[int, ...]

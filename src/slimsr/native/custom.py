@@ -8,9 +8,8 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import mint, ops
-from mindspore.common._grad_function import _Function
-from mindspore.common.api import _pynative_executor
 
+from slimsr.compat import Function, gradient_is_noted
 from slimsr.device.modes import compiles
 from slimsr.native.operators import compiled
 
@@ -24,7 +23,7 @@ def zeros_for(x: ms.Tensor) -> ms.Tensor:
     return ops.zeros_like(x) if compiles() else ops.broadcast_to(NOTHING, x.shape)
 
 
-class _Tape(_Function):
+class _Tape(Function):
     """Runs an operator in PyNative mode and notes it for the way back."""
 
     @staticmethod
@@ -85,7 +84,7 @@ class Operator(ops.Custom):
     def __call__(self, *inputs: ms.Tensor) -> Any:
         """Run at once; a graph, which holds this object, does not call it."""
         # Not for nothing: threads that note things at once spoil MindSpore's state.
-        if _pynative_executor.requires_grad():
+        if gradient_is_noted():
             return _Tape.apply(self, *inputs)
         return self.launch(*inputs)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import mindspore as ms
 from mindspore import nn
 
-from slimsr.device.quiet import mindspore_muted
+from slimsr.compat import mindspore_muted
 from slimsr.errors import WeightsError
 from slimsr.files.tensor_files import CHECKED
 from slimsr.files.writing import replacing
