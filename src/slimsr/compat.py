@@ -15,8 +15,8 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn
 
-# The autograd function of PyNative mode: `ops.Custom` alone goes through machinery that takes more
-# than twice as long as a small convolution. 2.10.0 has no `_pynative_executor` in that place.
+# The autograd function of PyNative mode, and whether one is wanted: through `ops.Custom` alone an
+# operator takes more than twice as long. 2.10.0 has no `_pynative_executor` in that place.
 from mindspore.common._grad_function import _Function as Function
 from mindspore.common.api import _pynative_executor
 
