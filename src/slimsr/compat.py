@@ -26,10 +26,12 @@ from mindspore.ops.auto_generate import AbsGrad, ReluGrad
 
 # The messages that checkpoints and MINDIR files consist of: read by hand where MindSpore's own
 # readers log, or end the process, on a damaged file.
-from mindspore.train.checkpoint_pb2 import Checkpoint
-from mindspore.train.mind_ir_pb2 import ModelProto
+from mindspore.train import checkpoint_pb2, mind_ir_pb2
 
-__all__ = ["AbsGrad", "Checkpoint", "Function", "ModelProto", "ReluGrad"]
+__all__ = ["AbsGrad", "Function", "ReluGrad"]
+
+Checkpoint: Any = checkpoint_pb2.Checkpoint  # `Any`: it gets its fields when it is imported
+ModelProto: Any = mind_ir_pb2.ModelProto
 
 
 def gradient_is_noted() -> bool:
