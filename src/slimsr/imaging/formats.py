@@ -14,7 +14,7 @@ READABLE_SUFFIXES = frozenset(
 """Lower-case suffixes of files that `open_picture` is worth trying on."""
 
 HEAD = 64  # bytes that tell a format
-_HEADS = {
+_MARKS = {
     "png": rb"\x89PNG\r\n\x1a\n",
     "jpeg": rb"\xff\xd8\xff",
     "webp": rb"RIFF.{4}WEBP",
@@ -25,7 +25,7 @@ _HEADS = {
     "bmp": rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",
     "pnm": rb"P[1-6][\s#]",
 }
-_HEADS = {name: re.compile(head, re.DOTALL) for name, head in _HEADS.items()}
+_HEADS = {name: re.compile(head, re.DOTALL) for name, head in _MARKS.items()}
 # TGA has no mark at its beginning, but few kinds: with a palette, in colour, grey; each plain or
 # run-length encoded.
 _TGA = re.compile(

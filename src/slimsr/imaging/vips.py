@@ -12,7 +12,7 @@ from slimsr.errors import printable
 # Pictures are opened once: a cache of operations would keep files and pixels of finished ones.
 pyvips.cache_set_max(0)
 # One thread decodes or encodes; the other cores belong to the network.
-pyvips.concurrency_set(1)
+pyvips.concurrency_set(1)  # pyright: ignore[reportAttributeAccessIssue]  # made at its import
 # Its warnings (an unknown TIFF tag, an odd profile) would come between a program's own lines.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
