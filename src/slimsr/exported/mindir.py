@@ -29,10 +29,11 @@ def write_mindir(
         shape: of the input, NCHW; None leaves a side free.
         file_format: ``MINDIR`` or ``AIR``.
     """
-    if None in shape:
+    fixed = [side for side in shape if side is not None]
+    if len(fixed) < len(shape):
         inputs = ms.Tensor(shape=list(shape), dtype=ms.float32)
     else:
-        inputs = ms.Tensor(np.zeros(shape, np.float32))
+        inputs = ms.Tensor(np.zeros(fixed, np.float32))
     # In MindSpore's own operators, which every device has.
     # Not at `path` itself: MindSpore refuses a name with a space or a letter like "é", here and
     # when it reads the file.
