@@ -179,7 +179,7 @@ def load_model(
     """
     path = folder / model.file
     number, _, height, width = model.input.shape
-    fixed = None if None in (number, height, width) else (number, height, width)
+    fixed = (number, height, width) if number and height and width else None
     data = read_model(folder, model)
     if model.format == "ONNX":
         check_onnx(data, path)
@@ -286,7 +286,7 @@ def open_source(
     if checkpoint is not None:
         chosen = choose_runtime(runtime, device_target)
     else:
-        path = Path(model)
+        path = Path(model or "")
         if not path.exists():
             raise WeightsError(f"no model at {path}: give a file or folder of export.py")
         if not path.is_dir() and path.suffix not in _FORMATS:
