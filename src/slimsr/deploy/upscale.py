@@ -94,7 +94,7 @@ def upscale(
     sizes = sizes_of(jobs)
     width = options.width
     if options.budget_ms is not None:
-        choice = _widest_within(source, sizes, options)
+        choice = _widest_within(source, sizes, options, options.budget_ms)
         if world is not None:  # all take what rank 0 has found
             choice = round(size * world.mean(np.array([choice if rank == 0 else 0]))[0])
         width = source.widths[choice]
@@ -135,7 +135,9 @@ def _warn_of_tiles(upscaler: Upscaler, sizes: Mapping[Job, tuple[int, int]]) -> 
         )  # fmt: skip
 
 
-def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options) -> int:
+def _widest_within(
+    source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options, budget: float
+) -> int:
     """Return which is the widest width whose network meets the time for the largest picture."""
     height, columns = (max(1, side) for side in max(sizes.values(), key=math.prod))
     times = []
@@ -145,11 +147,11 @@ def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options
         tile = [min(pair) for pair in zip(upscaler.tile, (height, columns), strict=True)]
         time = milliseconds(runtime, *tile) * upscaler.tiles(height, columns)
         times.append(f"width {width:g} takes {time:.0f} ms")
-        if time <= options.budget_ms:
-            logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, options.budget_ms)
+        if time <= budget:
+            logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, budget)
             return number
     raise ConfigError(
-        f"--budget-ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
+        f"--budget-ms {budget:g} is met by no width: for {columns}x{height}, "
         f"{', '.join(times)}; give more time, smaller pictures or a narrower network"
     )
 
