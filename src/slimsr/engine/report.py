@@ -89,14 +89,15 @@ def evaluate_sets(
     if scale < 2:
         raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
     upscalers["bicubic"] = bicubic_upscaler(scale)
-    for width in widths if source is not None else ():
-        label = f"width {width:g}"
-        loaded = source.load(width)
-        runtime_name = loaded.name
-        upscalers[label] = exact_upscaler(
-            loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
-        )
-        costs[label] = source.cost(width)
+    if source is not None:
+        for width in widths:
+            label = f"width {width:g}"
+            loaded = source.load(width)
+            runtime_name = loaded.name
+            upscalers[label] = exact_upscaler(
+                loaded.run, scale, source.margin, tile, loaded.fixed, self_ensemble
+            )
+            costs[label] = source.cost(width)
     pairs_of = _find_sets(folders, scale, layout, degradation, problems)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
@@ -171,7 +172,7 @@ def format_table(report: dict[str, Any]) -> str:
     PSNR is the mean of the finite ones; ``+1 inf`` counts a picture that equals HR.
     """
     header = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for name, methods in report["sets"].items():
         for label, score in methods.items():
             cost = report["costs"][label]
