@@ -119,8 +119,8 @@ def _input_gradient(problem: Problem) -> Operator:
         return forward(again, weight, None, plain), dweight, NOTHING
 
     # With a ReLU's result there is one more input, and no gradient.
-    bprop = None if problem.relu else bprop
-    return Operator("SlimConvInputGradient", tuple(problem), problem.x, bprop)
+    gradient = None if problem.relu else bprop
+    return Operator("SlimConvInputGradient", tuple(problem), problem.x, gradient)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -40,9 +40,8 @@ class _Tape(Function):
         if operator.gradient is None:
             raise RuntimeError(f"{operator.func} has no gradient")
         inputs, results = saved[: ctx.count], saved[ctx.count :]
-        if not operator.several:
-            results, gradients = results[0], gradients[0]
-        found = operator.gradient(*inputs, results, gradients)
+        given = (results, gradients) if operator.several else (results[0], gradients[0])
+        found = operator.gradient(*inputs, *given)
         return None, *(None if gradient is NOTHING else gradient for gradient in found)
 
 
@@ -90,9 +89,9 @@ class Operator(ops.Custom):
 
     def launch(self, *inputs: ms.Tensor) -> Any:
         """Return the results, without a gradient."""
-        inputs = [x if x.is_contiguous() else x.contiguous() for x in inputs]
+        whole = [x if x.is_contiguous() else x.contiguous() for x in inputs]
         results = [mint.empty(shape, dtype=t, device="CPU") for shape, t in self.results]
-        arrays = [*inputs, *results]
+        arrays = [*whole, *results]
         count = len(arrays)
         if self.sizes is None:  # the same in each call
             rows = [(ctypes.c_int64 * x.ndim)(*x.shape) for x in arrays]
