@@ -8,7 +8,6 @@ from typing import Any, Literal
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -21,7 +20,7 @@ from slimsr.methods.method import METHODS, Batch, Method
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
 from slimsr.models.vgg import CSD_TAPS, Vgg19
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)
@@ -224,9 +223,10 @@ class Csd(Method):
                 f"method.widths = {list(options.widths)} is not valid: give at least one student "
                 "width between 0 and 1"
             )
-        if options.student and len(options.widths) > 1:
+        first, *others = options.widths
+        if options.student and others:
             raise ConfigError("method.student goes with one width: give one in method.widths")
-        self.net = start_network(model, options.teacher, options.student, options.widths[0])
+        self.net = start_network(model, options.teacher, options.student, first)
         for width in options.widths:
             self.net.check_width(width)
         contrast = None

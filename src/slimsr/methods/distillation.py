@@ -8,7 +8,6 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -17,7 +16,7 @@ from slimsr.losses import HintLoss, SpatialAffinityLoss
 from slimsr.methods.method import METHODS, Batch, Method
 from slimsr.methods.start import load_teacher, start_network
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)

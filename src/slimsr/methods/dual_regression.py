@@ -7,7 +7,6 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -15,7 +14,7 @@ from slimsr.losses.dual import DualRegressionLoss, LrPyramid, dual_models, l1
 from slimsr.methods.method import METHODS, Batch, Group, Method
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)
@@ -96,10 +95,10 @@ class DualRegression(Method):
                 f"method dual_regression cannot train scale {scale}: its dual models halve the "
                 "picture; choose scale 2, 4 or 8"
             )
-        self.helpers = dual_models(scale, options.dual_feats)
+        self.helpers = duals = dual_models(scale, options.dual_feats)
         self.groups = [Group("net", self.net.trainable_params())] + [
             Group(f"dual{i}", dual.trainable_params(), options.dual_rate)
-            for i, dual in enumerate(self.helpers)
+            for i, dual in enumerate(duals)
         ]
         self.loss = DualRegressionTerms(self.net, self.helpers, options)
         self.terms = (

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -26,7 +25,7 @@ from slimsr.losses import FeatureContrast
 from slimsr.methods.distillation import Distillation, TapPairs, select
 from slimsr.methods.method import METHODS, Batch
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)

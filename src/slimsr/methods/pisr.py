@@ -8,7 +8,6 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.estimator import Estimator, Spreads
@@ -16,7 +15,7 @@ from slimsr.layers.hr_encoder import HrEncoder
 from slimsr.losses.vid import SPREAD_FACTORS, Distribution, VidLoss
 from slimsr.methods.method import METHODS, Batch, Method, Stage, freeze
 from slimsr.models import SlimmableNet, create_model
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.weights.arrays import assign
 from slimsr.weights.checkpoint import Checkpoint
 

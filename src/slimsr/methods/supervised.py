@@ -7,14 +7,13 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.methods.method import METHODS, Batch, Method
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
 from slimsr.models.widths import extract
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)
