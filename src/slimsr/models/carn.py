@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -15,7 +14,7 @@ from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.cascade import Cascade, CascadeBlock
 from slimsr.layers.slim import SlimConv2d, channels_at, in_groups
 from slimsr.models.network import MODELS, SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,7 +7,6 @@ import math
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.bicubic import BicubicEnlarge
@@ -17,7 +16,7 @@ from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import SlimConv2d, channels_at
 from slimsr.layers.u_net import DownBlock, UpBlock
 from slimsr.models.network import MODELS, SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.blocks import ResidualBlock
@@ -12,7 +11,7 @@ from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import channels_at
 from slimsr.models.long_skip import LongSkipNet
 from slimsr.models.network import MODELS
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,7 +6,6 @@ import dataclasses
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.activations import PRelu
@@ -15,7 +14,7 @@ from slimsr.layers.luma import LUMA_TO_RGB, Luma
 from slimsr.layers.slim import SlimConv2d, channels_at
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
 from slimsr.models.network import MODELS, SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # name -> network and its options. Where they depend on the scale, a table of them by scale.
-_PRESETS: dict[str, tuple[str, dict[str, Any] | dict[int, dict[str, Any]]]] = {
+_PRESETS: dict[str, tuple[str, dict[Any, Any]]] = {
     "edsr_baseline": ("edsr", {"n_feats": 64, "n_blocks": 16, "res_scale": 1.0}),
     "edsr_full": ("edsr", {"n_feats": 256, "n_blocks": 32, "res_scale": 0.1}),
     "carn_m": ("carn", {"groups": 4, "recursive": True}),

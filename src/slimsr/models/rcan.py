@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.attention import ResidualAttentionBlock
@@ -15,7 +14,7 @@ from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import SlimConv2d, channels_at
 from slimsr.models.long_skip import LongSkipNet
 from slimsr.models.network import MODELS
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)
