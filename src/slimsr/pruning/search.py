@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -14,6 +13,7 @@ from slimsr.layers.functional import all_finite
 from slimsr.models import SlimmableNet
 from slimsr.optim.adam import Adam
 from slimsr.pruning.choice import alpha_gradient, bounded_counts, kept_share, ranks_of, soft_mask
+from slimsr.settings import TrainConfig
 
 
 class SearchState(nn.Cell):
@@ -123,7 +123,7 @@ class SearchStep:
         state: SearchState,
         loss: nn.Cell,
         counts: np.ndarray,
-        options: Any,
+        options: TrainConfig,
         ranks: int,
         alpha_lr: float,
         alpha_decay: float,
@@ -157,12 +157,12 @@ class SearchStep:
             self.update.construct = ms.jit(self.update.construct)
         self.put_masks()
 
-    def __call__(self, rate: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor) -> tuple:
+    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple:
         """Take one step; return the loss terms, the share of channels kept, and 1.0 (else 0.0)."""
         position = int(self.position.asnumpy())
         if position != self.masked_at:  # resumed
             self.put_masks()
-        terms, grads, finite = self.gradient(lr, hr)
+        terms, grads, finite = self.gradient(*pictures)
         finite = bool(finite.asnumpy())
         if finite and position % 2 == 0:
             grads = list(grads)
