@@ -22,6 +22,7 @@ class Resumable(Protocol):
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return the parameters by name."""
+        ...
 
 
 def save_checkpoint(
