@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slimsr.commands import cli
 from slimsr.data.layouts import LAYOUTS
-from slimsr.errors import SlimSRError
+from slimsr.errors import DataError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.json:
         check_can_write(args.json)
-    problems: dict[str, SlimSRError] = {}
+    problems: dict[str, DataError] = {}
     report = evaluate_sets(
         args.data, args.ckpt, args.scale, args.widths, args.tile, args.self_ensemble,
         args.device_target, args.device_id, args.model, args.runtime, args.sr,
