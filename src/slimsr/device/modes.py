@@ -43,8 +43,7 @@ def _without(what: str) -> Iterator[None]:
 
 
 def does_without(what: str) -> bool:
-    """Tell whether this thread is told to do without ``native`` operators, or those of several
-    layers (``several``)."""
+    """Tell whether this thread does without operators: ``native`` ones, ``several`` layers'."""
     return getattr(_here, what, False)
 
 
