@@ -22,15 +22,17 @@ from mindspore.common.api import _pynative_executor
 
 # The kernels of two gradients, which automatic differentiation does not reach: it takes `ops.sign`
 # for that of `abs`, and our own convolution applies its ReLU itself.
-from mindspore.ops.auto_generate import AbsGrad, ReluGrad
+from mindspore.ops import auto_generate
 
 # The messages that checkpoints and MINDIR files consist of: read by hand where MindSpore's own
 # readers log, or end the process, on a damaged file.
 from mindspore.train import checkpoint_pb2, mind_ir_pb2
 
-__all__ = ["AbsGrad", "Function", "ReluGrad"]
+__all__ = ["Function"]
 
-Checkpoint: Any = checkpoint_pb2.Checkpoint  # `Any`: it gets its fields when it is imported
+AbsGrad: Any = auto_generate.AbsGrad
+ReluGrad: Any = auto_generate.ReluGrad
+Checkpoint: Any = checkpoint_pb2.Checkpoint
 ModelProto: Any = mind_ir_pb2.ModelProto
 
 

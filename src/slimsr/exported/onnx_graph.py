@@ -125,7 +125,8 @@ def to_onnx(
     """
     graph = OnnxGraph(opset)
     with cells_called_by(_describe):
-        sr = net.construct(Symbol(graph, "lr"))
+        lr: Any = Symbol(graph, "lr")  # in the place of a tensor
+        sr = net.construct(lr)
     graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
     nodes = convolve_before_shuffle(graph.nodes, graph.constants)
     _write_in_full(nodes, graph.constants)
