@@ -131,8 +131,10 @@ def _warn_of_tiles(upscaler: Upscaler, sizes: Mapping[Job, tuple[int, int]]) -> 
         logger.warning(
             "this network takes means over all it sees: %d picture(s) larger than a tile of %dx%d "
             "may differ by a few grey levels from the result in one piece; give a larger --tile",
-            large, height, width,
-        )  # fmt: skip
+            large,
+            height,
+            width,
+        )
 
 
 def _widest_within(
