@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 # What the C++ harness and its tests are built with.
+# shellcheck disable=SC2034  # used by who sources this file
 HARNESS=(cmake g++ make libopencv-imgcodecs-dev libopencv-imgproc-dev libpng-dev libjpeg-dev
   libtiff-dev libgtest-dev nlohmann-json3-dev)
 

@@ -132,7 +132,7 @@ children() {
 }
 
 stops=0
-# shellcheck disable=SC2317  # the trap calls it
+# shellcheck disable=SC2317,SC2329  # the trap calls it
 stop() {
   stops=$((stops + 1))
   local signal=TERM pid pids

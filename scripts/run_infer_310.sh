@@ -59,8 +59,10 @@ postprocess() {
     echo "no HR pictures in $data: nothing to score"
     return
   fi
+  : >"$output/eval.log"
+  # shellcheck disable=SC2094  # both append
   "$python" "$root/eval.py" --data "$data" --scale "$scale" --sr "$output/pictures" \
-    --json "$output/scores.json" 2>"$output/eval.log" | tee -a "$output/eval.log" || {
+    --json "$output/scores.json" 2>>"$output/eval.log" | tee -a "$output/eval.log" || {
     tail -n 1 "$output/eval.log" >&2
     exit 2
   }

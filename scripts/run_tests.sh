@@ -1,15 +1,36 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Lint and tests. Usage: bash scripts/run_tests.sh [pytest arguments, e.g. -k imresize or -m slow]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source scripts/venv.sh
-source scripts/packages.sh
-install_packages "error: the C++ harness" "${HARNESS[@]}"
 
-"$PYTHON" -m ruff check .
-"$PYTHON" -m ruff format --check .
+# Folders of tests that neither start programs nor build the harness.
+QUICK=(tests/commands tests/data tests/exported tests/files tests/imaging tests/metrics
+  tests/optim tests/pruning)
+
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+  cat <<EOF
+Lint and tests: bash scripts/run_tests.sh [--quick] [pytest arguments, e.g. -k imresize or -m slow]
+
+--quick, which comes first: lint and the tests of what needs no graph, program or C++ build, in less
+than two minutes: ${QUICK[*]}
+Tests that compare with reference data, and those marked slow, are skipped where the one is not
+there and the other is not asked for.
+EOF
+  exit
+fi
+selected=()
+if [[ ${1:-} == --quick ]]; then
+  shift
+  selected=("${QUICK[@]}")
+fi
+
+source scripts/venv.sh
+if ((! ${#selected[@]})); then
+  source scripts/packages.sh
+  install_packages "error: the C++ harness" "${HARNESS[@]}"
+fi
+bash scripts/lint.sh
 # Slow tests only where they are asked for; a later -m on the command line wins over this one. Two
 # processes, each with whole files: most tests compile graphs on one core. They share the cores.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$PYTHON" -m pytest -n 2 --dist loadfile -m "not slow" "$@"
+exec "$PYTHON" -m pytest -n 2 --dist loadfile -m "not slow" "${selected[@]}" "$@"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes .venv with what the project needs, once; sourced by quickstart.sh and run_tests.sh.
-# Afterwards $PYTHON is its interpreter. Works on Debian and Ubuntu with Python 3.10 or 3.11.
+# Afterwards $PYTHON is its interpreter. Works on Debian and Ubuntu with Python 3.10 or 3.11, of which
+# $SLIMSR_PYTHON may name one.
 
 PYTHON="$PWD/.venv/bin/python"
 
 find_python() {
   local name
-  for name in python3.11 python3.10 python3 python; do
+  for name in ${SLIMSR_PYTHON:-} python3.11 python3.10 python3 python; do
     if "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' \
       2>/dev/null; then
       echo "$name"

@@ -96,8 +96,9 @@ std::vector<Job> ListJobs(const fs::path &input, const fs::path &output,
     }
   }
   if (jobs.empty()) {
-    throw InputError("no pictures in --input " + input.string() +
-                     ", expected png, jpg, jpeg, jpe, jfif, webp, tif, tiff or bmp; give another folder");
+    throw InputError(
+        "no pictures in --input " + input.string() +
+        ", expected png, jpg, jpeg, jpe, jfif, webp, tif, tiff or bmp; give another folder");
   }
   NameResults(&jobs, output, format);
   std::set<fs::path> inputs;
@@ -136,7 +137,7 @@ std::vector<unsigned char> ReadFile(const fs::path &path) {
     refuse(Reason(errno));
   }
   const DescriptorCloser closer{descriptor};
-  struct stat status {};
+  struct stat status{};
   if (fstat(descriptor, &status) != 0) {
     refuse(Reason(errno));
   }

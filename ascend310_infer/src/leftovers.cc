@@ -81,7 +81,7 @@ bool Lives(const std::string &process, const std::string &start) {
 time_t LastChange(const fs::path &path) {
   time_t last = 0;
   const auto look = [&](const fs::path &at) {
-    struct stat status {};
+    struct stat status{};
     last = std::max(last, lstat(at.c_str(), &status) == 0 ? status.st_mtime : std::time(nullptr));
   };
   look(path);

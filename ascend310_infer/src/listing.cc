@@ -41,7 +41,7 @@ bool IsPassedOver(const std::string &name) {
 using Identity = std::pair<dev_t, ino_t>;
 
 std::optional<Identity> IdentityOf(const fs::path &path) {
-  struct stat status {};
+  struct stat status{};
   if (stat(path.c_str(), &status) != 0) {
     return std::nullopt;
   }

@@ -32,7 +32,7 @@ void Stop(int) { stop = true; }
 
 // A second signal ends the program at once.
 void StopOnSignals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = Stop;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);

@@ -259,8 +259,7 @@ class TiffFile {
         tiled && int64_t{across} * down > MostPixelsPerByte() * static_cast<int64_t>(bytes_);
     constexpr int64_t kMostInBlock = int64_t{1} << 31;
     if (across == 0 || down == 0 || size <= 0 || size > kMostInBlock || claims ||
-        row_bytes < needed ||
-        row_bytes * std::min(down, height_) > static_cast<uint64_t>(size)) {
+        row_bytes < needed || row_bytes * std::min(down, height_) > static_cast<uint64_t>(size)) {
       Refuse();
     }
     std::vector<unsigned char> block(static_cast<size_t>(size));

@@ -21,9 +21,8 @@ TEST(ChooseByBudget, TakesTheWidestThatMeetsItAndMeasuresNoFurther) {
 }
 
 TEST(ChooseByBudget, SaysWhatWasMeasuredIfNoneMeetsIt) {
-  const std::string message = MessageOf<InputError>([] {
-    ChooseByBudget({1, 0.25}, 3, [](size_t i) { return i == 0 ? 80.0 : 20.04; });
-  });
+  const std::string message = MessageOf<InputError>(
+      [] { ChooseByBudget({1, 0.25}, 3, [](size_t i) { return i == 0 ? 80.0 : 20.04; }); });
   EXPECT_NE(message.find("--budget_ms 3, expected"), std::string::npos) << message;
   EXPECT_NE(message.find("width 1 80.0 ms, width 0.25 20.0 ms"), std::string::npos) << message;
 }

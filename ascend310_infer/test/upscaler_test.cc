@@ -49,9 +49,8 @@ TEST_F(UpscalerTest, TiledEqualsWhole) {
 
 TEST(CheckResultFits, BytesOfTheResult) {
   EXPECT_EQ(MessageOf<InputError>([] { CheckResultFits({10, 20}, 4, 10 * 20 * 16 * 3); }), "");
-  const std::string refused = MessageOf<InputError>([] {
-    CheckResultFits({1 << 14, 1 << 14}, 16, uint64_t{64} << 30);
-  });
+  const std::string refused =
+      MessageOf<InputError>([] { CheckResultFits({1 << 14, 1 << 14}, 16, uint64_t{64} << 30); });
   EXPECT_NE(refused.find("262144x262144 pixels"), std::string::npos) << refused;
   EXPECT_NE(refused.find("65536 MiB"), std::string::npos) << refused;
 }

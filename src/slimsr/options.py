@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import pydantic
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from slimsr.errors import ConfigError, did_you_mean, shown, shown_name
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 # How every dataclass of options is declared: @dataclass(config=STRICT).
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+# Its default may come first, which type checkers, told what makes a field, do not know.
+Field: Any = pydantic.Field
 
 
 def build_options(cls: type[T], values: Mapping[str, Any], section: str) -> T:
@@ -27,7 +30,7 @@ def build_options(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     Raises:
         ConfigError: unknown keys (with the nearest valid name), wrong types, values out of range.
     """
-    known = [field.name for field in dataclasses.fields(cls)]
+    known = [field.name for field in dataclasses.fields(cast(Any, cls))]
     for key in values:
         if key not in known:
             given = shown_name(str(key))

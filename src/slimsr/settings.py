@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
 from slimsr.files.strict_yaml import plain, to_yaml
-from slimsr.options import STRICT, build_options
+from slimsr.options import STRICT, Field, build_options
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 

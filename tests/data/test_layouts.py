@@ -212,11 +212,13 @@ def test_a_fixed_layout_never_takes_lr_for_hr_nor_advises_it(tmp_path):
             find_pairs(tree(tmp_path / name, files), 2, "hr")
 
 
-DIV2K = ("DIV2K_train_HR/0001.png@1 DIV2K_train_LR_bicubic/X2/0001x2.png@2 "
-         "DIV2K_train_LR_bicubic/X4/0001x4.png@4 DIV2K_train_LR_unknown/X2/0001x2.png@2 "
-         "DIV2K_train_LR_unknown/X4/0001x4.png@4 DIV2K_train_LR_x8/0001x8.png@8 "
-         "DIV2K_train_LR_mild/0001x4m.png@4 DIV2K_train_LR_difficult/0001x4d.png@4 "
-         "DIV2K_train_LR_wild/0001x4w1.png@4 DIV2K_train_LR_wild/0001x4w2.png@4")  # fmt: skip
+DIV2K = (
+    "DIV2K_train_HR/0001.png@1 DIV2K_train_LR_bicubic/X2/0001x2.png@2 "
+    "DIV2K_train_LR_bicubic/X4/0001x4.png@4 DIV2K_train_LR_unknown/X2/0001x2.png@2 "
+    "DIV2K_train_LR_unknown/X4/0001x4.png@4 DIV2K_train_LR_x8/0001x8.png@8 "
+    "DIV2K_train_LR_mild/0001x4m.png@4 DIV2K_train_LR_difficult/0001x4d.png@4 "
+    "DIV2K_train_LR_wild/0001x4w1.png@4 DIV2K_train_LR_wild/0001x4w2.png@4"
+)
 
 
 @pytest.mark.parametrize(

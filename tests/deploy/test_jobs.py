@@ -100,8 +100,9 @@ def test_results_of_an_earlier_run_and_hidden_pictures_are_not_read(tree):
     (tree / "in/large/upscale.json").write_text("{}")
     assert plan(["in"], "out") == before
     assert plan(["in/large", "in/._a.png"], "out") == {
-        "in/large/a.png": "out/a.png", "in/._a.png": "out/._a.png",
-    }  # fmt: skip
+        "in/large/a.png": "out/a.png",
+        "in/._a.png": "out/._a.png",
+    }
 
 
 def test_names_that_differ_in_their_suffix_only(tree):

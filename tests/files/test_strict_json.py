@@ -19,13 +19,17 @@ def refuse(constant):
 
 def test_what_is_not_finite_is_null(tmp_path):
     value = {
-        "nan": math.nan, "list": [1.5, math.inf, (-math.inf, np.float64("nan"))], "text": "NaN",
+        "nan": math.nan,
+        "list": [1.5, math.inf, (-math.inf, np.float64("nan"))],
+        "text": "NaN",
         "rest": {"whole": 3, "none": None, "true": True, "mean": np.float64(0.1)},
-    }  # fmt: skip
+    }
     expected = {
-        "nan": None, "list": [1.5, None, [None, None]], "text": "NaN",
+        "nan": None,
+        "list": [1.5, None, [None, None]],
+        "text": "NaN",
         "rest": {"whole": 3, "none": None, "true": True, "mean": 0.1},
-    }  # fmt: skip
+    }
     assert json.loads(to_json(value), parse_constant=refuse) == expected
     write_json(tmp_path / "a.json", value)
     text = (tmp_path / "a.json").read_text()
@@ -36,9 +40,11 @@ def test_what_is_not_finite_is_null(tmp_path):
 def test_nothing_writes_json_by_itself(repo):
     """All of it goes through `to_json`."""
     files = [
-        *repo.glob("*.py"), *(repo / "src").rglob("*.py"), *(repo / "scripts").rglob("*.py"),
+        *repo.glob("*.py"),
+        *(repo / "src").rglob("*.py"),
+        *(repo / "scripts").rglob("*.py"),
         *(repo / "benchmarks").rglob("*.py"),
-    ]  # fmt: skip
+    ]
     found = {
         path.relative_to(repo).as_posix()
         for path in files

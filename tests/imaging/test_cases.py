@@ -138,8 +138,10 @@ def test_other_formats_start_no_program(hostile):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(hostile / "postscript.png")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = done.stdout.splitlines()
     assert len(lines) == 3 and all("not a known picture format" in line for line in lines)
 

@@ -128,8 +128,9 @@ def test_bands_stored_together(tmp_path, bits, order, tile):
     straight = np.round(colour * (full / alpha)).astype(five.dtype)
     check(
         written(np.concatenate([colour, alpha], 2), COLOUR, [1]),
-        np.concatenate([straight, alpha], 2), 1,
-    )  # fmt: skip
+        np.concatenate([straight, alpha], 2),
+        1,
+    )
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -309,7 +309,7 @@ DROPPED = [
     chunk(b"gAMA", b"\0"),
     chunk(b"cHRM", bytes(31)),
     chunk(b"sRGB", b""),
-]  # fmt: skip
+]
 
 
 def carried(path, chunks: list[bytes]) -> bytes:

@@ -233,9 +233,11 @@ np.savez(sys.argv[1], y.asnumpy(), *(t.asnumpy() for t in g))
     for threads in ("1", "3"):
         files.append(tmp_path / f"{threads}.npz")
         subprocess.run(
-            [sys.executable, "-c", code, files[-1]], check=True, timeout=120,
+            [sys.executable, "-c", code, files[-1]],
+            check=True,
+            timeout=120,
             env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.getcwd()},
-        )  # fmt: skip
+        )
     with np.load(files[0]) as one, np.load(files[1]) as other:
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name])

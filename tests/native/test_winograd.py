@@ -54,10 +54,11 @@ def correlate(x, w, pad):
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     rows, columns = (n - 2 for n in x.shape[2:])
     return sum(
-        np.einsum("nihw,oi->nohw", x[:, :, a : a + rows, b : b + columns], w[:, :, a, b],
-                  optimize=True)
+        np.einsum(
+            "nihw,oi->nohw", x[:, :, a : a + rows, b : b + columns], w[:, :, a, b], optimize=True
+        )
         for a, b in itertools.product(range(3), repeat=2)
-    )  # fmt: skip
+    )
 
 
 def scale(y, channels):
@@ -87,10 +88,12 @@ def test_it_is_the_convolution(convolvers, sizes, biased, relu, seed):
     x, w, dy, bias = (
         rng.standard_normal(shape).astype(np.float32)
         for shape in [
-            (n, n_in, height, width), (n_out, n_in, 3, 3),
-            (n, n_out, height + 2 * pad - 2, width + 2 * pad - 2), (n_out,),
+            (n, n_in, height, width),
+            (n_out, n_in, 3, 3),
+            (n, n_out, height + 2 * pad - 2, width + 2 * pad - 2),
+            (n_out,),
         ]
-    )  # fmt: skip
+    )
     y = correlate(x, w, pad) + (bias[:, None, None] if biased else 0)
     if relu:
         y = np.maximum(y, 0)

@@ -6,15 +6,23 @@
 
 // `sizes`: images, input and output channels, height and width of x, padding. x and y: the kind's
 // input and output. Returns 0 if all is well.
-extern "C" __attribute__((visibility("default"))) int Convolve(bool gradient, const int64_t *sizes, bool relu,
-                                                               int threads, float *x, float *weights, float *bias,
+extern "C" __attribute__((visibility("default"))) int Convolve(bool gradient, const int64_t *sizes,
+                                                               bool relu, int threads, float *x,
+                                                               float *weights, float *bias,
                                                                float *y) {
-  const int64_t n = sizes[0], in = sizes[1], out = sizes[2], height = sizes[3], width = sizes[4], pad = sizes[5];
+  const int64_t n = sizes[0], in = sizes[1], out = sizes[2], height = sizes[3], width = sizes[4],
+                pad = sizes[5];
   slimsr::Problem problem = {gradient ? slimsr::Kind::kInputGradient : slimsr::Kind::kForward,
                              {n, in, height, width},
                              {out, in, 3, 3},
                              {n, out, height + 2 * pad - 2, width + 2 * pad - 2},
-                             1, 1, pad, pad, 1, bias != nullptr, relu};
+                             /*stride_h=*/1,
+                             /*stride_w=*/1,
+                             /*pad_h=*/pad,
+                             /*pad_w=*/pad,
+                             /*groups=*/1,
+                             /*bias=*/bias != nullptr,
+                             relu};
   slimsr::Pool::Get().SetThreads(threads);
   const auto plan = slimsr::MakeWinograd(problem);
   if (plan == nullptr) return 1;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import io
 import logging
 import os
 import signal
@@ -174,8 +175,11 @@ def _set_up() -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # names of files may be no text
-    threading.excepthook = lambda args: complain(f"error: {faults.describe(args.exc_value)}")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no text
+    threading.excepthook = lambda args: complain(
+        f"error: {faults.describe(args.exc_value or args.exc_type())}"
+    )
     # MindSpore turns Ctrl-C into this while a graph is in use. msrun ends its processes by it, and
     # one that waits in MindSpore would not hear of it.
     if threading.current_thread() is threading.main_thread() and "MS_ROLE" not in os.environ:

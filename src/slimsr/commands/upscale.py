@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from slimsr.commands import cli
 from slimsr.errors import printable
@@ -13,7 +13,7 @@ from slimsr.imaging.formats import FORMATS
 _FORMATS = [form.suffixes[0][1:] for form in FORMATS.values() if form.writing]
 
 
-def _positive(kind: type) -> object:
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
             value = kind(text)

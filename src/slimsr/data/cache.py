@@ -93,8 +93,8 @@ class PictureCache:
             OutputError: The cache folder cannot be written.
         """
         hr = self._get(pair.hr, "rgb", lambda: imread(pair.hr))
-        if pair.lr is not None:
-            lr = self._get(pair.lr, "rgb", lambda: imread(pair.lr))
+        if (small := pair.lr) is not None:
+            lr = self._get(small, "rgb", lambda: imread(small))
             problem = misfit(hr.shape[:2], lr.shape[:2], scale)
             if problem:
                 raise DataError(f"picture {pair.name} does not fit: {problem}; replace one of them")
@@ -112,17 +112,22 @@ class PictureCache:
             if key in self._open:
                 self._open.move_to_end(key)
                 return self._open[key]
-        cached = _Held(make()) if self.folder is None else self._from_disk(path, kind, make)
+        if self.folder is None:
+            cached: Cached = _Held(make())
+        else:
+            cached = self._from_disk(self.folder, path, kind, make)
         with self._lock:
             self._open[key] = cached
             if self.folder is not None and len(self._open) > _OPEN_FILES:
                 self._open.popitem(last=False)
         return cached
 
-    def _from_disk(self, path: Path, kind: str, make: Callable[[], np.ndarray]) -> Cached:
+    def _from_disk(
+        self, folder: Path, path: Path, kind: str, make: Callable[[], np.ndarray]
+    ) -> Cached:
         name = self._names.get((path, kind)) or _key(path, kind)
         self._names[path, kind] = name  # so that the picture is not read again by and by
-        file = self.folder / name
+        file = folder / name
 
         ours = weakref.ref(self)  # not self: files are closed when the cache is let go
 
@@ -145,15 +150,15 @@ class PictureCache:
 
     def _write(self, file: Path, array: np.ndarray) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             with writing(file) as out:
                 out.write(_header(file.name, *array.shape[:2]))
-                out.write(memoryview(np.ascontiguousarray(array)))
+                out.write(np.ascontiguousarray(array).data)
         except (OSError, OutputError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             reason = getattr(cause, "strerror", None) or str(error)
             raise OutputError(
-                f"picture cache: cannot write {file}: {reason}; make room or delete {self.folder}, "
+                f"picture cache: cannot write {file}: {reason}; make room or delete {file.parent}, "
                 "which is made anew, or set data.cache_dir to another folder or to 'memory'"
             ) from error
 
@@ -163,7 +168,8 @@ class _Held:
 
     def __init__(self, array: np.ndarray) -> None:
         array.flags.writeable = False
-        self.array, self.shape = array, array.shape
+        height, width, bands = array.shape
+        self.array, self.shape = array, (height, width, bands)
 
     def crop(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         return self.array[top : top + height, left : left + width]
@@ -214,7 +220,7 @@ class _Stored:
         done = 0
         while done < into.size:
             try:
-                got = os.preadv(self._fd, [into[done:]], offset + done)
+                got = os.preadv(self._fd, [into[done:].data], offset + done)
             except OSError:
                 got = 0
             if not got:

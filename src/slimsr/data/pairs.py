@@ -163,6 +163,6 @@ def _partners(
 
 def _check(pair: Pair, scale: int) -> str | None:
     try:
-        return misfit(imsize(pair.hr), imsize(pair.lr), scale)
+        return misfit(imsize(pair.hr), imsize(pair.lr), scale) if pair.lr else None
     except DataError as error:
         return str(error)

@@ -139,8 +139,9 @@ def _upscale(
                 raise
             logger.warning(
                 "not enough memory for tiles of %d pixels: going on with %d",
-                before.tile[0], upscaler.tile[0],
-            )  # fmt: skip
+                before.tile[0],
+                upscaler.tile[0],
+            )
     if compare:
         with noted(job.comparison):
             save_comparison(job, upscaler.scale, lambda: check_unchanged(source, job.source))

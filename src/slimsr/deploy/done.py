@@ -137,8 +137,10 @@ class Record:
         if anew:
             logger.info(
                 "%s: %d results of an earlier version, which did not note their sources, are made "
-                "anew", self.folder, anew,
-            )  # fmt: skip
+                "anew",
+                self.folder,
+                anew,
+            )
         self.write()
 
     def _check(self, target: Path, entry: _Entry | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import mindspore as ms
 import numpy as np
@@ -25,9 +26,11 @@ from slimsr.exported.manifest import (
     LONGEST_SIDE,
     NAME,
     VERSION,
+    Format,
     Input,
     Manifest,
     ModelFile,
+    Shape,
     digest,
     read_manifest,
 )
@@ -63,7 +66,7 @@ def export_widths(
     checkpoint: str | Path,
     widths: Sequence[float],
     folder: str | Path,
-    file_format: str = "MINDIR",
+    file_format: Format | Literal["ALL"] = "MINDIR",
     size: tuple[int, int] | None = None,
     batch: int = 1,
     device_target: str = "CPU",
@@ -113,8 +116,8 @@ def export_widths(
         "step": state.step,
         "config": state.config,
     }
-    formats = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
-    shape = (None, 3, None, None) if size is None else (batch, 3, *size)
+    formats: tuple[Format, ...] = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
+    shape: Shape = (None, 3, None, None) if size is None else (batch, 3, *size)
     with exporting(folder) as temporary:
         before = _read_before(folder, source["sha256"])
         models = [
@@ -170,8 +173,8 @@ def _export(
     net: SlimmableNet,
     state: TrainingState,
     width: float,
-    file_format: str,
-    shape: tuple[int | None, ...],
+    file_format: Format,
+    shape: Shape,
     temporary: Path,
     opset: int,
 ) -> ModelFile:
@@ -183,14 +186,15 @@ def _export(
     difference = None
     if file_format == "ONNX":
         onnx.save(to_onnx(narrow, shape, opset), path)
-        run = ReferenceEvaluator(graph)
+        run: Any = ReferenceEvaluator(graph)
         # The size only stands in the graph's header, and NumPy takes long for large pictures.
         sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
         difference = _compare(net, width, lambda x: run.run(None, {"lr": x})[0], sizes)
     else:
         write_mindir(narrow, path, shape, file_format)
         if file_format == "MINDIR":
-            sizes = [(1, 3, 24, 24), (2, 3, 17, 31)] if None in shape else [shape]
+            fixed = tuple(side for side in shape if side is not None)
+            sizes = [fixed] if len(fixed) == 4 else [(1, 3, 24, 24), (2, 3, 17, 31)]
             cell = load_mindir(path)
             difference = _compare(net, width, lambda x: cell(ms.Tensor(x)).asnumpy(), sizes)
     if difference is not None and not difference <= _TOLERANCE:

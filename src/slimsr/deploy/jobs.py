@@ -35,7 +35,7 @@ class Job:
 
 
 def find_jobs(
-    inputs: Sequence[str], output: str, suffix: str | None = None, compare: bool = False
+    inputs: Sequence[str], output: str | Path, suffix: str | None = None, compare: bool = False
 ) -> list[Job]:
     """Plan what is read and what is written.
 

@@ -79,7 +79,7 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
     sizes = sizes_of(jobs)
     width = options.width
     if options.budget_ms is not None:
-        choice = _widest_within(source, sizes, options)
+        choice = _widest_within(source, sizes, options, options.budget_ms)
         if world is not None:  # all take what rank 0 has found
             choice = round(size * world.mean(np.array([choice if rank == 0 else 0]))[0])
         width = source.widths[choice]
@@ -116,11 +116,15 @@ def _warn_of_tiles(upscaler: Upscaler, sizes: Mapping[Job, tuple[int, int]]) -> 
         logger.warning(
             "this network takes means over all it sees: %d picture(s) larger than a tile of %dx%d "
             "may differ by a few grey levels from the result in one piece; give a larger --tile",
-            large, height, width,
-        )  # fmt: skip
+            large,
+            height,
+            width,
+        )
 
 
-def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options) -> int:
+def _widest_within(
+    source: Source, sizes: Mapping[Job, tuple[int, int]], options: Options, budget: float
+) -> int:
     """Return which is the widest width whose network meets the time for the largest picture."""
     height, columns = (max(1, side) for side in max(sizes.values(), key=math.prod))
     times = []
@@ -130,11 +134,11 @@ def _widest_within(source: Source, sizes: Mapping[Job, tuple[int, int]], options
         tile = [min(pair) for pair in zip(upscaler.tile, (height, columns), strict=True)]
         time = milliseconds(runtime, *tile) * upscaler.tiles(height, columns)
         times.append(f"width {width:g} takes {time:.0f} ms")
-        if time <= options.budget_ms:
-            logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, options.budget_ms)
+        if time <= budget:
+            logger.info("%s for %dx%d, within %g ms", times[-1], columns, height, budget)
             return number
     raise ConfigError(
-        f"--budget_ms {options.budget_ms:g} is met by no width: for {columns}x{height}, "
+        f"--budget_ms {budget:g} is met by no width: for {columns}x{height}, "
         f"{', '.join(times)}; give more time, smaller pictures or a narrower network"
     )
 

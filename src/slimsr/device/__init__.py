@@ -1,1 +1,1 @@
-"""The device that computes, the processes that share a job, and MindSpore's own noise."""
+"""The device that computes, and the processes that share a job."""

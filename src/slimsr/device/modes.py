@@ -6,8 +6,9 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-import mindspore as ms
 from mindspore import ops
+
+from slimsr.compat import run_operators_one_by_one
 
 _here = threading.local()  # what this thread does without
 _compiles = True
@@ -21,8 +22,7 @@ def run_one_by_one(target: str) -> None:
     """
     global _compiles
     if _compiles and target == "CPU":
-        ms.runtime.launch_blocking()
-        ms.runtime.dispatch_threads_num(2)  # with one there is another thread, which spins
+        run_operators_one_by_one()
     _compiles = False
 
 
@@ -43,8 +43,7 @@ def _without(what: str) -> Iterator[None]:
 
 
 def does_without(what: str) -> bool:
-    """Tell whether this thread is told to do without ``native`` operators, or those of several
-    layers (``several``)."""
+    """Tell whether this thread does without operators: ``native`` ones, ``several`` layers'."""
     return getattr(_here, what, False)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from mindspore import communication, ops
 from mindspore.mint.distributed import TCPStore
 
+from slimsr.compat import mindspore_muted
 from slimsr.device.modes import run_one_by_one
 from slimsr.device.msrun import under_msrun
-from slimsr.device.quiet import mindspore_muted
 from slimsr.errors import DeviceError
 
 logger = logging.getLogger(__name__)

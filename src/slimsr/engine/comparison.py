@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.config import build_config
@@ -28,7 +27,7 @@ from slimsr.files.writing import make_folder, write_json, write_text
 from slimsr.inference.latency import TILE, milliseconds
 from slimsr.inference.source import ModelSpec, open_source
 from slimsr.methods import METHODS
-from slimsr.options import STRICT, build_options
+from slimsr.options import STRICT, Field, build_options
 from slimsr.settings import Config
 from slimsr.weights.checkpoint import read_state
 

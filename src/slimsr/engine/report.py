@@ -173,7 +173,7 @@ def format_table(report: dict[str, Any]) -> str:
     PSNR is the mean of the finite ones; ``+1 inf`` counts a picture that equals HR.
     """
     header = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for name, methods in report["sets"].items():
         for label, score in methods.items():
             cost = report["costs"][label]

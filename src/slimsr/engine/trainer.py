@@ -79,7 +79,7 @@ class Trainer:
         widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
         # Values of each step since the last line of the log; how many of them this process made.
-        self.pending: list[list[float]] = []
+        self.pending: list[list[float | None]] = []
         self.timed = 0
         self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()

@@ -58,16 +58,16 @@ def _named(network: dict[str, Any]) -> dict[str, Any]:
 
 _Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 _Amount = Annotated[int, Field(ge=0)]
+Format = Literal["MINDIR", "ONNX", "AIR"]
+Shape = tuple[_Side | None, Literal[3], _Side | None, _Side | None]
+"""Number, channels, height and width; None is free."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Input:
     """The one input of a model."""
 
-    shape: Annotated[
-        tuple[_Side | None, Literal[3], _Side | None, _Side | None], AfterValidator(_small_enough)
-    ]
-    """Number, channels, height and width; None is free."""
+    shape: Annotated[Shape, AfterValidator(_small_enough)]
     name: str = "lr"
     layout: Literal["NCHW"] = "NCHW"
     dtype: Literal["float32"] = "float32"
@@ -78,7 +78,7 @@ class ModelFile:
     """One exported width in one format."""
 
     file: Annotated[str, AfterValidator(_beside)]
-    format: Literal["MINDIR", "ONNX", "AIR"]
+    format: Format
     width: Annotated[float, Field(gt=0, le=1)]
     bytes: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

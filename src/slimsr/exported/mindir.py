@@ -10,8 +10,8 @@ import mindspore as ms
 import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore import nn
-from mindspore.train import mind_ir_pb2
 
+from slimsr.compat import ModelProto
 from slimsr.device.modes import switched_off
 from slimsr.errors import WeightsError
 from slimsr.files.leftovers import scratch_folder
@@ -29,10 +29,11 @@ def write_mindir(
         shape: of the input, NCHW; None leaves a side free.
         file_format: ``MINDIR`` or ``AIR``.
     """
-    if None in shape:
+    fixed = [side for side in shape if side is not None]
+    if len(fixed) < len(shape):
         inputs = ms.Tensor(shape=list(shape), dtype=ms.float32)
     else:
-        inputs = ms.Tensor(np.zeros(shape, np.float32))
+        inputs = ms.Tensor(np.zeros(fixed, np.float32))
     # In MindSpore's own operators, which every device has.
     # Not at `path` itself: MindSpore refuses a name with a space or a letter like "é", here and
     # when it reads the file.
@@ -56,7 +57,7 @@ def load_mindir(path: Path, data: bytes | None = None) -> nn.GraphCell:
     data = path.read_bytes() if data is None else data
     try:
         # First by hand: MindSpore writes lines of its own about a damaged file.
-        mind_ir_pb2.ModelProto().ParseFromString(data)
+        ModelProto().ParseFromString(data)
         with scratch_folder() as folder:
             copy = Path(folder) / "model.mindir"
             copy.write_bytes(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from slimsr.errors import WeightsError
 
@@ -50,7 +51,7 @@ def check_onnx(data: bytes, path: Path) -> None:
             )
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Yield number and value of each field of a message, in its order."""
     at = 0
     while at < len(data):

@@ -8,8 +8,7 @@ the picture. Layers that are one ONNX operator or a few describe themselves by a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mindspore  # noqa: F401  before onnx: after it, the process would end by a crash
@@ -18,6 +17,7 @@ import onnx
 from mindspore import nn
 from onnx import TensorProto, helper, numpy_helper
 
+from slimsr.compat import cells_called_by
 from slimsr.exported.onnx_rewrite import convolve_before_shuffle
 from slimsr.models import SlimmableNet
 
@@ -124,8 +124,9 @@ def to_onnx(
             method ``to_onnx``.
     """
     graph = OnnxGraph(opset)
-    with _layers_describe_themselves():
-        sr = net.construct(Symbol(graph, "lr"))
+    with cells_called_by(_describe):
+        lr: Any = Symbol(graph, "lr")  # in the place of a tensor
+        sr = net.construct(lr)
     graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
     nodes = convolve_before_shuffle(graph.nodes, graph.constants)
     _write_in_full(nodes, graph.constants)
@@ -169,26 +170,16 @@ def _write_in_full(nodes: Sequence[onnx.NodeProto], constants: Sequence[TensorPr
                 node.attribute.append(helper.make_attribute(name, value))
 
 
-@contextmanager
-def _layers_describe_themselves() -> Iterator[None]:
+def _describe(call: Callable[..., Any], cell: nn.Cell, *args: Any, **kwargs: Any) -> Any:
     """Send a `Symbol` that a layer is called with to the layer's own description."""
-    call = nn.Cell.__call__
-
-    def describe(cell: nn.Cell, *args: Any, **kwargs: Any) -> Any:
-        x = args[0] if args else None
-        if not isinstance(x, Symbol):
-            return call(cell, *args, **kwargs)
-        if hasattr(cell, "to_onnx"):
-            return cell.to_onnx(x.graph, *args, **kwargs)
-        if type(cell) in _FRAMEWORK_CELLS:
-            operator, names = _FRAMEWORK_CELLS[type(cell)]
-            return x.graph.node(operator, args, **{name: getattr(cell, name) for name in names})
-        if type(cell).__module__.startswith("mindspore."):
-            raise TypeError(f"{type(cell).__name__} has no ONNX description")
-        return cell.construct(*args, **kwargs)
-
-    nn.Cell.__call__ = describe
-    try:
-        yield
-    finally:
-        nn.Cell.__call__ = call
+    x = args[0] if args else None
+    if not isinstance(x, Symbol):
+        return call(cell, *args, **kwargs)
+    if hasattr(cell, "to_onnx"):
+        return cell.to_onnx(x.graph, *args, **kwargs)
+    if type(cell) in _FRAMEWORK_CELLS:
+        operator, names = _FRAMEWORK_CELLS[type(cell)]
+        return x.graph.node(operator, args, **{name: getattr(cell, name) for name in names})
+    if type(cell).__module__.startswith("mindspore."):
+        raise TypeError(f"{type(cell).__name__} has no ONNX description")
+    return cell.construct(*args, **kwargs)

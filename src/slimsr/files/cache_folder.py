@@ -44,7 +44,7 @@ def cache_folder() -> Path:
     """
     folder = user_cache()
     reason = "there is no home folder" if folder is None else _unusable(folder)
-    if reason is None:
+    if folder is not None and reason is None:
         return folder
     try:
         other = Path(tempfile.gettempdir()) / f"slimsr-cache-{os.getuid()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,7 +48,7 @@ class _Loader(yaml.SafeLoader):
         self.nodes = 0  # so far, those counted again that an alias stands for
         self.sizes: dict[int, int] = {}
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose a node as YAML says, within the bounds."""
         alias = self.check_event(yaml.AliasEvent)
         mark = self.peek_event().start_mark
@@ -65,7 +66,7 @@ class _Loader(yaml.SafeLoader):
         self.sizes.setdefault(id(node), self.nodes - before)
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Construct a mapping, each key of which stands once."""
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         seen: set[tuple[str, str]] = set()

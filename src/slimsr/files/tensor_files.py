@@ -14,16 +14,17 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors import deserialize
 from safetensors.numpy import save as to_safetensors
 
+from slimsr.compat import Checkpoint
 from slimsr.errors import WeightsError, shown, shown_name
 from slimsr.files.reading import parse_json, read_bytes
 
@@ -196,7 +197,7 @@ def _read_npz(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
 
 
 def _npy_header(content: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    read = {
+    read: Callable[..., Any] = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }[np.lib.format.read_magic(content)]
@@ -219,7 +220,7 @@ def _tensor(
     """Return an array of its own, floating types as float32; ValueError where sizes disagree."""
     shape = tuple(shape)
     brain = dtype == "bfloat16"  # which NumPy does not know: the upper half of a float32
-    dtype = np.dtype("<u2") if brain else dtype
+    dtype = np.dtype("<u2" if brain else dtype)
     if dtype.kind not in "fiub":
         raise _UselessError(
             f"holds what is no real number ({shown_name(name)}): give the tensors of a network "

@@ -113,7 +113,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or " ".join(str(error).split())
     # libvips and MindSpore say it in words alone.
     full = error.errno in _FULL or any(os.strerror(number) in reason for number in _FULL)
-    advice = _ADVICE[errno.ENOSPC] if full else _ADVICE.get(error.errno, "give another place")
+    advice = _ADVICE[errno.ENOSPC] if full else _ADVICE.get(error.errno or 0, "give another place")
     return (DiskFullError if full else OutputError)(f"cannot write {path}: {reason}; {advice}")
 
 

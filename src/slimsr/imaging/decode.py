@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pyvips
@@ -19,8 +20,14 @@ from slimsr.imaging.vips import NO_CODEC
 _LARGEST_WIDTH = 1_000_000  # libpng's limit; a forged header must not claim the memory of its rows
 _PIXELS_PER_BYTE = 1000  # of a JPEG; one grey level all over takes a byte for some 250 pixels
 _SIDEWAYS = range(3, 9)  # EXIF orientations whose first row is not the first row of the file
-_CHANNELS = {"b-w": (1, 2), "grey16": (1, 2), "srgb": (3, 4), "rgb": (3, 4), "rgb16": (3, 4)}
-DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
+_CHANNELS: Mapping[object, tuple[int, ...]] = {
+    "b-w": (1, 2),
+    "grey16": (1, 2),
+    "srgb": (3, 4),
+    "rgb": (3, 4),
+    "rgb16": (3, 4),
+}
+DTYPES: Mapping[object, type[np.uint8] | type[np.uint16]] = {"uchar": np.uint8, "ushort": np.uint16}
 """libvips' names of the types of values that are read."""
 
 _SEQUENCE = re.compile(rb"^....ftyp(....)*?(avis|hevc|msf1)", re.DOTALL)  # brands of HEIF

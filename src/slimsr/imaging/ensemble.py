@@ -17,7 +17,7 @@ def mean_of_eight(picture: np.ndarray, enlarge: Callable[[np.ndarray], np.ndarra
     Returns:
         (H * s, W * s, C) float32, not rounded.
     """
-    total = 0
+    total: np.ndarray = np.zeros((), np.float32)
     for flip in (False, True):
         for turns in range(4):
             view = np.rot90(picture[:, ::-1] if flip else picture, turns)

@@ -15,12 +15,12 @@ _CHUNKS = 2**22  # bytes of PNG chunks that are kept, and of what they say
 _LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 # A keyword; whether and how the text is compressed; language, translated keyword; the text.
 _KEYWORD = rb"[ -~\x80-\xff]{1,79}\0"
-_TEXTS = {
+_PATTERNS = {
     b"tEXt": _KEYWORD + rb"(?P<packed>)(?P<text>[^\0]*)",
     b"zTXt": _KEYWORD + rb"(?P<packed>\0)(?P<text>.*)",
     b"iTXt": _KEYWORD + rb"(?:\0.|(?P<packed>\x01\0))(?P<names>[ -~]*\0[^\0]*\0)(?P<text>.*)",
 }
-_TEXTS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _TEXTS.items()}
+_TEXTS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _PATTERNS.items()}
 _LONGEST_TEXT = 2**20  # bytes of one that is compressed
 # XMP is carried by libvips; the others would tell the size, orientation and profile of the source.
 _NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type ")

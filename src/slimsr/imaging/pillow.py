@@ -64,5 +64,5 @@ def _mode_of_palette(image: Image.Image) -> str:
     if image.has_transparency_data:
         return "RGBA"
     image.load()
-    red, green, blue = np.reshape(image.getpalette(), (-1, 3)).T
+    red, green, blue = np.reshape(image.getpalette() or [], (-1, 3)).T
     return "L" if (red == green).all() and (green == blue).all() else "RGB"

@@ -37,8 +37,11 @@ def imresize(
     img = np.asarray(img)
     _check(img, scale, output_shape)
     if output_shape is None:
+        if scale is None:
+            raise ValueError("imresize wants a scale or an output_shape, got neither")
         # 1e-9: 0.1 * 30 is 3.0000000000000004 in floating point and must not become 4.
-        output_shape = tuple(int(np.ceil(n * scale - 1e-9)) for n in img.shape[:2])
+        height, width = (int(np.ceil(n * scale - 1e-9)) for n in img.shape[:2])
+        output_shape = height, width
     scales = [scale or out / n for out, n in zip(output_shape, img.shape, strict=False)]
 
     for axis in np.argsort(scales, kind="stable"):
@@ -51,8 +54,6 @@ def _check(img: np.ndarray, scale: float | None, shape: tuple[int, int] | None) 
         raise ValueError(f"imresize wants a picture (H, W) or (H, W, C), got shape {img.shape}")
     if img.dtype != np.uint8 and not np.issubdtype(img.dtype, np.floating):
         raise ValueError(f"imresize wants uint8 or floating point, got {img.dtype}")
-    if scale is None and shape is None:
-        raise ValueError("imresize wants a scale or an output_shape, got neither")
     if scale is not None and not 0 < scale < np.inf:
         raise ValueError(f"imresize wants a scale above 0, got {scale}")
     if shape is not None and (len(shape) != 2 or min(shape) < 1):

@@ -52,7 +52,9 @@ class PictureFile:
                 path, "there is no such file", "give the path of a picture file"
             ) from error
         except OSError as error:
-            raise cannot_read(path, error.strerror, "give a file that can be read") from error
+            raise cannot_read(
+                path, error.strerror or "unknown", "give a file that can be read"
+            ) from error
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -71,11 +73,11 @@ class PictureFile:
     def _look(self, header: bool, status: os.stat_result) -> None:
         self._status, self.size = _state(status), status.st_size
         self.head = self._at(0, HEAD)
-        self.format = format_of(self.path, self.head, self._at(max(0, self.size - HEAD), HEAD))
-        if self.format is None:
+        kind = format_of(self.path, self.head, self._at(max(0, self.size - HEAD), HEAD))
+        if kind is None:
             what = "not a known picture format" if self.size else "the file is empty"
             raise cannot_read(self.path, what)
-        self.data, self.whole = b"", False
+        self.format, self.data, self.whole = kind, b"", False
         if FORMATS[self.format].loaded:
             if self.size > LARGEST_WHOLE:
                 what = f"a {self.format.upper()} of more than 1 GiB"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -44,7 +45,7 @@ class Picture:
             image = self._image
             self.height, self.width, self.bands = image.height, image.width, image.bands
             self.dtype = DTYPES[image.format]
-            self._region = pyvips.Region.new(image)
+            self._region: Any = pyvips.Region.new(image)
 
     def __enter__(self) -> Picture:
         return self

@@ -72,16 +72,16 @@ def save_strips(
         OutputError: as `check_can_save`; missing folder, no permission, no space.
         ValueError: a strip of another shape or dtype, or not `height` rows in all.
     """
-    path, dtype = Path(path), np.dtype(dtype)
+    path, pixel = Path(path), np.dtype(dtype)
     check_can_save(path, height, width)
     name, form = writing_of(path)
     options = form.vips
-    if name == "tiff" and height * width * bands * dtype.itemsize > _CLASSIC_TIFF:
+    if name == "tiff" and height * width * bands * pixel.itemsize > _CLASSIC_TIFF:
         options = options | {"bigtiff": True}
     metadata = metadata or Metadata()
     chunks = metadata.png_chunks if name == "png" else b""
     trouble: list[OSError] = []
-    blocks = _fitted(_watched(strips, trouble), (height, width, bands), dtype, form)
+    blocks = _fitted(_watched(strips, trouble), (height, width, bands), pixel, form)
     try:
         # Opened here, since file names need not be text for Python but must be for pyvips.
         with replacing(path) as temporary, open(temporary, "w+b") as file:
@@ -151,7 +151,7 @@ def _png(height: int, width: int, blocks: Iterator[np.ndarray]) -> Iterator[byte
         data = block.astype(block.dtype.newbyteorder(">")).reshape(rows, -1).view(np.uint8)
         lines = np.zeros((rows, 1 + data.shape[1]), np.uint8)  # each begins with its filter, 0
         lines[:, 1:] = data
-        yield _chunk(b"IDAT", packer.compress(lines))
+        yield _chunk(b"IDAT", packer.compress(lines.data))
     yield _chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b"")
 
 

@@ -58,7 +58,7 @@ def run_strips(
     overlap: int,
     fn: Enlarge,
     cross_fade: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Iterator[np.ndarray]:
     """Enlarge a picture that is read and returned in strips; memory is independent of its height.
 
@@ -96,14 +96,14 @@ def run_strips(
 
     above = None  # the part of the strip before that fades into this one
     for row, source in _rows_of_tiles(read, rows):
-        strip = None
+        strip = np.empty(0)
         for column in columns:
             result = _checked(fn, source[:, column.read], scale)
             part = result[row_fade.inner(row), column_fade.inner(column)]
             if cross_fade:
                 part = part.astype(np.float32)
                 column_fade.weigh(part, column)
-            if strip is None:
+            if column is columns[0]:
                 strip = np.zeros((part.shape[0], width * scale, *part.shape[2:]), part.dtype)
             strip[:, column_fade.outer(column)] += part
             if progress:

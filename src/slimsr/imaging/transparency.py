@@ -76,7 +76,6 @@ def filled_rows(read: Callable[[int], np.ndarray], height: int) -> Callable[[int
         read: returns the next n rows, (n, W, bands).
         height: rows of the picture.
     """
-
     held, top, done = None, 0, 0
 
     def read_filled(rows: int) -> np.ndarray:

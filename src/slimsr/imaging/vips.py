@@ -15,7 +15,7 @@ from slimsr.errors import printable
 # Pictures are opened once: a cache of operations would keep files and pixels of finished ones.
 pyvips.cache_set_max(0)
 # One thread decodes or encodes; the other cores belong to the network.
-pyvips.concurrency_set(1)
+pyvips.concurrency_set(1)  # pyright: ignore[reportAttributeAccessIssue]  # made at its import
 
 # What it warns of, by the thread that works on a picture; None: in threads of its own.
 _heard: dict[int | None, list[str]] = {}

@@ -28,7 +28,7 @@ def import_openvino() -> ModuleType:
     package that does it is not installed: it is made to look so.
     """
     if "openvino" not in sys.modules:
-        sys.modules[_TELEMETRY] = None
+        sys.modules[_TELEMETRY] = None  # pyright: ignore[reportArgumentType]  # Python's own way
     import openvino
 
     return openvino

@@ -131,7 +131,7 @@ class OpenVinoRuntime(Runtime):
                 "the runtime openvino is not installed: pip install -r requirements-openvino.txt, "
                 "or give --runtime mindspore"
             )
-        options = {
+        options: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": precision,
             # Of kernels for input sizes, which would grow with every new size of a picture. The

@@ -201,7 +201,7 @@ def load_model(
     """
     path = folder / model.file
     number, _, height, width = model.input.shape
-    fixed = None if None in (number, height, width) else (number, height, width)
+    fixed = (number, height, width) if number and height and width else None
     data = read_model(folder, model)
     if model.format == "ONNX":
         check_onnx(data, path)

@@ -99,8 +99,8 @@ class Upscaler:
         read: Callable[[int], np.ndarray],
         height: int,
         width: int,
-        dtype: np.dtype,
-        progress: Callable[[int], None] | None = None,
+        dtype: np.dtype | type[np.integer],
+        progress: Callable[[int], object] | None = None,
     ) -> Iterator[np.ndarray]:
         """Yield the enlarged picture from top to bottom, (rows, W*scale, bands) of `dtype`.
 
@@ -138,7 +138,7 @@ class Upscaler:
             smaller.tile = (max(smallest_tile(self.overlap), self.tile[0] // 2),) * 2
         return smaller
 
-    def _tile_of(self, dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+    def _tile_of(self, dtype: np.dtype | type[np.integer]) -> Callable[[np.ndarray], np.ndarray]:
         """Return what enlarges one tile, (h, w, bands) of `dtype`; float32 if it is blended."""
         unit = np.iinfo(dtype).max / 255
 
@@ -171,7 +171,7 @@ class Upscaler:
         return result[0].transpose(1, 2, 0)
 
 
-def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _rounded(values: np.ndarray, dtype: np.dtype | type[np.integer]) -> np.ndarray:
     if values.dtype == dtype:
         return values
     np.clip(values, 0, np.iinfo(dtype).max, out=values)

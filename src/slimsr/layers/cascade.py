@@ -34,7 +34,7 @@ class CascadeBlock(nn.Cell):
         """Map (N, C*width, H, W) to the same shape."""
         mixes = self.conv3 is not None
         residual = self.conv2(self.conv1(x, width, relu=True), width, relu=mixes)
-        if mixes:
+        if self.conv3 is not None:
             residual = self.conv3(residual, width)
         x = x + residual
         return self.relu(x) if self.activation else x

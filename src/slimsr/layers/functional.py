@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import mindspore as ms
 from mindspore import amp, nn, ops
-from mindspore.ops.auto_generate import AbsGrad
 
+from slimsr.compat import AbsGrad
 from slimsr.native import conv as native_conv
 from slimsr.native import pair as native_pair
 from slimsr.native.custom import zeros_for

@@ -39,4 +39,4 @@ class Luma(nn.Cell):
 
     def to_onnx(self, graph: Any, x: Any) -> Any:
         """Describe this layer to `slimsr.exported.onnx_graph`."""
-        return graph.node("Conv", [x, self.weights.asnumpy(), np.float32([self.black])])
+        return graph.node("Conv", [x, self.weights.asnumpy(), np.array([self.black], np.float32)])

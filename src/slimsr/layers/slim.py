@@ -205,10 +205,11 @@ class SlimConv(SlimLayer):
 
     def channels(self, width: float) -> tuple[int, int]:
         """Return (input, output) channels in use at ``width``."""
-        return tuple(
+        read, written = (
             sum(channels_at(part, width) for part in parts) if slim else sum(parts)
             for parts, slim in ((self.in_parts, self.slim_in), (self.out_parts, self.slim_out))
         )
+        return read, written
 
 
 class SlimConv2d(SlimConv):

@@ -97,4 +97,4 @@ class ContrastiveLoss(nn.Cell):
             anchors, near, far = self.distances(anchors, positives, negatives, choice)
             near, far = self.mean_over_ranks(near), self.mean_over_ranks(far)
             loss = loss + self.weights[j] * near / (far + EPSILON)
-        return loss
+        return loss  # pyright: ignore[reportReturnType]  # there is a tap at least

@@ -101,7 +101,7 @@ class FeatureContrast(nn.Cell):
         self.cosine = distance == "cosine"
         self.squares = distance == "l2"
         self.temperature = temperature
-        if not self.cosine:
+        if distance != "cosine":
             self.to_negatives = DistancesToNegatives(distance)
 
     def construct(

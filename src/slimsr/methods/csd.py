@@ -7,7 +7,6 @@ from typing import Literal
 
 import mindspore as ms
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -22,7 +21,7 @@ from slimsr.methods.common_options import SliceConfig
 from slimsr.methods.method import METHODS, Batch, Method, Stage
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import Checkpoint
 

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import mindspore as ms
 from mindspore import nn, ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.adapters import Adapters
@@ -18,7 +17,7 @@ from slimsr.methods.method import METHODS, Method, Stage
 from slimsr.methods.start import load_teacher, start_network
 from slimsr.methods.taps import TapLoss, TapTerm, pair_taps
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.weights.checkpoint import Checkpoint
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import mindspore as ms
 import numpy as np
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -18,7 +17,7 @@ from slimsr.methods.common_options import TeacherConfig
 from slimsr.methods.method import METHODS, Batch, Group, Method, Stage, Step, freeze
 from slimsr.methods.start import load_teacher
 from slimsr.models import SlimmableNet, create_model
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.pruning.by_gradient import ByGradient
 from slimsr.pruning.by_statistics import ByStatistics
 from slimsr.pruning.counts import candidate_counts, uniform_count

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -15,7 +14,7 @@ from slimsr.methods.common_options import MethodConfig
 from slimsr.methods.method import METHODS, Group, Method, Stage
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.weights.checkpoint import Checkpoint
 
 

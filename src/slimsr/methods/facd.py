@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import mindspore as ms
 from mindspore import ops
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
@@ -27,7 +26,7 @@ from slimsr.methods.distillation import Distillation, TapConfig
 from slimsr.methods.method import METHODS, Batch
 from slimsr.methods.taps import TapPairs, TapTerm, pair_taps, select
 from slimsr.models import SlimmableNet
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(config=STRICT)

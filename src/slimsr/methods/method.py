@@ -71,9 +71,11 @@ class Step(Protocol):
             rate: learning rate, a scalar.
             *pictures: ``lr, hr`` of this rank, RGB in [0, 255], uint8 or float32.
         """
+        ...
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return everything but network and helpers that resuming needs, by name."""
+        ...
 
 
 @dataclasses.dataclass

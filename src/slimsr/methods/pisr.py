@@ -8,7 +8,6 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.estimator import Estimator, Spreads
@@ -18,7 +17,7 @@ from slimsr.losses.vid import SPREAD_FACTORS, Distribution, VidLoss
 from slimsr.methods.common_options import MethodConfig
 from slimsr.methods.method import METHODS, Batch, Method, Stage, freeze
 from slimsr.models import SlimmableNet, create_model
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 from slimsr.weights.arrays import assign
 from slimsr.weights.checkpoint import Checkpoint
 

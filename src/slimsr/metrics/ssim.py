@@ -42,5 +42,5 @@ def ssim_y(sr: np.ndarray, hr: np.ndarray, shave: int) -> float:
 def _blur(img: np.ndarray) -> np.ndarray:
     """Gaussian window, rows then columns, without border: (H, W) to (H - 10, W - 10)."""
     height, width = (n - _SIZE + 1 for n in img.shape)
-    img = sum(weight * img[i : i + height] for i, weight in enumerate(_WINDOW))
-    return sum(weight * img[:, i : i + width] for i, weight in enumerate(_WINDOW))
+    img = sum((weight * img[i : i + height] for i, weight in enumerate(_WINDOW)), np.zeros(()))
+    return sum((w * img[:, i : i + width] for i, w in enumerate(_WINDOW)), np.zeros(()))

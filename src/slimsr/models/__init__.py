@@ -43,7 +43,7 @@ def describe_network(name: str, net: SlimmableNet) -> dict[str, Any]:
 
     Options that are empty, such as ``kept`` of a network that was not pruned, are left out.
     """
-    found = {"name": name}
+    found: dict[str, Any] = {"name": name}
     for key, value in dataclasses.asdict(net.config).items():
         value = list(value) if isinstance(value, tuple) else value  # as JSON gives it back
         if value != []:

@@ -22,11 +22,11 @@ def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:
     shapes: list[ConvShape] = []
 
     def record(conv: SlimConv, inputs: tuple[ms.Tensor, ...], output: ms.Tensor) -> None:
-        applied = inputs[0] if conv.transposed else output
+        rows, columns = (inputs[0] if conv.transposed else output).shape[2:]
         shapes.append(
             ConvShape(
                 inputs[0].shape[1], output.shape[1], conv.weight.shape[2], conv.groups,
-                *applied.shape[2:], conv.bias is not None,
+                rows, columns, conv.bias is not None,
             )
         )  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.blocks import ResidualBlock
@@ -13,7 +12,7 @@ from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, upsamp
 from slimsr.models.network import MODELS
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers, inner_of
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.activations import PRelu
@@ -17,7 +16,7 @@ from slimsr.layers.slim_transpose import SlimConvTranspose2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

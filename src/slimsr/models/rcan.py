@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import mindspore as ms
 from mindspore import nn
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.attention import ResidualAttentionBlock
@@ -17,7 +16,7 @@ from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, upsamp
 from slimsr.models.network import MODELS
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers, inner_of
-from slimsr.options import STRICT
+from slimsr.options import STRICT, Field
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,16 +9,17 @@
 namespace slimsr {
 namespace {
 
-// oneDNN adds up all channels and pixels of a filter one after another. From so many channels on that is
-// off by more than MindSpore's kernels are (in 512 by four times), Winograd's sums of sums are not.
+// oneDNN adds up all channels and pixels of a filter one after another. From so many channels on
+// that is off by more than MindSpore's kernels are (in 512 by four times), Winograd's sums of sums
+// are not.
 constexpr int64_t kManySummed = 64;
-// Winograd's differences of a picture's pixels, large numbers of one sign, lose digits, and of the three
-// channels of a picture they save little.
+// Winograd's differences of a picture's pixels, large numbers of one sign, lose digits, and of the
+// three channels of a picture they save little.
 constexpr int64_t kFewSummed = 8;
 
-// How long a convolution takes in the time of one product of two vectors. The constants are measured
-// on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1 or 4
-// of them. Here always of 4: the processes that share a batch have to round as one alone does.
+// How long a convolution takes in the time of one product of two vectors. The constants are
+// measured on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1
+// or 4 of them. Here always of 4: the processes that share a batch have to round as one alone does.
 constexpr int64_t kImages = 4;
 
 double DirectCost(const Problem &p) {
@@ -30,13 +31,15 @@ double DirectCost(const Problem &p) {
 }
 
 double WinogradCost(const Problem &p) {
-  constexpr double kPoints = 16, kWeights = 1, kTransform = 7;  // of one weight or half a vector to one point
+  // kTransform: of one weight or half a vector to one point.
+  constexpr double kPoints = 16, kWeights = 1, kTransform = 7;
   const Dims &to = p.kind == Kind::kInputGradient ? p.x : p.y;
   const double in = p.x[1], out = p.y[1];
   const int64_t rows = kImages * Ceil(to[2], 2), columns = Ceil(to[3], 2);
   const double vectors = Ceil(rows * columns, kLanes);
   const double cut = rows * Ceil(columns, kLanes);  // vectors where none goes beyond its row
-  return kPoints * (vectors * in * out + kTransform * (vectors + cut) * (in + out) + kWeights * in * out);
+  return kPoints *
+         (vectors * in * out + kTransform * (vectors + cut) * (in + out) + kWeights * in * out);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import mindspore as ms
 import numpy as np
 from mindspore import ops
-from mindspore.ops.auto_generate import ReluGrad
 
+from slimsr.compat import ReluGrad
 from slimsr.native.custom import NOTHING, Operator
 
 Shape = tuple[int, ...]
@@ -119,8 +119,8 @@ def _input_gradient(problem: Problem) -> Operator:
         return forward(again, weight, None, plain), dweight, NOTHING
 
     # With a ReLU's result there is one more input, and no gradient.
-    bprop = None if problem.relu else bprop
-    return Operator("SlimConvInputGradient", tuple(problem), problem.x, bprop)
+    gradient = None if problem.relu else bprop
+    return Operator("SlimConvInputGradient", tuple(problem), problem.x, gradient)
 
 
 @functools.lru_cache(maxsize=4096)

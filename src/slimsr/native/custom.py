@@ -8,9 +8,8 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import mint, ops
-from mindspore.common._grad_function import _Function
-from mindspore.common.api import _pynative_executor
 
+from slimsr.compat import Function, gradient_is_noted
 from slimsr.device.modes import compiles
 from slimsr.native.operators import compiled
 
@@ -24,7 +23,7 @@ def zeros_for(x: ms.Tensor) -> ms.Tensor:
     return ops.zeros_like(x) if compiles() else ops.broadcast_to(NOTHING, x.shape)
 
 
-class _Tape(_Function):
+class _Tape(Function):
     """Runs an operator in PyNative mode and notes it for the way back."""
 
     @staticmethod
@@ -41,9 +40,8 @@ class _Tape(_Function):
         if operator.gradient is None:
             raise RuntimeError(f"{operator.func} has no gradient")
         inputs, results = saved[: ctx.count], saved[ctx.count :]
-        if not operator.several:
-            results, gradients = results[0], gradients[0]
-        found = operator.gradient(*inputs, results, gradients)
+        given = (results, gradients) if operator.several else (results[0], gradients[0])
+        found = operator.gradient(*inputs, *given)
         return None, *(None if gradient is NOTHING else gradient for gradient in found)
 
 
@@ -85,15 +83,15 @@ class Operator(ops.Custom):
     def __call__(self, *inputs: ms.Tensor) -> Any:
         """Run at once; a graph, which holds this object, does not call it."""
         # Not for nothing: threads that note things at once spoil MindSpore's state.
-        if _pynative_executor.requires_grad():
+        if gradient_is_noted():
             return _Tape.apply(self, *inputs)
         return self.launch(*inputs)
 
     def launch(self, *inputs: ms.Tensor) -> Any:
         """Return the results, without a gradient."""
-        inputs = [x if x.is_contiguous() else x.contiguous() for x in inputs]
+        whole = [x if x.is_contiguous() else x.contiguous() for x in inputs]
         results = [mint.empty(shape, dtype=t, device="CPU") for shape, t in self.results]
-        arrays = [*inputs, *results]
+        arrays = [*whole, *results]
         count = len(arrays)
         if self.sizes is None:  # the same in each call
             rows = [(ctypes.c_int64 * x.ndim)(*x.shape) for x in arrays]

@@ -28,14 +28,16 @@ class DirectPlan final : public Plan {
       kernel_of_.push_back(kernel.get());
     }
     weights_ = weights;
-    reorder_ = WeightReorder(WeightDesc(p_, Tag::oihw, Tag::goihw), weights, p_.kind == Kind::kWeightGradient);
+    reorder_ = WeightReorder(WeightDesc(p_, Tag::oihw, Tag::goihw), weights,
+                             p_.kind == Kind::kWeightGradient);
   }
 
   void Run(float *x, float *y, float *weights, float *bias) const override {
     const auto bytes = [](float *data) { return reinterpret_cast<char *>(data); };
     if (p_.kind == Kind::kForward) Convolve(bytes(x), bytes(y), bytes(weights), bytes(bias));
     if (p_.kind == Kind::kInputGradient) Convolve(bytes(y), bytes(x), bytes(weights), bytes(bias));
-    if (p_.kind == Kind::kWeightGradient) WeightGradient(bytes(x), bytes(y), bytes(weights), bytes(bias));
+    if (p_.kind == Kind::kWeightGradient)
+      WeightGradient(bytes(x), bytes(y), bytes(weights), bytes(bias));
   }
 
  private:
@@ -115,6 +117,8 @@ class DirectPlan final : public Plan {
 
 }  // namespace
 
-std::unique_ptr<const Plan> MakeDirect(const Problem &problem) { return std::make_unique<DirectPlan>(problem); }
+std::unique_ptr<const Plan> MakeDirect(const Problem &problem) {
+  return std::make_unique<DirectPlan>(problem);
+}
 
 }  // namespace slimsr

@@ -17,7 +17,8 @@ class Kernel {
  public:
   // `weights`: the layout to use; `any` leaves the choice to oneDNN.
   Kernel(const Problem &p, const Tile &tile, const memory::desc &weights) {
-    const Dims x = {tile.images, p.x[1], tile.x_rows, p.x[3]}, y = {tile.images, p.y[1], tile.y_rows, p.y[3]};
+    const Dims x = {tile.images, p.x[1], tile.x_rows, p.x[3]},
+               y = {tile.images, p.y[1], tile.y_rows, p.y[3]};
     const Dims strides = {p.stride_h, p.stride_w}, before = {tile.pad_top, p.pad_w},
                after = {tile.pad_bottom, p.PadAfter(3)};
     const memory::desc any_x(x, kFloat, Tag::any), any_y(y, kFloat, Tag::any);
@@ -32,8 +33,9 @@ class Kernel {
     }
     const auto propagation = p.kind == Kind::kForward ? dnnl::prop_kind::forward_inference
                                                       : dnnl::prop_kind::forward_training;
-    const dnnl::convolution_forward::primitive_desc forward(Engine(), propagation, direct, any_x, weights, bias_,
-                                                            any_y, strides, before, after, attributes);
+    const dnnl::convolution_forward::primitive_desc forward(Engine(), propagation, direct, any_x,
+                                                            weights, bias_, any_y, strides, before,
+                                                            after, attributes);
     if (p.kind == Kind::kForward) {
       Keep<dnnl::convolution_forward>(forward, forward.weights_desc());
       first_ = {DNNL_ARG_SRC, forward.src_desc(), Reorder(plain_x, forward.src_desc())};
@@ -43,28 +45,34 @@ class Kernel {
       const dnnl::convolution_backward_data::primitive_desc gradient(
           Engine(), direct, any_x, weights, any_y, strides, before, after, forward, attributes);
       Keep<dnnl::convolution_backward_data>(gradient, gradient.weights_desc());
-      first_ = {DNNL_ARG_DIFF_DST, gradient.diff_dst_desc(), Reorder(plain_y, gradient.diff_dst_desc())};
-      last_ = {DNNL_ARG_DIFF_SRC, gradient.diff_src_desc(), Reorder(gradient.diff_src_desc(), plain_x)};
+      first_ = {DNNL_ARG_DIFF_DST, gradient.diff_dst_desc(),
+                Reorder(plain_y, gradient.diff_dst_desc())};
+      last_ = {DNNL_ARG_DIFF_SRC, gradient.diff_src_desc(),
+               Reorder(gradient.diff_src_desc(), plain_x)};
       weights_argument_ = DNNL_ARG_WEIGHTS;
     } else {
       const dnnl::convolution_backward_weights::primitive_desc gradient(
-          Engine(), direct, any_x, weights, bias_, any_y, strides, before, after, forward, attributes);
+          Engine(), direct, any_x, weights, bias_, any_y, strides, before, after, forward,
+          attributes);
       Keep<dnnl::convolution_backward_weights>(gradient, gradient.diff_weights_desc());
       first_ = {DNNL_ARG_SRC, gradient.src_desc(), Reorder(plain_x, gradient.src_desc())};
-      last_ = {DNNL_ARG_DIFF_DST, gradient.diff_dst_desc(), Reorder(plain_y, gradient.diff_dst_desc())};
+      last_ = {DNNL_ARG_DIFF_DST, gradient.diff_dst_desc(),
+               Reorder(plain_y, gradient.diff_dst_desc())};
       weights_argument_ = DNNL_ARG_DIFF_WEIGHTS, bias_argument_ = DNNL_ARG_DIFF_BIAS;
       last_is_input_ = true;
     }
-    scratch_bytes_ = std::max({scratch_.get_size(), first_.reorder.scratch_bytes(), last_.reorder.scratch_bytes()});
+    scratch_bytes_ = std::max(
+        {scratch_.get_size(), first_.reorder.scratch_bytes(), last_.reorder.scratch_bytes()});
   }
 
   const memory::desc &weights() const { return weights_; }
 
-  // `first`, `last`: the tile's parts of x and y (forward), dy and dx, or x and dy, in plain layout;
-  // `weights`, `bias`: all of them, the weights in the kernel's layout.
+  // `first`, `last`: the tile's parts of x and y (forward), dy and dx, or x and dy, in plain
+  // layout; `weights`, `bias`: all of them, the weights in the kernel's layout.
   void Run(char *first, char *last, void *weights, void *bias) const {
     const size_t first_bytes = first_.Bytes(), last_bytes = last_.Bytes();
-    Workspace space(Workspace::Rounded(first_bytes) + Workspace::Rounded(last_bytes) + scratch_bytes_);
+    Workspace space(Workspace::Rounded(first_bytes) + Workspace::Rounded(last_bytes) +
+                    scratch_bytes_);
     char *own_first = first_bytes ? space.Next(first_bytes) : first;
     char *own_last = last_bytes ? space.Next(last_bytes) : last;
     char *scratch = space.Next(scratch_bytes_);

@@ -18,7 +18,8 @@ using slimsr::Pool;
 constexpr int64_t kPiece = 4096;  // numbers of one map: some of them stay in a core's L1 cache
 constexpr int kLanes = 16;
 
-// Anchors and positives (B, ...), negatives (M, ...), and which negative meets which anchor, (K, B).
+// Anchors and positives (B, ...), negatives (M, ...), and which negative meets which anchor,
+// (K, B).
 struct Maps {
   Maps(void **data, const int *ndims, int64_t **shapes)
       : x(static_cast<const float *>(data[0])),
@@ -27,7 +28,8 @@ struct Maps {
         choice(static_cast<const int32_t *>(data[3])),
         pictures(shapes[0][0]),
         rounds(shapes[3][0]),
-        length(std::accumulate(shapes[0] + 1, shapes[0] + ndims[0], int64_t{1}, std::multiplies<>())),
+        length(
+            std::accumulate(shapes[0] + 1, shapes[0] + ndims[0], int64_t{1}, std::multiplies<>())),
         pieces((length + kPiece - 1) / kPiece) {}
 
   // Calls work(number, begin, count, negatives of round k at the same place) for every piece.
@@ -36,7 +38,9 @@ struct Maps {
     Pool::Get().Run(static_cast<int>(pictures * pieces), [&](int number) {
       const int64_t picture = number / pieces, first = number % pieces * kPiece;
       work(number, picture * length + first, std::min(kPiece, length - first),
-           [&, picture, first](int64_t k) { return negatives + choice[k * pictures + picture] * length + first; });
+           [&, picture, first](int64_t k) {
+             return negatives + choice[k * pictures + picture] * length + first;
+           });
     });
   }
   double Size() const { return static_cast<double>(pictures * length); }
@@ -50,7 +54,8 @@ double SumOfDifferences(const float *a, const float *b, int64_t count) {
   float sums[kLanes] = {};
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) sums[lane] += __builtin_fabsf(a[i + lane] - b[i + lane]);
+    for (int lane = 0; lane < kLanes; ++lane)
+      sums[lane] += __builtin_fabsf(a[i + lane] - b[i + lane]);
   }
   for (; i < count; ++i) sums[i % kLanes] += __builtin_fabsf(a[i] - b[i]);
   return std::accumulate(sums, sums + kLanes, 0.0);
@@ -68,17 +73,20 @@ void AddSigns(const float *a, const float *b, float factor, int64_t count, float
 }  // namespace
 
 // x, positives, negatives, choice; mean |x - p|, sum over k of mean |x - n_k|
-SLIMSR_OPERATOR(SlimDistances)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
+SLIMSR_OPERATOR(SlimDistances)(int, void **data, int *ndims, int64_t **shapes, const char **,
+                               void *, void *) {
   return slimsr::Guarded([&] {
     const Maps maps(data, ndims, shapes);
     struct Sums {
       double near, far;
     };
-    std::vector<Sums> sums(maps.pictures * maps.pieces);  // added up in their order, whoever made them
+    // Added up in their order, whoever made them.
+    std::vector<Sums> sums(maps.pictures * maps.pieces);
     maps.ForEachPiece([&](int number, int64_t begin, int64_t count, const auto &negatives_of) {
       Sums &sum = sums[number];
       sum.near = SumOfDifferences(maps.x + begin, maps.positives + begin, count);
-      for (int64_t k = 0; k < maps.rounds; ++k) sum.far += SumOfDifferences(maps.x + begin, negatives_of(k), count);
+      for (int64_t k = 0; k < maps.rounds; ++k)
+        sum.far += SumOfDifferences(maps.x + begin, negatives_of(k), count);
     });
     Sums total = {};
     for (const Sums &sum : sums) total.near += sum.near, total.far += sum.far;
@@ -87,8 +95,10 @@ SLIMSR_OPERATOR(SlimDistances)(int, void **data, int *ndims, int64_t **shapes, c
   });
 }
 
-// x, positives, negatives, choice, what x's gradient is already, gradients of the two results; gradient of x
-SLIMSR_OPERATOR(SlimDistancesGradient)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
+// x, positives, negatives, choice, what x's gradient is already, gradients of the two results;
+// gradient of x
+SLIMSR_OPERATOR(SlimDistancesGradient)(int, void **data, int *ndims, int64_t **shapes,
+                                       const char **, void *, void *) {
   return slimsr::Guarded([&] {
     const Maps maps(data, ndims, shapes);
     const auto *later = static_cast<const float *>(data[4]);
@@ -98,7 +108,8 @@ SLIMSR_OPERATOR(SlimDistancesGradient)(int, void **data, int *ndims, int64_t **s
     maps.ForEachPiece([&](int, int64_t begin, int64_t count, const auto &negatives_of) {
       std::fill_n(gradient + begin, count, 0.f);
       AddSigns(maps.x + begin, maps.positives + begin, near, count, gradient + begin);
-      for (int64_t k = 0; k < maps.rounds; ++k) AddSigns(maps.x + begin, negatives_of(k), far, count, gradient + begin);
+      for (int64_t k = 0; k < maps.rounds; ++k)
+        AddSigns(maps.x + begin, negatives_of(k), far, count, gradient + begin);
       for (int64_t i = begin; i < begin + count; ++i) gradient[i] += later[i];
     });
   });

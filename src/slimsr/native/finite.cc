@@ -28,11 +28,13 @@ bool AllFinite(const float *x, int64_t count) {
 
 }  // namespace
 
-SLIMSR_OPERATOR(SlimAllFinite)(int count, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
+SLIMSR_OPERATOR(SlimAllFinite)(int count, void **data, int *ndims, int64_t **shapes, const char **,
+                               void *, void *) {
   return slimsr::Guarded([&] {  // arrays; 1 or 0
     std::atomic<bool> finite{true};
     Pool::Get().Run(count - 1, [&](int i) {
-      const int64_t size = std::accumulate(shapes[i], shapes[i] + ndims[i], int64_t{1}, std::multiplies<>());
+      const int64_t size =
+          std::accumulate(shapes[i], shapes[i] + ndims[i], int64_t{1}, std::multiplies<>());
       if (!AllFinite(static_cast<const float *>(data[i]), size)) finite = false;
     });
     *static_cast<float *>(data[count - 1]) = finite ? 1 : 0;

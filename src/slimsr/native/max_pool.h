@@ -30,7 +30,8 @@ inline void MaxPool(const float *x, const Dims &from, float *y, uint8_t *place) 
 }
 
 // From dy and what MaxPool gave to dx, of shape `from`: zero where the ReLU has cut.
-inline void MaxPoolGradient(const float *dy, const float *y, const uint8_t *place, const Dims &from, float *dx) {
+inline void MaxPoolGradient(const float *dy, const float *y, const uint8_t *place, const Dims &from,
+                            float *dx) {
   const int64_t columns = from[3], half_rows = from[2] / 2, half_columns = columns / 2;
   Pool::Get().Run(static_cast<int>(from[0] * from[1]), [=](int plane) {
     float *planes = dx + plane * from[2] * columns;

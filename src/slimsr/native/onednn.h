@@ -76,7 +76,8 @@ class Reorder {
 class WeightReorder {
  public:
   WeightReorder() = default;
-  WeightReorder(const memory::desc &plain, const memory::desc &inner, bool to_plain) : to_plain_(to_plain) {
+  WeightReorder(const memory::desc &plain, const memory::desc &inner, bool to_plain)
+      : to_plain_(to_plain) {
     const Dims dims = plain.get_dims();
     constexpr int64_t kRows = 64;  // a multiple of most layouts' block
     if (dims.size() == 4 && dims[0] % kRows == 0 && plain.get_size() > (256 << 10)) {

@@ -28,9 +28,9 @@ using slimsr::Workspace;
 
 size_t Bytes(const Dims &dims) { return Workspace::Rounded(Size(dims) * sizeof(float)); }
 
-// `geometry`: of each of the two the outputs and inputs in use and the zeros on each side; then whether
-// maxima of 2 x 2 pixels are taken after the first, there is a ReLU after the second, x is added to the
-// result, and nobody asks for the gradient of the weights.
+// `geometry`: of each of the two the outputs and inputs in use and the zeros on each side; then
+// whether maxima of 2 x 2 pixels are taken after the first, there is a ReLU after the second, x is
+// added to the result, and nobody asks for the gradient of the weights.
 struct Pair {
   Pair(const void *geometry, const Dims &x, const std::array<const int64_t *, 2> &weights) {
     const auto *g = static_cast<const int64_t *>(geometry);
@@ -39,7 +39,8 @@ struct Pair {
     for (int i = 0; i < 2; ++i) {
       const int64_t pad = g[3 * i + 2], rows = weights[i][2], columns = weights[i][3];
       const Dims w = {g[3 * i], g[3 * i + 1], rows, columns};
-      const Dims to = {from[0], w[0], from[2] + 2 * pad - rows + 1, from[3] + 2 * pad - columns + 1};
+      const Dims to = {from[0], w[0], from[2] + 2 * pad - rows + 1,
+                       from[3] + 2 * pad - columns + 1};
       problems[i] = {Kind::kForward, from, w, to, 1, 1, pad, pad, 1, true, i == 0 || relu};
       from = i == 0 && pools ? Dims{to[0], to[1], to[2] / 2, to[3] / 2} : to;
     }
@@ -51,7 +52,8 @@ struct Pair {
   void InputGradient(int i, float *dy, float *weights, float *dx) const {
     PlanOf(Of(i, Kind::kInputGradient))->Run(dx, dy, weights, nullptr);
   }
-  void WeightGradient(int i, float *x, float *dy, float *dw, float *dbias, const int64_t *whole) const {
+  void WeightGradient(int i, float *x, float *dy, float *dw, float *dbias,
+                      const int64_t *whole) const {
     Corner weights(whole, problems[i].w);
     PlanOf(Of(i, Kind::kWeightGradient))->Run(x, dy, weights.Data(dw), dbias);
     weights.Write(dw, dbias);
@@ -70,8 +72,10 @@ struct Pair {
 
 }  // namespace
 
-SLIMSR_OPERATOR(SlimPair)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
-  return slimsr::Guarded([&] {  // x, w1, bias1, w2, bias2, geometry; y, hidden, places
+// x, w1, bias1, w2, bias2, geometry; y, hidden, places
+SLIMSR_OPERATOR(SlimPair)(int, void **data, int *ndims, int64_t **shapes, const char **, void *,
+                          void *) {
+  return slimsr::Guarded([&] {
     const Pair pair(data[5], Shape(ndims[0], shapes[0]), {shapes[1], shapes[3]});
     auto **arrays = reinterpret_cast<float **>(data);
     float *x = arrays[0], *y = arrays[6], *hidden = arrays[7];
@@ -90,15 +94,20 @@ SLIMSR_OPERATOR(SlimPair)(int, void **data, int *ndims, int64_t **shapes, const 
   });
 }
 
-SLIMSR_OPERATOR(SlimPairGradient)(int, void **data, int *ndims, int64_t **shapes, const char **, void *, void *) {
-  return slimsr::Guarded([&] {  // x, w1, w2, y, hidden, places, dy, geometry; dx, [dw1, dbias1, dw2, dbias2]
+// x, w1, w2, y, hidden, places, dy, geometry; dx, [dw1, dbias1, dw2, dbias2]
+SLIMSR_OPERATOR(SlimPairGradient)(int, void **data, int *ndims, int64_t **shapes, const char **,
+                                  void *, void *) {
+  return slimsr::Guarded([&] {
     const Pair pair(data[7], Shape(ndims[0], shapes[0]), {shapes[1], shapes[2]});
     auto **arrays = reinterpret_cast<float **>(data);
     const Problem &first = pair.problems[0], &second = pair.problems[1];
     float *x = arrays[0], *hidden = arrays[4], *dy = arrays[6], *dx = arrays[8];
     Corner first_weights(shapes[1], first.w), second_weights(shapes[2], second.w);
-    Workspace space(Bytes(first.y) + (pair.pools ? Bytes(second.x) : 0) + (pair.relu ? Bytes(second.y) : 0));
-    const auto take = [&space](const Dims &dims) { return reinterpret_cast<float *>(space.Next(Bytes(dims))); };
+    Workspace space(Bytes(first.y) + (pair.pools ? Bytes(second.x) : 0) +
+                    (pair.relu ? Bytes(second.y) : 0));
+    const auto take = [&space](const Dims &dims) {
+      return reinterpret_cast<float *>(space.Next(Bytes(dims)));
+    };
 
     float *later = dy;
     if (pair.relu) ReluGradient(dy, arrays[3], Size(second.y), later = take(second.y));
@@ -106,7 +115,8 @@ SLIMSR_OPERATOR(SlimPairGradient)(int, void **data, int *ndims, int64_t **shapes
     float *between = take(first.y), *pooled = pair.pools ? take(second.x) : between;
     pair.InputGradient(1, later, second_weights.Read(arrays[2]), pooled);
     if (pair.pools) {
-      slimsr::MaxPoolGradient(pooled, hidden, static_cast<const uint8_t *>(data[5]), first.y, between);
+      slimsr::MaxPoolGradient(pooled, hidden, static_cast<const uint8_t *>(data[5]), first.y,
+                              between);
     } else {
       ReluGradient(between, hidden, Size(first.y), between);
     }

@@ -37,8 +37,9 @@ std::shared_ptr<const Plan> PlanOf(const Problem &problem) {
   std::shared_ptr<const Plan> plan = MakeBest(problem);
   std::lock_guard<std::mutex> lock(*mutex);
   if (plans->size() >= kMostPlans) {
-    plans->erase(std::min_element(plans->begin(), plans->end(),
-                                  [](const auto &a, const auto &b) { return a.second.used < b.second.used; }));
+    plans->erase(std::min_element(plans->begin(), plans->end(), [](const auto &a, const auto &b) {
+      return a.second.used < b.second.used;
+    }));
   }
   (*plans)[key] = {plan, ++clock};
   return plan;

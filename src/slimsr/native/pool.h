@@ -2,9 +2,10 @@
 // Threads that help a caller through a list of pieces of work.
 //
 // Nobody waits for a thread that has not started: the caller works through the pieces itself, and a
-// helper that the system wakes late finds less to do, or nothing. So a busy machine, MindSpore's own
-// threads or a fork (whose child has no helpers) cost time, never a stall. A helper that has nothing to
-// do looks out for the next job for a moment, and lets others have the core meanwhile; then it sleeps.
+// helper that the system wakes late finds less to do, or nothing. So a busy machine, MindSpore's
+// own threads or a fork (whose child has no helpers) cost time, never a stall. A helper that has
+// nothing to do looks out for the next job for a moment, and lets others have the core meanwhile;
+// then it sleeps.
 
 #ifndef SLIMSR_NATIVE_POOL_H_
 #define SLIMSR_NATIVE_POOL_H_

@@ -29,7 +29,8 @@ struct Problem {
   bool bias, relu;
 
   std::vector<int64_t> Key() const {
-    std::vector<int64_t> key = {int64_t(kind), stride_h, stride_w, pad_h, pad_w, groups, bias, relu};
+    std::vector<int64_t> key = {int64_t(kind), stride_h, stride_w, pad_h,
+                                pad_w,         groups,   bias,     relu};
     for (const Dims *dims : {&x, &w, &y}) key.insert(key.end(), dims->begin(), dims->end());
     return key;
   }

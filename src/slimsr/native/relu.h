@@ -20,7 +20,8 @@ void ForEach(int64_t count, const Work &work) {
   });
 }
 
-// The gradient before a ReLU from its result y and the gradient after it, which may lie in one place.
+// The gradient before a ReLU from its result y and the gradient after it, which may lie in one
+// place.
 inline void ReluGradient(const float *after, const float *y, int64_t count, float *before) {
   ForEach(count, [=](int64_t i) { before[i] = y[i] > 0 ? after[i] : 0.f; });
 }

@@ -10,13 +10,15 @@ using slimsr::Pool;
 using slimsr::Shape;
 
 // `factor`: r, or -r for the inverse. Of many (N, C r r, H, W), few are (N, C, H r, W r).
-SLIMSR_OPERATOR(SlimShuffle)(int, void **data, int *, int64_t **shapes, const char **, void *, void *) {
+SLIMSR_OPERATOR(SlimShuffle)(int, void **data, int *, int64_t **shapes, const char **, void *,
+                             void *) {
   return slimsr::Guarded([&] {  // x, factor; y
     const int64_t factor = *static_cast<const int64_t *>(data[1]);
     const bool inverse = factor < 0;
     const int64_t r = inverse ? -factor : factor;
     const Dims few = Shape(4, shapes[inverse ? 0 : 2]);
-    auto *many_data = static_cast<float *>(data[inverse ? 2 : 0]), *few_data = static_cast<float *>(data[inverse ? 0 : 2]);
+    auto *many_data = static_cast<float *>(data[inverse ? 2 : 0]),
+         *few_data = static_cast<float *>(data[inverse ? 0 : 2]);
     const int64_t height = few[2] / r, width = few[3] / r;
     Pool::Get().Run(static_cast<int>(few[0] * few[1] * r), [=](int part) {
       const int64_t plane = part / r, i = part % r;

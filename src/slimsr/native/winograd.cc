@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution by 3 x 3 filters by Winograd's minimal filtering, and its input gradient, which is the
-// convolution by the filters turned by 180 degrees.
+// Convolution by 3 x 3 filters by Winograd's minimal filtering, and its input gradient, which is
+// the convolution by the filters turned by 180 degrees.
 //
 // The work is cut into blocks of tiles, which may span images, and chunks
 // of output channels. Each output is computed in the same way wherever it lies in them, so results
@@ -23,14 +23,16 @@ class WinogradPlan final : public Plan {
         relu_(p.relu),
         from_(gradient_ ? p.y : p.x),
         to_(gradient_ ? p.x : p.y),
-        in_{from_[2], from_[3], gradient_ ? 2 - p.pad_h : p.pad_h, gradient_ ? 2 - p.pad_w : p.pad_w},
+        in_{from_[2], from_[3], gradient_ ? 2 - p.pad_h : p.pad_h,
+            gradient_ ? 2 - p.pad_w : p.pad_w},
         out_{to_[2], to_[3], 0, 0},
         rows_(Ceil(to_[2], Kernel::kTile)),
         columns_(Ceil(to_[3], Kernel::kTile)),
         tiles_(to_[0] * rows_ * columns_),
         blocks_(Ceil(tiles_, kBlock)),
         chunks_(Ceil(to_[1], kChunk)),
-        tiles_first_(chunks_ * Bytes(UFloats()) <= kSharedBytes && (blocks_ >= kManyBlocks || blocks_ > chunks_)) {}
+        tiles_first_(chunks_ * Bytes(UFloats()) <= kSharedBytes &&
+                     (blocks_ >= kManyBlocks || blocks_ > chunks_)) {}
 
   void Run(float *x, float *y, float *weights, float *bias) const override {
     const float *from = gradient_ ? y : x;
@@ -45,15 +47,15 @@ class WinogradPlan final : public Plan {
  private:
   using Kernel = WinogradKernel;
   static constexpr int64_t kChunk = 2 * kLanes;  // output channels whose weights fit a core's cache
-  static constexpr int64_t kManyBlocks = 8;                        // share well among threads
-  static constexpr int64_t kPart = 64;                             // channels that one thread transforms
-  static constexpr int64_t kAhead = 4;                             // channels
+  static constexpr int64_t kManyBlocks = 8;      // share well among threads
+  static constexpr int64_t kPart = 64;           // channels that one thread transforms
+  static constexpr int64_t kAhead = 4;           // channels
   static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock;
-  static constexpr size_t kSharedBytes = 3 << 20;   // of weights that all threads read for each block
-  static constexpr size_t kInputsBytes = 12 << 20;  // of inputs that all threads read for each chunk
+  // Of weights that all threads read for each block, and of inputs for each chunk.
+  static constexpr size_t kSharedBytes = 3 << 20, kInputsBytes = 12 << 20;
 
-  // Of weights and inputs one is transformed for all threads at first, the other by each thread just
-  // before its use.
+  // Of weights and inputs one is transformed for all threads at first, the other by each thread
+  // just before its use.
 
   // For large images and few channels.
   void RunTilesFirst(const float *from, float *to, const float *weights, const float *bias) const {
@@ -72,7 +74,8 @@ class WinogradPlan final : public Plan {
   }
 
   // For small images and many channels.
-  void RunChannelsFirst(const float *from, float *to, const float *weights, const float *bias) const {
+  void RunChannelsFirst(const float *from, float *to, const float *weights,
+                        const float *bias) const {
     const int64_t most = std::clamp<int64_t>(kInputsBytes / Bytes(VFloats()), 1, blocks_);
     const int64_t parts = Ceil(from_[1], kPart);
     Workspace shared(most * Bytes(VFloats()));
@@ -81,8 +84,10 @@ class WinogradPlan final : public Plan {
       const int64_t count = std::min(most, blocks_ - first);
       Pool::Get().Run(count * parts, [&](int i) {
         Workspace space(Bytes(Kernel::kRowsFloats));
-        const int64_t block = i / parts, begin = i % parts * kPart, end = std::min(from_[1], begin + kPart);
-        Input(from, first + block, begin, end, v + block * VFloats(), Take(space, Kernel::kRowsFloats));
+        const int64_t block = i / parts, begin = i % parts * kPart,
+                      end = std::min(from_[1], begin + kPart);
+        Input(from, first + block, begin, end, v + block * VFloats(),
+              Take(space, Kernel::kRowsFloats));
       });
       Pool::Get().Run(chunks_, [&](int chunk) {
         Workspace space(Bytes(UFloats()) + ProductBytes());
@@ -96,8 +101,8 @@ class WinogradPlan final : public Plan {
     }
   }
 
-  // Between the points of the transformed domain. Kept off the powers of two, where all points would
-  // compete for the same few lines of a cache.
+  // Between the points of the transformed domain. Kept off the powers of two, where all points
+  // would compete for the same few lines of a cache.
   int64_t VStep() const { return from_[1] * kBlock + kLanes; }
   int64_t UStep() const { return kChunk * from_[1] + kLanes; }
   int64_t ProductStep() const { return kChunk * kBlock + kLanes; }
@@ -114,13 +119,15 @@ class WinogradPlan final : public Plan {
   void ForEachSegment(int64_t block, const Work &work) const {
     const int64_t end = std::min(tiles_, (block + 1) * kBlock);
     for (int64_t tile = block * kBlock; tile < end;) {
-      const int64_t row = tile / columns_, column = tile % columns_, count = std::min(columns_ - column, end - tile);
+      const int64_t row = tile / columns_, column = tile % columns_,
+                    count = std::min(columns_ - column, end - tile);
       work(Segment{row / rows_, row % rows_, column, int(tile - block * kBlock), int(count)});
       tile += count;
     }
   }
 
-  void Input(const float *x, int64_t block, int64_t begin, int64_t end, float *v, float *rows) const {
+  void Input(const float *x, int64_t block, int64_t begin, int64_t end, float *v,
+             float *rows) const {
     std::fill_n(rows, Kernel::kRowsFloats, 0.f);
     ForEachSegment(block, [&](const Segment &segment) {
       for (int64_t i = begin; i < end; ++i) {
@@ -138,15 +145,16 @@ class WinogradPlan final : public Plan {
       for (int64_t i = 0; i < in; ++i, u += kLanes) {
         const float *filters = w + o * to_stride + i * from_stride;
         if (gradient_) {  // the next ones lie too far away for the processor to guess
-          for (int64_t j = 0; j < kLanes * to_stride; j += 16) __builtin_prefetch(filters + kAhead * from_stride + j);
+          for (int64_t j = 0; j < kLanes * to_stride; j += 16)
+            __builtin_prefetch(filters + kAhead * from_stride + j);
         }
         Kernel::Weights(filters, to_stride, out - o, gradient_, u, UStep());
       }
     }
   }
 
-  void Outputs(const float *v, const float *u, const float *bias, int64_t block, int64_t chunk, float *products,
-               float *rows, float *to) const {
+  void Outputs(const float *v, const float *u, const float *bias, int64_t block, int64_t chunk,
+               float *products, float *rows, float *to) const {
     const int64_t in = from_[1], out = std::min(kChunk, to_[1] - chunk * kChunk);
     const int vectors = Ceil(std::min<int64_t>(kBlock, tiles_ - block * kBlock), kLanes);
     const auto multiply = vectors == 1   ? Kernel::Multiply<1>
@@ -154,15 +162,17 @@ class WinogradPlan final : public Plan {
                                          : Kernel::Multiply<3>;
     for (int point = 0; point < Kernel::kPoints; ++point) {
       for (int64_t o = 0; o < out; o += kRegisterRows) {
-        multiply(in, u + point * UStep() + o / kLanes * kLanes * in + o % kLanes, v + point * VStep(),
-                 products + point * ProductStep() + o * kBlock);
+        multiply(in, u + point * UStep() + o / kLanes * kLanes * in + o % kLanes,
+                 v + point * VStep(), products + point * ProductStep() + o * kBlock);
       }
     }
     for (int64_t o = 0; o < out; ++o) {
       const int64_t channel = chunk * kChunk + o;
-      Kernel::Output(products + o * kBlock, ProductStep(), vectors, bias ? bias[channel] : 0, relu_, rows);
+      Kernel::Output(products + o * kBlock, ProductStep(), vectors, bias ? bias[channel] : 0, relu_,
+                     rows);
       ForEachSegment(block, [&](const Segment &segment) {
-        Kernel::Place(rows, segment, out_, to + (segment.image * to_[1] + channel) * out_.height * out_.width);
+        Kernel::Place(rows, segment, out_,
+                      to + (segment.image * to_[1] + channel) * out_.height * out_.width);
       });
     }
   }
@@ -178,8 +188,8 @@ class WinogradPlan final : public Plan {
 }  // namespace
 
 std::unique_ptr<const Plan> MakeWinograd(const Problem &p) {
-  if (p.kind == Kind::kWeightGradient || p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 || p.stride_h != 1 ||
-      p.stride_w != 1) {
+  if (p.kind == Kind::kWeightGradient || p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 ||
+      p.stride_h != 1 || p.stride_w != 1) {
     return nullptr;
   }
   return std::make_unique<WinogradPlan>(p);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of a convolution by Winograd's minimal filtering that work on one block of tiles.
 //
-// A tile is 2 x 2 outputs. Vectors hold the same place of neighbouring tiles, so that images stay in
-// plain layout. Each of the 16 points of the transformed domain is a matrix product over the channels.
+// A tile is 2 x 2 outputs. Vectors hold the same place of neighbouring tiles, so that images stay
+// in plain layout. Each of the 16 points of the transformed domain is a matrix product over the
+// channels.
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
 #define SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
@@ -41,8 +42,10 @@ struct WinogradKernel {
 
   // Transforms one channel of a segment; `rows` holds kRowsFloats that are zero or finite. The
   // result goes to v[point * step + tile].
-  static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows, float *v, int64_t step) {
-    const int64_t top = kTile * segment.row - plane.pad_h, left = kTile * segment.column - plane.pad_w;
+  static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows,
+                    float *v, int64_t step) {
+    const int64_t top = kTile * segment.row - plane.pad_h,
+                  left = kTile * segment.column - plane.pad_w;
     const int64_t width = kTile * segment.count + 2;
     const int64_t begin = std::clamp<int64_t>(-left, 0, width),
                   end = std::clamp<int64_t>(plane.width - left, begin, width);
@@ -80,15 +83,18 @@ struct WinogradKernel {
 
   // Transforms the filters from one channel to kLanes channels, that lie `stride` apart, `count` of
   // them there; `flipped`: turned by 180 degrees. The result goes to u[point * step + lane].
-  static void Weights(const float *w, int64_t stride, int64_t count, bool flipped, float *u, int64_t step) {
+  static void Weights(const float *w, int64_t stride, int64_t count, bool flipped, float *u,
+                      int64_t step) {
     Vector g[std::max(kLanes, 9)];
     if constexpr (kLanes >= 9) {
 #pragma GCC unroll 16
-      for (int lane = 0; lane < kLanes; ++lane) g[lane] = lane < count ? Load(w + lane * stride, 9) : Vector{};
+      for (int lane = 0; lane < kLanes; ++lane)
+        g[lane] = lane < count ? Load(w + lane * stride, 9) : Vector{};
       Transpose(g);
     } else {
       for (int k = 0; k < 9; ++k) {
-        for (int lane = 0; lane < kLanes; ++lane) g[k][lane] = lane < count ? w[lane * stride + k] : 0;
+        for (int lane = 0; lane < kLanes; ++lane)
+          g[k][lane] = lane < count ? w[lane * stride + k] : 0;
       }
     }
     if (flipped) std::reverse(g, g + 9);
@@ -114,7 +120,8 @@ struct WinogradKernel {
     Vector total[kRegisterRows][vectors] = {};
     for (int64_t begin = 0; begin < channels; begin += kSummed) {
       Vector sum[kRegisterRows][vectors] = {};
-      for (int64_t i = begin; i < std::min(channels, begin + kSummed); ++i, u += kLanes, v += kBlock) {
+      for (int64_t i = begin; i < std::min(channels, begin + kSummed);
+           ++i, u += kLanes, v += kBlock) {
         Vector tiles[vectors];
 #pragma GCC unroll 3
         for (int j = 0; j < vectors; ++j) tiles[j] = Load(v + j * kLanes);
@@ -137,16 +144,18 @@ struct WinogradKernel {
     }
   }
 
-  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to two rows of
-  // 2 * kBlock columns.
-  static void Output(const float *from, int64_t step, int vectors, float bias, bool relu, float *rows) {
+  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to two
+  // rows of 2 * kBlock columns.
+  static void Output(const float *from, int64_t step, int vectors, float bias, bool relu,
+                     float *rows) {
     for (int vector = 0; vector < vectors; ++vector) {
       Vector columns[kSide][kTile];
 #pragma GCC unroll 4
       for (int b = 0; b < kSide; ++b) {
         Vector column[kSide];
 #pragma GCC unroll 4
-        for (int a = 0; a < kSide; ++a) column[a] = Load(from + (a * kSide + b) * step + vector * kLanes);
+        for (int a = 0; a < kSide; ++a)
+          column[a] = Load(from + (a * kSide + b) * step + vector * kLanes);
         Filtering::OutputOf(column, columns[b]);
       }
 #pragma GCC unroll 4

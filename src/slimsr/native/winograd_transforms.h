@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Winograd's minimal filtering of three taps in one dimension, F(2, 3): two outputs from four inputs
-// by four products.
+// Winograd's minimal filtering of three taps in one dimension, F(2, 3): two outputs from four
+// inputs by four products.
 //
 // y = OutputOf(InputOf(d) * WeightsOf(g)); in two dimensions each is applied to columns and rows.
-// After A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. F(4, 3)
-// would need fewer products still, but its errors are five times as large: in training, enough to
-// turn the sign of a ReLU or of a difference in most batches.
+// After A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
+// F(4, 3) would need fewer products still, but its errors are five times as large: in training,
+// enough to turn the sign of a ReLU or of a difference in most batches.
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_TRANSFORMS_H_
 #define SLIMSR_NATIVE_WINOGRAD_TRANSFORMS_H_

@@ -24,11 +24,12 @@ class Buffer {
   static std::unique_ptr<Buffer> Take(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (Kept().empty()) return std::make_unique<Buffer>();
-    const auto best = std::min_element(Kept().begin(), Kept().end(), [bytes](const auto &a, const auto &b) {
-      const bool fits = a->size_ >= bytes, other_fits = b->size_ >= bytes;
-      if (fits != other_fits) return fits;
-      return fits ? a->size_ < b->size_ : a->size_ > b->size_;
-    });
+    const auto best =
+        std::min_element(Kept().begin(), Kept().end(), [bytes](const auto &a, const auto &b) {
+          const bool fits = a->size_ >= bytes, other_fits = b->size_ >= bytes;
+          if (fits != other_fits) return fits;
+          return fits ? a->size_ < b->size_ : a->size_ > b->size_;
+        });
     auto buffer = std::move(*best);
     Kept().erase(best);
     return buffer;

@@ -25,7 +25,8 @@ def kernel_moments(x: np.ndarray, conv: SlimConv2d) -> np.ndarray:
     """
     side, pad = conv.weight.shape[-1], conv.padding
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    seen = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (2, 3))
+    # The types of NumPy know no tuple of axes.
+    seen = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (2, 3))  # pyright: ignore
     seen = seen[:, :, :: conv.stride, :: conv.stride]
     distance = int(np.ceil(np.sqrt(seen.shape[2] * seen.shape[3] / _MOST_POSITIONS)))
     start = distance // 2

@@ -157,12 +157,12 @@ class SearchStep:
             self.update.construct = ms.jit(self.update.construct)
         self.put_masks()
 
-    def __call__(self, rate: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor) -> tuple:
+    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple:
         """Take one step; return the loss terms, the share of channels kept, and 1.0 (else 0.0)."""
         position = int(self.position.asnumpy())
         if position != self.masked_at:  # resumed
             self.put_masks()
-        terms, grads, finite = self.gradient(lr, hr)
+        terms, grads, finite = self.gradient(*pictures)
         finite = bool(finite.asnumpy())
         if finite and position % 2 == 0:
             grads = list(grads)

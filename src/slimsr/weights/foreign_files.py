@@ -84,7 +84,7 @@ def read_torch(path: str | Path) -> tuple[Arrays, list[str]]:
     """
     path = weights_file(path)
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise WeightsError(
             f"{path} can only be read with PyTorch: pip install torch into this environment (the "

@@ -8,7 +8,7 @@ from typing import Protocol
 import mindspore as ms
 from mindspore import nn
 
-from slimsr.device.quiet import mindspore_muted
+from slimsr.compat import mindspore_muted
 from slimsr.errors import WeightsError
 from slimsr.files.tensor_files import CHECKED
 from slimsr.files.writing import replacing
@@ -22,6 +22,7 @@ class Resumable(Protocol):
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return the parameters by name."""
+        ...
 
 
 def save_checkpoint(
