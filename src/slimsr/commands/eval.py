@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slimsr.commands import cli
 from slimsr.data.layouts import LAYOUTS
+from slimsr.errors import SlimSRError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
