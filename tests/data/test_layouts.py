@@ -146,6 +146,7 @@ REFUSED = {
     "original, degraded": "original/a.png@1 degraded/a.png@1",
     "train_sharp, train_blur": "train_sharp/000/1.png@1 train_blur/000/1.png@1",
     "blurred by the files' names": "a.png@1 a_blurred.png@1 b.png@1 b_blurred.png@1",
+    "compressed": "plain/a.png@1 compressed/a.jpg@1",
     "blurred, small": "sharp/a.png@1 blurred/a.png@2",
     "input, target of one size": "input/a.png@1 target/a.png@1",
     "low, high of one size": "low/a.png@1 high/a.png@1",

@@ -222,3 +222,17 @@ def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk):
     assert "cannot write" in done.stdout, done.stderr
     assert (tmp_path / "a.png").read_bytes() == before
     assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tga", "ppm", "pgm"])
+def test_sizes_are_read_from_headers_alone(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f"a.{suffix}"
+    pixels = np.zeros((300, 500, 3), np.uint8)
+    Image.fromarray(pixels[..., 0] if suffix == "pgm" else pixels).save(path)
+
+    def refuse(*_args):
+        raise AssertionError("decoded")
+
+    for name in ("read_by_pillow", "read_pnm"):
+        monkeypatch.setattr(f"slimsr.imaging.decode.{name}", refuse)
+    assert imsize(path) == (300, 500)

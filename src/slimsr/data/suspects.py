@@ -26,11 +26,12 @@ _VERSION = re.compile(
     r"|[_\- ](?:blur(?:red|ry)?|sharp|nois[ey]|clean|degraded|original|lossy)"
 )
 _DEGRADED = re.compile(
-    r"(?i)(?:^|.*[_\-. /])(?:blur(?:red|ry)?|nois[ey]|degraded|lossy)(?:[_\-. /\d].*)?"
+    r"(?i)(?:^|.*[_\-. /])(?:blur(?:red|ry)?|nois[ey]|degraded|lossy"
+    r"|dirty|distorted|corrupted|compressed)(?:[_\-. /\d].*)?"
 )
 _SIDE = 16  # pixels of a picture that is seen from afar
 _LOOKED_AT = 3  # pictures of two folders that must all show the same
-_SAME = 0.9  # correlation of what is seen from afar: of different pictures it is about 0.5 at most
+_SAME = 0.95  # correlation from afar; one of 1,770 pairs of photographs has 0.92, the others 0.73
 
 
 def looks_like_lr(folder: Path, found: dict[str, Path], sure: bool) -> str | None:

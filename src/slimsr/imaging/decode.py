@@ -12,8 +12,8 @@ from slimsr.imaging.formats import FORMATS
 from slimsr.imaging.headers import TiffTags, jpeg_markers, png_chunks, tiff_tags
 from slimsr.imaging.messages import cannot_read, note
 from slimsr.imaging.metadata import Metadata, field, with_orientation
-from slimsr.imaging.pillow import read_by_pillow
-from slimsr.imaging.pnm import read_pnm
+from slimsr.imaging.pillow import read_by_pillow, size_by_pillow
+from slimsr.imaging.pnm import pnm_size, read_pnm
 from slimsr.imaging.source import LARGEST_WHOLE, PictureFile
 from slimsr.imaging.vips import NO_CODEC
 
@@ -52,12 +52,16 @@ def decoded(file: PictureFile, lenient: bool = False) -> tuple[pyvips.Image | np
 
     Returns:
         An upright picture of 1 to 4 bands, uint8 or uint16, as `Picture` has them; for libvips'
-        formats nothing but the header is decoded yet.
+        formats nothing but the header is decoded yet. Of a BMP, TGA or PNM of which only the header
+        was read, only the size is right.
 
     Raises:
         ImageError: damaged, too large, or of a kind that is not read.
         Exception: what libvips, Pillow or we raise of a damaged file.
     """
+    if file.format in ("pnm", "bmp", "tga") and not file.whole:
+        height, width = pnm_size(file.data) if file.format == "pnm" else size_by_pillow(file)
+        return np.broadcast_to(np.uint8(0), (height, width, 1)), Metadata()
     if file.format == "pnm":
         return read_pnm(file.data, LARGEST_WHOLE), Metadata()
     if file.format in ("bmp", "tga"):

@@ -89,7 +89,7 @@ def _tiles(file: PictureFile) -> Iterator[bytes]:
     if tags.compression != 7 or not tags.tiled:
         return
     tables = tags.jpeg_tables[:-2] or b"\xff\xd8"
-    for place, size in tags.blocks:
+    for place, size in filter(all, tags.blocks):  # of 0 bytes in sparse files
         reader = file.reader()
         reader.seek(place)
         yield tables + reader.read(size)[2:]

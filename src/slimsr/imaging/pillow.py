@@ -35,13 +35,7 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
     Raises:
         ValueError: a kind that is not read, or too large. Pillow raises almost anything else.
     """
-    try:
-        opened = Image.open(file.reader(), formats=[file.format.upper()])
-    except UnidentifiedImageError as error:  # it names the file as Python sees it
-        raise ValueError("the header is damaged, or of a kind that is not read") from error
-    with opened as image:
-        if image.width * image.height * len(image.getbands()) > LARGEST_WHOLE:
-            raise ValueError(f"{image.width}x{image.height} takes more than 1 GiB")
+    with _opened(file) as image:
         mode = _mode_of_palette(image) if image.mode == "P" else _MODES.get(image.mode)
         if mode is None:
             raise ValueError(f"pixels of the kind {image.mode}")
@@ -52,6 +46,22 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
         note(file.path, "its alpha is zero everywhere, it is left out")
         return pixels[:, :, :3]
     return pixels
+
+
+def size_by_pillow(file: PictureFile) -> tuple[int, int]:
+    """Return (height, width) by the header; raises what `read_by_pillow` does."""
+    with _opened(file) as image:
+        return image.height, image.width
+
+
+def _opened(file: PictureFile) -> Image.Image:
+    try:
+        image = Image.open(file.reader(), formats=[file.format.upper()])
+    except UnidentifiedImageError as error:  # it names the file as Python sees it
+        raise ValueError("the header is damaged, or of a kind that is not read") from error
+    if image.width * image.height * len(image.getbands()) > LARGEST_WHOLE:
+        raise ValueError(f"{image.width}x{image.height} takes more than 1 GiB")
+    return image
 
 
 def check_gif(file: PictureFile) -> None:

@@ -52,6 +52,14 @@ def read_pnm(data: bytes, largest: int) -> np.ndarray:
     return ((values.astype(np.uint64) * (2 * full) + top) // (2 * top)).astype(dtype)
 
 
+def pnm_size(data: bytes) -> tuple[int, int]:
+    """Return (height, width) by the header; raises ValueError where it is damaged."""
+    header = _HEADER.match(data)
+    if not header or not (int(header[2]) and int(header[3])):
+        raise ValueError("the header is damaged")
+    return int(header[3]), int(header[2])
+
+
 def _plain(body: memoryview, shape: tuple[int, int, int], bits: bool) -> np.ndarray:
     text = _COMMENT.sub(b"", bytes(body))
     # Bits need no space between them.

@@ -38,7 +38,7 @@ class PictureFile:
 
         Args:
             path: of the file.
-            header: of a JPEG only what surely holds the header is read.
+            header: only what surely holds the header is read of JPEG, BMP, TGA and PNM.
 
         Raises:
             ImageError: no such file, or none of the formats that are read.
@@ -82,7 +82,7 @@ class PictureFile:
             if self.size > LARGEST_WHOLE:
                 what = f"a {self.format.upper()} of more than 1 GiB"
                 raise cannot_read(self.path, what, "save it as TIFF or PNG")
-            self.whole = not header or self.format != "jpeg"
+            self.whole = not header or self.format in ("webp", "gif")
             self.data = self._at(0, self.size if self.whole else 2**18)
             self.check_unchanged()
         self.jpeg = JpegData(self.data) if self.format == "jpeg" else None
