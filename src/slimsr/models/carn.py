@@ -118,11 +118,8 @@ class Carn(SlimmableNet):
         self.cascade = Cascade(
             [Cascade([block() for _ in range(inner)], feats) for _ in range(3)], feats
         )
-        self.upsample = (
-            MultiUpsampler(config.scale, upsampler)
-            if config.multi_scale
-            else upsampler(config.scale)
-        )
+        scale = config.scale
+        self.upsample = MultiUpsampler(scale, upsampler) if config.multi_scale else upsampler(scale)
         self.exit = SlimConv2d(feats, 3, slim_out=False)
         self.add_mean = MeanShift(+1, rgb_range)
         self.tap_names = ("entry", "cascade1", "cascade2", "cascade3")

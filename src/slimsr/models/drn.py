@@ -106,12 +106,8 @@ class Drn(SlimmableNet):
             channels = n_feats * 2 ** (phases - i + (i > 0))
             layers += [inner_of(f"up.{i}.blocks.{b}", channels) for b in range(n_blocks)]
             layers.append((f"up.{i}.upsampler.blocks.0", f"up.{i}.reduce", channels, 4))
-        return {
-            "scale": 2**phases,
-            "n_feats": n_feats,
-            "n_blocks": n_blocks,
-            **stored.kept(layers),
-        }
+        kept = stored.kept(layers)
+        return {"scale": 2**phases, "n_feats": n_feats, "n_blocks": n_blocks, **kept}
 
     def prunable(self) -> list[InnerChannels]:
         """Return the inner channels of each block down, then those of each block up."""
@@ -155,7 +151,6 @@ def _reach(config: DrnConfig, phases: int) -> int:
     """Return how many LR pixels away a pixel of the result still depends on the input."""
     hr = 2  # head and tail; all in pixels of the result
     for level in range(phases):
-        hr += 3 * 2**level  # a 3x3 convolution at this size, one at half of it
-    for level in range(phases, 0, -1):
-        hr += (2 * config.n_blocks + 1) * 2**level
+        hr += 3 * 2**level  # down: a 3x3 convolution at this size, one at half of it
+        hr += (2 * config.n_blocks + 1) * 2 ** (level + 1)  # up from half of it
     return math.ceil(hr / config.scale) + 2  # the bicubic enlargement reads pixels 2 away

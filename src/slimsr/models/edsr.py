@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.layers.blocks import ResidualBlock
 from slimsr.layers.inner import InnerChannels, inner_counts
-from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, upsampler_names
+from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, trunk_names
 from slimsr.models.network import MODELS
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers, inner_of
@@ -28,17 +28,16 @@ class EdsrConfig:
 
 def _pytorch(config: EdsrConfig) -> Layers:
     """Return the names of EDSR-PyTorch (sanghyun-son/EDSR-PyTorch)."""
-    names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
+    names = trunk_names(config.n_blocks)
     for b in range(config.n_blocks):
         names |= {f"body.{b}.conv1": f"body.{b}.body.0", f"body.{b}.conv2": f"body.{b}.body.2"}
-    return names | upsampler_names("tail.0")
+    return names
 
 
 def _zoo(config: EdsrConfig) -> Layers:
     """Return the names of the MindSpore model zoo (official/cv/EDSR)."""
-    names = {"head": "head.0", "body_conv": f"body.{config.n_blocks}", "tail_conv": "tail.1"}
-    names |= {"sub_mean": "norm", "add_mean": "de_norm"}
-    return names | upsampler_names("tail.0.up")
+    shifts = {"sub_mean": "norm", "add_mean": "de_norm"}
+    return trunk_names(config.n_blocks, "tail.0.up") | shifts
 
 
 @MODELS.register("edsr")

@@ -19,6 +19,12 @@ def upsampler_names(theirs: str) -> Layers:
     return {f"upsampler.blocks.{i}": f"{theirs}.{2 * i}" for i in range(3)}
 
 
+def trunk_names(n_units: int, upsampler: str = "tail.0") -> Layers:
+    """Return the names of the trunk in EDSR-PyTorch, which many others share."""
+    names = {"head": "head.0", "body_conv": f"body.{n_units}", "tail_conv": "tail.1"}
+    return names | upsampler_names(upsampler)
+
+
 # Of the trunk in BasicSR (XPixelGroup/BasicSR), and what its files do not tell.
 BASICSR = {
     "head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last",

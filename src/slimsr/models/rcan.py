@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.attention import ResidualAttentionBlock
 from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.slim import SlimConv2d
-from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, upsampler_names
+from slimsr.models.long_skip import BASICSR, BASICSR_UNSEEN, LongSkipNet, trunk_names
 from slimsr.models.network import MODELS
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import StoredLayers, inner_of
@@ -73,9 +73,8 @@ def _csd(config: RcanConfig) -> Layers:
 
 def _rcan(config: RcanConfig) -> Layers:
     """Return the names of RCAN (yulunzhang/RCAN), which EDSR-PyTorch shares."""
-    names = {"head": "head.0", "body_conv": f"body.{config.n_groups}", "tail_conv": "tail.1"}
+    names = trunk_names(config.n_groups)
     names |= {f"body.{g}.conv": f"body.{g}.body.{config.n_blocks}" for g in range(config.n_groups)}
-    names |= upsampler_names("tail.0")
     layers = ("body.0", "body.2", "body.3.conv_du.0", "body.3.conv_du.2")
     return names | _blocks(config, "body.{g}.body.{b}", layers)
 
