@@ -7,15 +7,12 @@ goes on to the end marker; libvips stops at the last row. How much it has read t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import pyvips
 
 from slimsr.imaging.headers import jpeg_markers, tiff_tags
 from slimsr.imaging.vips import reason, warnings_heard
-
-if TYPE_CHECKING:
-    from slimsr.imaging.source import PictureFile
 
 _SPOKEN = "VipsJpeg: "
 
@@ -64,8 +61,12 @@ class JpegData:
         return "Corrupt JPEG data: extraneous bytes before the end marker"
 
 
-def damage_of_tiles(file: PictureFile) -> str | None:
-    """Return what is to be said of the tiles of a TIFF, which libvips decodes without a word."""
+def damage_of_tiles(file: BinaryIO) -> str | None:
+    """Return what is to be said of the tiles of a TIFF, which libvips decodes without a word.
+
+    Args:
+        file: of the picture, at its beginning.
+    """
     for tile in _tiles(file):
         data = JpegData(tile)
         try:
@@ -83,13 +84,12 @@ def damage_of_tiles(file: PictureFile) -> str | None:
     return None
 
 
-def _tiles(file: PictureFile) -> Iterator[bytes]:
+def _tiles(file: BinaryIO) -> Iterator[bytes]:
     """JPEG tiles, each with the tables that all share."""
-    tags = tiff_tags(file.reader())
+    tags = tiff_tags(file)
     if tags.compression != 7 or not tags.tiled:
         return
     tables = tags.jpeg_tables[:-2] or b"\xff\xd8"
     for place, size in filter(all, tags.blocks):  # of 0 bytes in sparse files
-        reader = file.reader()
-        reader.seek(place)
-        yield tables + reader.read(size)[2:]
+        file.seek(place)
+        yield tables + file.read(size)[2:]

@@ -108,7 +108,7 @@ class Picture:
         if self._file.format == "jpeg":
             damage = said_at_close(said) or self._file.jpeg.damage
         elif self._file.format == "tiff":
-            damage = damage_of_tiles(self._file)
+            damage = damage_of_tiles(self._file.reader())
         if damage:
             self._note_damage(damage)
 

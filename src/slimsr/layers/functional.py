@@ -6,7 +6,7 @@ work in graph and in PyNative mode.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import mindspore as ms
 from mindspore import amp, nn, ops
@@ -20,8 +20,21 @@ from slimsr.native.finite import finite
 from slimsr.native.operators import ready
 from slimsr.native.shuffle import shuffle
 
-if TYPE_CHECKING:
-    from slimsr.layers.slim import SlimConv2d
+
+class Convolution(Protocol):
+    """What `conv_pair` asks of a layer; `slimsr.layers.slim.SlimConv2d` has it."""
+
+    compute_dtype: ms.Type
+    padding: int
+    frozen: bool
+
+    def in_use(self, width: float) -> tuple[Any, Any, Any]:
+        """Return weight, bias and corner at a width."""
+        ...
+
+    def __call__(self, x: ms.Tensor, width: float, relu: bool = False) -> ms.Tensor:
+        """Return the convolution at a width."""
+        ...
 
 
 def conv2d(
@@ -89,8 +102,8 @@ max_pool = ops.MaxPool(kernel_size=2, strides=2)
 
 def conv_pair(
     x: ms.Tensor,
-    first: SlimConv2d,
-    second: SlimConv2d,
+    first: Convolution,
+    second: Convolution,
     width: float = 1.0,
     pools: bool = False,
     relu: bool = False,
