@@ -21,6 +21,7 @@ from slimsr.settings import TrainConfig
 from slimsr.engine.step import TrainOneStep
 from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.methods import Batch, create_method
+from slimsr.device import modes
 from slimsr.native import operators
 
 modes.run_one_by_one("CPU")
