@@ -21,6 +21,7 @@ from slimsr.settings import TrainConfig
 from slimsr.engine.step import TrainOneStep
 from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.methods import Batch, create_method
+from slimsr.device import modes
 from slimsr.native import operators
 
 modes.run_one_by_one("CPU")
@@ -61,7 +62,7 @@ print("digest", found.hexdigest())
 def digest(**environ: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", STEPS], capture_output=True, text=True, timeout=600,
-        env={**os.environ, "PYTHONPATH": os.getcwd(), **environ},
+        env={**os.environ, **environ},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.split("digest ")[1].strip()

@@ -236,7 +236,7 @@ np.savez(sys.argv[1], y.asnumpy(), *(t.asnumpy() for t in g))
             [sys.executable, "-c", code, files[-1]],
             check=True,
             timeout=120,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.getcwd()},
+            env={**os.environ, "OMP_NUM_THREADS": threads},
         )
     with np.load(files[0]) as one, np.load(files[1]) as other:
         for name in one.files:

@@ -16,10 +16,6 @@ __all__ = [
     "create_model", "describe_network", "list_models", "list_presets", "resolve",
 ]  # fmt: skip
 
-# A file in this folder is all that a network needs: it enters itself into the registry.
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
 
 def create_model(name: str, **options: Any) -> SlimmableNet:
     """Build a network with fresh random weights.
@@ -83,3 +79,9 @@ def resolve(name: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     if values and all(isinstance(key, int) for key in values):
         values = values.get(options.get("scale", min(values)), {})
     return network, {**values, **options}
+
+
+# A file in this folder is all that a network needs: it enters itself into the registry. Last, since
+# a file may use what is above.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
