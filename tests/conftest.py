@@ -17,11 +17,21 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
+# Files of minutes come first: the last of two processes is not left alone with one of them.
+_LONG = ("native/test_golden_without_native", "system/", "methods/", "ascend310/", "engine/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what compares with the reference numbers."""
+    """Mark what compares with the reference numbers; put what takes long first."""
     for item in items:
         if "golden" in getattr(item, "fixturenames", ()):
             item.add_marker("golden")
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((i for i, start in enumerate(_LONG) if name.startswith(start)), len(_LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

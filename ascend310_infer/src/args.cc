@@ -100,7 +100,8 @@ std::vector<Flag> Flags(Options *o) {
       {"--tile", "N", "side of a tile in pixels of the input; default: the model's own, else 128",
        Whole(&o->tile, 8, 4096)},
       {"--overlap", "N",
-       "context around the kept part of a tile; default: the manifest's margin, at most 40, less in "
+       "context around the kept part of a tile; default: the manifest's margin, at most 40, less "
+       "in "
        "small tiles; below the margin, neighbouring tiles are cross-faded",
        Whole(&o->overlap, 0, 1024)},
       {"--batch", "N", "tiles per run of the network; default: the model's own, else 1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -124,7 +124,7 @@ def export(
     checkpoint: str | Path,
     folder: str | Path,
     widths: Sequence[float] = (1.0,),
-    file_format: str = "ONNX",
+    file_format: Literal["MINDIR", "ONNX", "AIR", "ALL"] = "ONNX",
     size: tuple[int, int] | None = None,
 ) -> list[Path]:
     """Write widths of a checkpoint as files, see `slimsr.deploy.export.export_widths`.
@@ -162,7 +162,7 @@ def evaluate(
     return evaluate_sets([str(folder) for folder in folders], _spec(path), options)
 
 
-def _spec(path: str | Path, **how: str) -> ModelSpec:
+def _spec(path: str | Path, **how: Any) -> ModelSpec:
     if Path(path).suffix == ".ckpt":
         return ModelSpec(checkpoint=str(path), **how)
     return ModelSpec(model=str(path), **how)

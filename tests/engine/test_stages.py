@@ -137,8 +137,14 @@ def kill_after(monkeypatch, name, step):
     monkeypatch.setattr(Trainer, "_one_step", stepping)
 
 
-@pytest.mark.parametrize("mode", ["graph", "pynative"])
-@pytest.mark.parametrize("unpaired", [False, True])
+@pytest.mark.parametrize(
+    ("mode", "unpaired"),
+    [
+        ("graph", True), ("pynative", False),
+        pytest.param("graph", False, marks=pytest.mark.slow),
+        pytest.param("pynative", True, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_killed_in_any_stage_and_resumed_it_gives_the_same_numbers(
     make, monkeypatch, mode, unpaired
 ):

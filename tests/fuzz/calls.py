@@ -61,7 +61,7 @@ def in_process_of_its_own(
     options = f"exitcode={SANITIZER_FOUND_SOMETHING}:hard_rss_limit_mb=8192"
     known = ROOT / "ascend310_infer" / "test" / "lsan.supp"
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
         "ASAN_OPTIONS": options,
         "UBSAN_OPTIONS": options,
         "LSAN_OPTIONS": f"suppressions={known}:print_suppressions=0",

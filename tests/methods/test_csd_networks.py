@@ -22,8 +22,14 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("scale", [2, 4])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [
+        ("edsr", 2), ("rcan", 2), ("carn", 4),
+        *(pytest.param(*other, marks=pytest.mark.slow)
+          for other in (("edsr", 4), ("rcan", 4), ("carn", 2))),
+    ],
+)  # fmt: skip
 def test_twenty_steps_lower_the_loss(name, scale, repo, tmp_path):
     (tmp_path / "pictures").mkdir()
     rows, columns = np.mgrid[:32, :32]

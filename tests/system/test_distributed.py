@@ -138,7 +138,13 @@ def assert_same_training(run: Path, other: Path) -> None:
             assert a[label]["psnr"] == pytest.approx(b[label]["psnr"], abs=0.01)
 
 
-@pytest.mark.parametrize("settings", [OTHERS, SUPERVISED], ids=["csd", "supervised"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(OTHERS, id="csd"),
+        pytest.param(SUPERVISED, id="supervised", marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_equal_one(start, tmp_path, settings):
     job = start("2", run="two", settings=settings)
     alone = train_alone(tmp_path, settings)

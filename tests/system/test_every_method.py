@@ -51,7 +51,14 @@ def die_in(monkeypatch, folder: Path, step: int) -> None:
     monkeypatch.setattr(Trainer, "_one_step", stepping)
 
 
-@pytest.mark.parametrize("case", CASES)
+# Other options of methods that are here anyway.
+VARIANTS = ("drc_dcp", "drc_thinet", "facd_infonce")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow) if case in VARIANTS else case for case in CASES],
+)
 def test_killed_in_every_stage_and_resumed_it_gives_the_same_numbers(
     case, started, tmp_path, monkeypatch
 ):

@@ -220,7 +220,7 @@ def test_memory_does_not_grow_with_the_picture(network, tmp_path):
         args = ["--model", str(network[1]), "--tile", "128", "--input", f"{times}.png"]
         done = subprocess.run(
             [sys.executable, "-c", code, *args, "--output", f"{times}_.png"],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         peaks.append(int(done.stdout.split()[-1]) * 1024)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slimsr.commands import cli
 from slimsr.data.layouts import LAYOUTS
-from slimsr.errors import SlimSRError
+from slimsr.errors import DataError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.json:
         check_can_write(args.json)
-    problems: dict[str, SlimSRError] = {}
+    problems: dict[str, DataError] = {}
     options = EvalOptions(
         args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
         args.degradation,

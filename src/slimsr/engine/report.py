@@ -18,7 +18,7 @@ from slimsr.engine.evaluate import (
     score_results,
     shown_psnr,
 )
-from slimsr.errors import ConfigError, DataError, SlimSRError
+from slimsr.errors import ConfigError, DataError
 from slimsr.inference.latency import machine_name
 from slimsr.inference.source import ModelSpec, open_source, start_where_needed
 from slimsr.inference.upscaler import LARGEST_TILE
@@ -54,7 +54,7 @@ def evaluate_sets(
     folders: Sequence[str],
     spec: ModelSpec | None,
     options: EvalOptions,
-    problems: dict[str, SlimSRError] | None = None,
+    problems: dict[str, DataError] | None = None,
 ) -> dict[str, Any]:
     """Score bicubic, a network at several widths and ready pictures on several sets.
 
@@ -92,14 +92,15 @@ def evaluate_sets(
     if scale < 2:
         raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
     upscalers["bicubic"] = bicubic_upscaler(scale)
-    for width in options.widths if source is not None else ():
-        label = f"width {width:g}"
-        loaded = source.load(width)
-        runtime_name = loaded.name
-        upscalers[label] = exact_upscaler(
-            loaded.run, scale, source.margin, tile, loaded.fixed, options.self_ensemble
-        )
-        costs[label] = source.cost(width)
+    if source is not None:
+        for width in options.widths:
+            label = f"width {width:g}"
+            loaded = source.load(width)
+            runtime_name = loaded.name
+            upscalers[label] = exact_upscaler(
+                loaded.run, scale, source.margin, tile, loaded.fixed, options.self_ensemble
+            )
+            costs[label] = source.cost(width)
     pairs_of = _find_sets(folders, scale, options, problems)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
@@ -136,7 +137,7 @@ def _find_sets(
     folders: Sequence[str],
     scale: int,
     options: EvalOptions,
-    problems: dict[str, SlimSRError] | None,
+    problems: dict[str, DataError] | None,
 ) -> dict[str, list[Pair]]:
     """Find all sets and decode their pictures once; see `evaluate_sets`."""
     found: dict[str, list[Pair]] = {}
@@ -157,7 +158,7 @@ def _find_sets(
 
 
 @contextlib.contextmanager
-def _noted(problems: dict[str, SlimSRError] | None, name: str) -> Iterator[None]:
+def _noted(problems: dict[str, DataError] | None, name: str) -> Iterator[None]:
     """Keep an error of a set, so that the others are scored; or let it pass."""
     try:
         yield

@@ -196,7 +196,7 @@ class Trainer:
         rate = ms.Tensor(lr_at(state.step, options), ms.float32)
         # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
         # take almost three times as long.
-        values = [float(value) for value in self.step(rate, *pictures)]
+        values: list[float | None] = [float(value) for value in self.step(rate, *pictures)]
         if len(values) != len(self.stage.terms) + 1:
             raise TypeError(
                 f"the method {self.config.method['name']} names {len(self.stage.terms)} loss terms "

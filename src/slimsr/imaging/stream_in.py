@@ -37,12 +37,12 @@ class Picture:
         self._of_tags = frozenset(said)
 
     def _open(self) -> None:
-        self._image, self.metadata = decoded(self._file, self._lenient)
-        if isinstance(self._image, np.ndarray):
-            self.height, self.width, self.bands = self._image.shape
-            self.dtype = self._image.dtype.type
+        image, self.metadata = decoded(self._file, self._lenient)
+        self._image: Any = image
+        if isinstance(image, np.ndarray):
+            self.height, self.width, self.bands = image.shape
+            self.dtype = image.dtype.type
         else:
-            image = self._image
             self.height, self.width, self.bands = image.height, image.width, image.bands
             self.dtype = DTYPES[image.format]
             self._region: Any = pyvips.Region.new(image)
@@ -105,7 +105,7 @@ class Picture:
 
     def _look_at_end(self, said: list[str]) -> None:
         damage = None
-        if self._file.format == "jpeg":
+        if self._file.jpeg is not None:
             damage = said_at_close(said) or self._file.jpeg.damage
         elif self._file.format == "tiff":
             damage = damage_of_tiles(self._file.reader())

@@ -144,9 +144,9 @@ def run_tiled(
         top += rows
         return img[top - rows : top]
 
-    out, filled = None, 0
+    out, filled = np.empty(0), 0
     for strip in run_strips(read, height, width, scale, tile, overlap, fn, cross_fade):
-        if out is None:
+        if not filled:
             out = np.empty((height * scale, *strip.shape[1:]), strip.dtype)
         out[filled : filled + len(strip)] = strip
         filled += len(strip)

@@ -32,7 +32,7 @@ def _hear(level: int, text: str, *_arguments: object) -> None:
 
 # In place of the log: an unknown TIFF tag, an odd profile would come between a program's own lines,
 # and for a record Python would keep something for each thread of libvips'.
-logging.getLogger("pyvips").log = _hear
+logging.getLogger("pyvips").log = _hear  # pyright: ignore[reportAttributeAccessIssue]
 _own_threads = threading.Lock()
 
 _CODEC = re.compile(

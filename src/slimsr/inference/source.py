@@ -292,7 +292,7 @@ def open_source(spec: ModelSpec, threads: int = 0) -> Source:
     if spec.checkpoint is not None:
         chosen = choose_runtime(spec.runtime, spec.device_target)
     else:
-        path = Path(spec.model)
+        path = Path(spec.model or "")
         if not path.exists():
             raise WeightsError(f"no model at {path}: give a file or folder of export.py")
         if not path.is_dir() and path.suffix not in _FORMATS:

@@ -198,9 +198,10 @@ class Csd(Method[CsdConfig]):
                 f"method.widths = {list(widths)} is not valid: give at least one student "
                 "width between 0 and 1"
             )
-        if options.student and len(widths) > 1:
+        first, *others = widths
+        if options.student and others:
             raise ConfigError("method.student goes with one width: give one in method.widths")
-        net = start_network(self.model, options.teacher, options.student, widths[0])
+        net = start_network(self.model, options.teacher, options.student, first)
         for width in widths:
             net.check_width(width)
         contrast = None
