@@ -116,7 +116,8 @@ def test_a_current_folder_that_was_removed(repo, tmp_path):
     code = f"{_CODE}    {body}\n    return 0\ncli.run(main)\n"
     done = subprocess.run(
         ["bash", "-c", 'cd gone && rmdir ../gone && exec "$0" -c "$1"', sys.executable, code],
-        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(repo / "src")},
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(repo / "src")},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the current folder cannot be used")
