@@ -47,6 +47,7 @@ def test_files_that_pages_name_exist(pages, repo):
     missing = [
         f"{page.name}: {name}"
         for page, text in pages.items()
+        if page.name != "contributing.md"  # which names files that somebody would make
         for name in named.findall(text)
         if "infer/out" not in name and not (repo / name).exists()
     ]

@@ -34,7 +34,8 @@ def test_losses_gradients_and_weights_are_those_of_pytorch(task, repo):
         "vgg": str(task / "vgg.npz"), "teacher": str(task / "net.npz"),
     }  # fmt: skip
     with np.load(task / "task.npz") as file:
-        pictures = [(ms.Tensor(lr), ms.Tensor(hr)) for lr, hr in zip(file["lr"], file["hr"])]
+        pairs = zip(file["lr"], file["hr"], strict=True)
+        pictures = [(ms.Tensor(lr), ms.Tensor(hr)) for lr, hr in pairs]
     method = create_method(options, model, Batch(csd_task.BATCH, patch=16 * csd_task.SCALE))
     stage = method.stage("train", {})
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
