@@ -51,10 +51,10 @@ def test_linked_folders_are_followed_once(tmp_path):
 def test_paired(tmp_path, ending, lr):
     for name in ("1", "sub/2"):
         put(tmp_path / "HR" / f"{name}.png")
-        put(tmp_path / lr / f"{name}{ending}.bmp", 8, 12)
+        put(tmp_path / lr / f"{name}{ending}.tiff", 8, 12)
     pairs = find_pairs(tmp_path, 2)
     assert names(pairs) == ["1", "sub/2"]
-    assert pairs[1].lr == tmp_path / lr / f"sub/2{ending}.bmp"
+    assert pairs[1].lr == tmp_path / lr / f"sub/2{ending}.tiff"
     assert pairs == find_pairs(tmp_path, 2, layout="paired")
 
 

@@ -148,11 +148,11 @@ def test_the_searched_widths_are_those_that_are_kept(trained, tmp_path):
     done, _ = finish(method, tmp_path)
     alpha = np.zeros_like(done["search"].helpers["alpha"])
     alpha[[0, 1, 2], [1, 0, 4]] = 1
-    done["search"].helpers["alpha"] = alpha
+    done["search"].rest["helper.alpha"] = alpha
     counts = method.candidates[[0, 1, 2], [1, 0, 4]].tolist()
     assert method.stage("prune", done).steps == sum(counts) * 2
     # While nothing is decided, the largest widths, which are those of the uniform rule.
-    done["search"].helpers["alpha"] = np.zeros_like(alpha)
+    done["search"].rest["helper.alpha"] = np.zeros_like(alpha)
     assert method.stage("prune", done).steps == sum(method.uniform) * 2
     assert method.uniform == [8, 16, 16]
 

@@ -213,7 +213,7 @@ def test_memory_does_not_grow_with_the_picture(network, tmp_path):
     for times in (1, 12):
         imwrite(tmp_path / f"{times}.png", np.tile(strip, (times, 1, 1)))
         code = (
-            "import resource, sys\nfrom slimsr.commands import cli\nimport upscale\n"
+            "import resource, sys\nfrom slimsr.commands import cli, upscale\n"
             "try:\n    cli.run(upscale.main)\n"
             "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         )
