@@ -12,7 +12,6 @@ from slimsr.engine.evaluate import shown_psnr
 from slimsr.files.writing import replacing, write_json, write_text
 
 _MEASURES = ("psnr", "ssim")
-_MARKERS, _COLOURS = "osD^v", 10  # matplotlib's colours begin again after ten
 _COSTS = ("parameters", "multiply_adds_720p", "milliseconds", "minutes")
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]  # run -> one result per seed
@@ -89,26 +88,40 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def plot(report: Mapping[str, Any], path: Path) -> None:
-    """Draw PSNR on the first set against multiply-adds into a PNG file."""
+    """Draw PSNR on the first set beside multiply-adds into a PNG file, a line for each run.
+
+    Many runs cost the same, so that points over an axis of costs would cover each other.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     name, bicubic = next(iter(report["bicubic"].items()))
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    runs = sorted(
+        report["runs"].items(),
+        key=lambda item: (
+            item[1]["multiply_adds_720p"],
+            _drawn(item[1]["sets"][name]["psnr"]["mean"]),
+        ),
+    )
+    figure = Figure(figsize=(9, 1.5 + 0.28 * len(runs)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for i, (label, run) in enumerate(report["runs"].items()):
+    quality, cost = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    for row, (_, run) in enumerate(runs):
         score = run["sets"][name]["psnr"]
-        axes.errorbar(
-            run["multiply_adds_720p"] / 1e9, _drawn(score["mean"]), yerr=score["spread"] or 0,
-            fmt=_MARKERS[i // _COLOURS % len(_MARKERS)], capsize=3, label=label,
-        )  # fmt: skip
-    axes.axhline(_drawn(bicubic["psnr"]), color="grey", linestyle=":", label="bicubic")
-    axes.set_xscale("log")
-    axes.set_xlabel("multiply-adds for a result of 1280x720, 10⁹")
-    axes.set_ylabel(f"PSNR on {name}, dB")
-    axes.set_title(f"x{report['scale']}: quality against cost")
-    figure.legend(loc="outside right upper", fontsize="small")
+        mean, spread = _drawn(score["mean"]), score["spread"] or 0
+        quality.errorbar(mean, row, xerr=spread, fmt="o", capsize=3, color="tab:blue")
+        if math.isfinite(mean):
+            place = (mean + spread, row)
+            quality.annotate(f"{mean:.2f}", place, (6, -3), textcoords="offset points")
+        cost.barh(row, run["multiply_adds_720p"] / 1e9, color="tab:grey")
+    quality.axvline(_drawn(bicubic["psnr"]), color="grey", linestyle=":", label="bicubic")
+    quality.margins(x=0.16)
+    quality.set_yticks(range(len(runs)), [label for label, _ in runs])
+    quality.set_xlabel(f"PSNR on {name}, dB")
+    quality.legend(loc="lower right", fontsize="small")
+    quality.grid(axis="y", alpha=0.3)
+    cost.set_xlabel("multiply-adds for 1280x720, 10⁹")
+    figure.suptitle(f"x{report['scale']}: quality and cost")
     figure.savefig(path, dpi=120)
 
 
