@@ -12,6 +12,7 @@ from mindspore import nn, ops
 from pydantic.dataclasses import dataclass
 
 from slimsr.config import build_config
+from slimsr.device import modes
 from slimsr.device.world import World
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.trainer import Trainer
@@ -255,3 +256,10 @@ def test_what_does_not_fit(make):
         train(make(steps=1))
     with pytest.raises(ConfigError, match=r"train\.lr was 0\.001, now 0\.1"):
         train(make(steps=2, stages={"second": {"lr": 0.1}}), resume=True)
+
+
+def test_each_run_of_a_process_has_its_own_mode(make):
+    """Though MindSpore refuses to set the device once it has run."""
+    for number, mode in enumerate(("graph", "pynative", "graph")):
+        train(make(f"run{number}", mode=mode))
+        assert modes.compiles() == (mode == "graph")

@@ -24,7 +24,8 @@ from slimsr.methods import Batch, create_method
 from slimsr.device import modes
 from slimsr.native import operators
 
-modes.run_one_by_one("CPU")
+modes.set_compiles(False)
+modes.run_one_by_one()
 assert operators.available()
 ms.set_seed(1)
 rng = np.random.default_rng(0)

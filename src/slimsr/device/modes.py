@@ -12,23 +12,30 @@ from slimsr.compat import run_operators_one_by_one
 
 _here = threading.local()  # what this thread does without
 _compiles = True
+_one_by_one = False
 
 
-def run_one_by_one(target: str) -> None:
-    """Let PyNative mode run one operator after another, for the rest of the process.
-
-    On a CPU MindSpore's threads would wait spinning beside those that compute. It is for processes
-    that compile nothing: graphs run at half the speed. Later than the first operator it is in vain.
-    """
+def set_compiles(whether: bool) -> None:
+    """Say whether what takes long is compiled from now on."""
     global _compiles
-    if _compiles and target == "CPU":
+    _compiles = whether
+
+
+def run_one_by_one() -> None:
+    """Let PyNative mode on a CPU run one operator after another, for the rest of the process.
+
+    MindSpore's threads would wait spinning beside those that compute. It is for processes that
+    compile nothing: graphs run at half the speed. Later than the first operator it is in vain.
+    """
+    global _one_by_one
+    if not _one_by_one:
         run_operators_one_by_one()
-    _compiles = False
+        _one_by_one = True
 
 
 @ops.constexpr(check=False, reuse_result=False)
 def compiles() -> bool:
-    """Tell whether what takes long is compiled: unless `run_one_by_one` was called."""
+    """Tell whether what takes long is compiled: see `set_compiles`."""
     return _compiles
 
 

@@ -14,7 +14,7 @@ from mindspore import communication, ops
 from mindspore.mint.distributed import TCPStore
 
 from slimsr.compat import mindspore_muted
-from slimsr.device.modes import run_one_by_one
+from slimsr.device.modes import run_one_by_one, set_compiles
 from slimsr.device.msrun import under_msrun
 from slimsr.errors import DeviceError
 
@@ -90,7 +90,7 @@ class World:
         return ops.AllReduce()(ms.Tensor(values, ms.float32)).asnumpy()
 
 
-def start_device(target: str, device_id: int = 0, compiles: bool = True) -> World:
+def start_device(target: str, device_id: int = 0, compiles: bool | None = None) -> World:
     """Choose the device and, under `msrun`, join the other processes.
 
     Under `msrun` one more process, the scheduler, runs the same program: it stays in here until the
@@ -99,20 +99,23 @@ def start_device(target: str, device_id: int = 0, compiles: bool = True) -> Worl
     Args:
         target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which one; under `msrun` each process gets its own instead.
-        compiles: whether what takes long is compiled: graph mode.
+        compiles: whether what takes long is compiled, graph mode; None leaves that as it is, which
+            is graph mode in the beginning.
 
     Raises:
         DeviceError: this MindSpore or this machine has no such device, or the other processes of
             the job cannot be reached.
     """
+    if compiles is not None:
+        set_compiles(compiles)
     try:
         with mindspore_muted():
             if under_msrun() or target == "CPU":
                 ms.set_device(target)
             else:
                 ms.set_device(target, device_id)
-            if not compiles:
-                run_one_by_one(target)
+            if target == "CPU" and compiles is False:
+                run_one_by_one()
     except (RuntimeError, ValueError) as error:
         # Once a kernel has run, MindSpore refuses even the device that it runs on.
         if under_msrun() or _device_in_use() != (target, device_id):
