@@ -4,8 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Folders of tests that neither start programs nor build the harness.
-QUICK=(tests/commands tests/data tests/exported tests/files tests/imaging tests/metrics
-  tests/optim tests/pruning)
+QUICK=(tests/commands tests/data tests/files tests/imaging tests/metrics)
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   cat <<EOF
@@ -21,7 +20,7 @@ fi
 selected=()
 if [[ ${1:-} == --quick ]]; then
   shift
-  selected=("${QUICK[@]}")
+  selected=("${QUICK[@]}" -k "not memory_does_not_grow")
 fi
 
 source scripts/venv.sh
