@@ -3,14 +3,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Folders of tests that neither start programs nor build the harness.
+# Folders of tests that need no graph, no training and no harness.
 QUICK=(tests/commands tests/data tests/files tests/imaging tests/metrics)
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   cat <<EOF
 Lint and tests: bash scripts/run_tests.sh [--quick] [pytest arguments, e.g. -k imresize or -m slow]
 
---quick, which comes first: lint and the tests of what needs no graph, program or C++ build, in less
+--quick, which comes first: lint and the tests of what needs no graph, training or C++ build, in less
 than two minutes: ${QUICK[*]}
 Tests that compare with reference data, and those marked slow, are skipped where the one is not
 there and the other is not asked for.

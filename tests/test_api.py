@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import slimsr
-from slimsr.errors import ImageError, WeightsError
+from slimsr.errors import ConfigError, ImageError, WeightsError
 from slimsr.imaging import imread, imwrite
 from slimsr.models import create_model, describe_network
 from slimsr.weights.checkpoint import TrainingState
@@ -99,3 +99,9 @@ def test_train_evaluate_load_extract(tmp_path):
     assert 5 < scores["psnr"] < 60 and len(scores["pictures"]) == 2
     with pytest.raises(WeightsError, match="no checkpoint"):
         slimsr.load(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize("tile", [0, -5])
+def test_tiles_without_pixels_are_refused(checkpoint, tile):
+    with pytest.raises(ConfigError, match=f"a tile of {tile} pixels leaves no room"):
+        slimsr.open_model(checkpoint, tile=tile)

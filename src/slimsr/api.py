@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slimsr.errors import ConfigError, ImageError
+from slimsr.errors import ImageError
 from slimsr.inference.source import ModelSpec, Source, open_source, start_where_needed
 from slimsr.inference.upscaler import LARGEST_TILE, Upscaler
 
@@ -26,8 +26,6 @@ class Model:
     """
 
     def __init__(self, source: Source, width: float | None, tile: int, self_ensemble: bool):
-        if tile < 1:
-            raise ConfigError(f"tile = {tile} is not valid: give 1 or more LR pixels")
         self.scale, self.widths = source.scale, tuple(source.widths)
         self.width = self.widths[0] if width is None else width
         runtime = source.load(self.width)
