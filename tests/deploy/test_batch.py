@@ -217,7 +217,7 @@ def test_tiles_of_a_network_that_sees_all_are_said_not_to_be_exact(
     monkeypatch.setattr(Fake, "sees_all", sees_all)
     monkeypatch.setattr(upscale_module, "open_source", lambda *_: Fake())
     upscale(ModelSpec(model="model"), ["in"], "out", Options(width=1.0, tile=tile))
-    said = [text for text in caplog.messages if "takes means over all it sees" in text]
+    said = [text for text in caplog.messages if "looks at all it is given" in text]
     assert len(said) == (1 if sees_all and tile == 48 else 0)
     assert all("2 picture(s) larger than a tile of 48x48 may differ" in text for text in said)
 

@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument(
         "--tile", type=int, default=512,
-        help="side of the tiles in LR pixels (default: 512); rcan and drn take means over each "
-        "tile, so that the scores of larger pictures depend on it",
+        help="side of the tiles in LR pixels (default: 512); rcan, drn and rlfn look at all of "
+        "a tile, so that the scores of larger pictures depend on it",
     )  # fmt: skip
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
     args = parser.parse_args(argv)

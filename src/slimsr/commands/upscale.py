@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--memory", help="that the process may use, e.g. 800MB (default: 1GB)")
     parser.add_argument(
         "--tile", type=_positive(int),
-        help="side in pixels (default: by memory); rcan and drn take means over each tile, so that "
-        "tiles differ by a few grey levels from the picture in one piece",
+        help="side in pixels (default: by memory); rcan, drn and rlfn look at all of a tile, so "
+        "that tiles differ by a few grey levels from the picture in one piece",
     )  # fmt: skip
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"

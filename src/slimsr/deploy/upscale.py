@@ -114,8 +114,8 @@ def _warn_of_tiles(upscaler: Upscaler, sizes: Mapping[Job, tuple[int, int]]) -> 
     large = sum(rows > height or columns > width for rows, columns in sizes.values())
     if large:
         logger.warning(
-            "this network takes means over all it sees: %d picture(s) larger than a tile of %dx%d "
-            "may differ by a few grey levels from the result in one piece; give a larger --tile",
+            "this network looks at all it is given: %d picture(s) larger than a tile of %dx%d may "
+            "differ by a few grey levels from the result in one piece; give a larger --tile",
             large,
             height,
             width,

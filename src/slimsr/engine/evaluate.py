@@ -60,8 +60,8 @@ def network_upscaler(
         net: the network.
         width: which of its widths.
         tile: side in LR pixels of the tiles that larger pictures are cut into; the overlap covers
-            the receptive field, so that the result is the same, but for networks that take means
-            over all they are given (RCAN, DRN).
+            the receptive field, so that the result is the same, but for networks whose
+            `sees_all` is true (RCAN, DRN, RLFN).
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
     """
     net.check_width(width)

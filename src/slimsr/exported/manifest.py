@@ -136,7 +136,7 @@ class Manifest:
     models: tuple[ModelFile, ...]
     latency: Latency | None = None
     sees_all: bool = False
-    """Whether the network takes means over all it is given; then no margin makes tiles exact."""
+    """Whether the network looks at all it is given; then no margin makes tiles exact."""
 
     def of_format(self, file_format: str) -> list[ModelFile]:
         """Return the models of a format, widest first."""

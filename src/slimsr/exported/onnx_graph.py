@@ -30,6 +30,7 @@ _FRAMEWORK_CELLS = {
     nn.ReLU: ("Relu", ()),
     nn.Sigmoid: ("Sigmoid", ()),
     nn.LeakyReLU: ("LeakyRelu", ("alpha",)),
+    nn.Tanh: ("Tanh", ()),
 }
 
 
@@ -97,6 +98,10 @@ class OnnxGraph:
         if self.opset < 13:
             return self.nodes_of("Split", [x], len(sizes), axis=axis, split=list(sizes))
         return self.nodes_of("Split", [x, np.array(sizes)], len(sizes), axis=axis)
+
+    def sides(self, x: Symbol) -> Symbol:
+        """Return height and width of ``x``."""
+        return self.node("Slice", [self.node("Shape", [x]), np.array([2]), np.array([4])])
 
     def _constant(self, value: np.ndarray | float) -> str:
         name = f"constant_{len(self.constants)}"

@@ -56,7 +56,7 @@ class Source(abc.ABC):
     Attributes:
         scale: enlargement.
         margin: pixels around a tile that it needs to equal the whole picture.
-        sees_all: whether it takes means over all it is given, so that tiles only nearly equal that.
+        sees_all: whether it looks at all it is given, so that tiles only nearly equal that.
         widths: those that are meant to be used, widest first.
         identity: changes whenever the networks do.
     """

@@ -35,8 +35,8 @@ class Upscaler:
         margin: how far the network sees, in pixels.
         tile: side of the tiles in pixels.
         overlap: context around each tile's kept part; None for `default_overlap`. From the margin
-            on the result equals that of the whole picture, unless the network takes means over
-            all it is given (RCAN, DRN); below it neighbouring tiles are cross-faded.
+            on the result equals that of the whole picture, unless the network looks at all
+            it is given (RCAN, DRN, RLFN); below it neighbouring tiles are cross-faded.
         fixed: number, height and width of the only input that `run` takes; None where it is free.
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
 

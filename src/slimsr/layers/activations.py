@@ -1,14 +1,17 @@
-"""Activations that have weights."""
+"""Activations by name, with and without weights, and a convolution followed by one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import mindspore as ms
 import numpy as np
-from mindspore import ops
+from mindspore import nn, ops
 
-from slimsr.layers.slim import SlimLayer, parts_of, take
+from slimsr.layers.slim import SlimConv2d, SlimLayer, parts_of, take
+
+ActivationName = Literal["relu", "prelu", "lrelu", "tanh"]
+_SLOPE = 0.1  # of lrelu below zero, as in Real-ESRGAN's Compact
 
 
 class PRelu(SlimLayer):
@@ -41,3 +44,39 @@ class PRelu(SlimLayer):
         """Describe this layer to `slimsr.exported.onnx_graph`."""
         (slopes,) = self.get_slice(width)
         return graph.node("PRelu", [x, slopes.reshape(-1, 1, 1)])
+
+
+class ConvActivation(nn.Cell):
+    """A convolution and its activation.
+
+    Args:
+        n_in: input channels at width 1.
+        n_out: output channels at width 1.
+        kernel_size: odd side of the kernel.
+        activation: ``prelu`` has a slope for each channel.
+        slim_in: whether the input follows the width (not so where it is the picture).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel_size: int = 3,
+        activation: ActivationName = "relu",
+        slim_in: bool = True,
+    ):
+        super().__init__()
+        self.conv = SlimConv2d(n_in, n_out, kernel_size, slim_in=slim_in)
+        self.name = activation
+        if activation == "prelu":
+            self.act = PRelu(n_out)
+        elif activation != "relu":
+            self.act = nn.Tanh() if activation == "tanh" else nn.LeakyReLU(_SLOPE)
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
+        """Map (N, n_in*width, H, W) to (N, n_out*width, H, W)."""
+        if self.name == "relu":
+            return self.conv(x, width, relu=True)
+        if self.name == "prelu":
+            return self.act(self.conv(x, width), width)
+        return self.act(self.conv(x, width))

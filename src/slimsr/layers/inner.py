@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from slimsr.errors import ConfigError
-from slimsr.layers.slim import SlimConv2d
+from slimsr.layers.slim import SlimConv2d, SlimLayer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,14 +15,16 @@ class InnerChannels:
 
     Attributes:
         producer: makes them.
-        consumer: reads them; between the two there are only layers without weights.
+        consumer: reads them; between the two there are only layers without weights, and `between`.
         per_channel: how many outputs of the producer make one channel: r*r with a pixel shuffle
             by r between the two, else 1.
+        between: a layer with one number for each channel, such as a PReLU; or None.
     """
 
     producer: SlimConv2d
     consumer: SlimConv2d
     per_channel: int = 1
+    between: SlimLayer | None = None
 
     @property
     def count(self) -> int:

@@ -213,7 +213,7 @@ class SlimConv(SlimLayer):
 
 
 class SlimConv2d(SlimConv):
-    """A 2-D convolution of adjustable width with size-preserving zero padding.
+    """A 2-D convolution of adjustable width with zero padding.
 
     Args:
         in_channels: input channels at width 1, as a number or as parts.
@@ -224,6 +224,7 @@ class SlimConv2d(SlimConv):
         groups: equal groups of channels that do not see each other.
         stride: distance of the pixels that the kernel is applied at.
         bias: whether there is one.
+        padding: zeros on each side; None: as many as keep the size.
         gain: factor on the weights' start, which without it is PyTorch's: uniform in
             ±1/sqrt(fan-in). sqrt(6) gives the variance of He et al. (ICCV 2015).
 
@@ -242,11 +243,13 @@ class SlimConv2d(SlimConv):
         stride: int = 1,
         bias: bool = True,
         gain: float = 1.0,
+        padding: int | None = None,
     ):
         super().__init__()
         in_parts, out_parts = in_groups(in_channels, groups), in_groups(out_channels, groups)
         self._set_channels(in_parts, out_parts, slim_in, slim_out)
-        self.groups, self.stride, self.padding = groups, stride, kernel_size // 2
+        self.groups, self.stride = groups, stride
+        self.padding = kernel_size // 2 if padding is None else padding
         self.column_parts = in_parts[: len(in_parts) // groups]
         self.layer = in_parts, out_parts, slim_in, slim_out
         self.frozen = False

@@ -13,7 +13,9 @@ from slimsr.errors import ConfigError, WidthError, did_you_mean
 from slimsr.layers.channels import GlobalAveragePool
 from slimsr.layers.inner import InnerChannels
 from slimsr.layers.luma import grey
+from slimsr.layers.pixel_shuffle import PixelUnshuffle
 from slimsr.layers.slim import SlimConv, SlimLayer
+from slimsr.layers.spatial_attention import SpatialContext
 from slimsr.models.release import Release
 from slimsr.models.stored_layers import StoredLayers
 from slimsr.registry import Registry
@@ -55,8 +57,13 @@ class SlimmableNet(nn.Cell):
     # What the network enlarges by itself: "RGB", or "Y" while the colours are bicubic; the latter
     # sets ``luma``, a `slimsr.layers.luma.Luma`.
     colour: str = "RGB"
+    # What it calls white inside where it has no `MeanShift` and enlarges RGB.
+    rgb_range: int = 255
+    # Whether it does to darker pictures something else than to brighter ones, beside making them
+    # darker, as a sigmoid does: then its weights are for one range of RGB alone.
+    one_range: bool = False
     # A tile needs this many LR pixels around it to equal the whole picture (receptive field). A
-    # network with channel attention takes means over the whole picture as well: there this is the
+    # network with attention may look at the whole picture as well (`sees_all`): there this is the
     # reach of its convolutions, and a tile's means stand for the picture's.
     margin: int
     # What the taps of `features` are called, in their order; the same at every width.
@@ -73,8 +80,13 @@ class SlimmableNet(nn.Cell):
 
     @property
     def sees_all(self) -> bool:
-        """Whether it takes means over all it is given, so that tiles only nearly equal that."""
-        return any(isinstance(cell, GlobalAveragePool) for _, cell in self.cells_and_names())
+        """Whether tiles only nearly equal the whole picture, whatever their margin.
+
+        So it is where attention looks at all it is given, and where it matters by which pixel a
+        tile begins.
+        """
+        far = (GlobalAveragePool, SpatialContext, PixelUnshuffle)
+        return any(isinstance(cell, far) for _, cell in self.cells_and_names())
 
     @staticmethod
     def fill_unseen(options: dict[str, Any], source: str) -> list[str]:

@@ -43,6 +43,8 @@ def remove_channels(net: SlimmableNet, kept: Sequence[np.ndarray]) -> SlimmableN
         outputs = channels[:, None] * layer.per_channel + np.arange(layer.per_channel)
         rows[id(layer.producer)] = outputs.reshape(-1)
         columns[id(layer.consumer)] = channels
+        if layer.between is not None:
+            rows[id(layer.between)] = channels
     counts = tuple(len(channels) for channels in kept)
     small = type(net)(dataclasses.replace(net.config, kept=counts))
     for wide, narrow in zip(net.slim_layers(), small.slim_layers(), strict=True):

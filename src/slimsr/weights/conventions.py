@@ -77,12 +77,14 @@ def to_own(
             "its trained mean shift is folded into the first and last convolutions; at the border "
             f"of the picture their input differs by up to {difference:.2g} of 255 grey levels"
         )
+    elif not shift and net.one_range:
+        found = own
     elif not shift:
         found = rgb_range or (1 if release.shift == "norm" else own)
     if rgb_range not in (None, found):
         raise ConfigError(
-            f"--range {rgb_range} contradicts {source}, whose mean shift is for RGB in 0..{found}: "
-            "leave --range out"
+            f"--range {rgb_range} contradicts {source}, whose weights are for RGB in 0..{found} "
+            "alone: leave --range out"
         )
     if release.depth_to_space:
         weights |= _swap_shuffles(net, weights, undo=False)
@@ -112,7 +114,7 @@ def inner_range(net: SlimmableNet) -> int:
     shifts = mean_shifts(net)
     if shifts:
         return next(iter(shifts.values())).rgb_range
-    return 1 if net.colour == "Y" else 255
+    return 1 if net.colour == "Y" else net.rgb_range
 
 
 def rescale(net: SlimmableNet, weights: Mapping[str, np.ndarray], factor: float) -> Arrays:

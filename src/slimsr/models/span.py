@@ -1,0 +1,124 @@
+"""SPAN, the swift parameter-free attention network (Wan et al., CVPRW 2024), as deployed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import mindspore as ms
+from mindspore import nn
+from pydantic.dataclasses import dataclass
+
+from slimsr.layers.blocks import MeanShift
+from slimsr.layers.channels import Concat
+from slimsr.layers.pixel_shuffle import PixelShuffle
+from slimsr.layers.range import ToPicture
+from slimsr.layers.slim import SlimConv2d
+from slimsr.models.network import MODELS, Features, SlimmableNet
+from slimsr.models.release import Layers, Release
+from slimsr.models.stored_layers import OtherNetworkError, StoredLayers
+from slimsr.options import STRICT, Field
+
+
+@dataclass(frozen=True, config=STRICT)
+class SpanConfig:
+    """Size of a SPAN; the defaults are the baseline of NTIRE's challenges, the paper has 48."""
+
+    scale: int = 4
+    n_feats: int = Field(28, ge=1)
+    n_blocks: int = Field(6, ge=1)
+
+
+class AttentionBlock(nn.Cell):
+    """Three convolutions whose result, bent by a symmetric curve, is its own attention.
+
+    Args:
+        n: channels at width 1.
+    """
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = SlimConv2d(n, n), SlimConv2d(n, n), SlimConv2d(n, n)
+        self.sigmoid = nn.Sigmoid()
+
+    def construct(self, x: ms.Tensor, width: float = 1.0) -> tuple[ms.Tensor, ms.Tensor]:
+        """Map (N, n*width, H, W) to the block's output and the first activation, same shape."""
+        first = self.conv1(x, width)
+        first = first * self.sigmoid(first)
+        second = self.conv2(first, width)
+        third = self.conv3(second * self.sigmoid(second), width)
+        return (x + third) * (self.sigmoid(third) - 0.5), first
+
+
+def _names(suffix: str):
+    """Return a table of names; convolutions of 3x3 end in ``suffix``."""
+
+    def table(config: SpanConfig) -> Layers:
+        names = {"head": f"conv_1{suffix}", "body_conv": f"conv_2{suffix}"}
+        names |= {"fusion": "conv_cat", "tail": "upsampler.0"}
+        for b in range(config.n_blocks):
+            for i in (1, 2, 3):
+                names[f"body.{b}.conv{i}"] = f"block_{b + 1}.c{i}_r{suffix}"
+        return names
+
+    return table
+
+
+@MODELS.register("span")
+class Span(SlimmableNet):
+    """Attention without weights; RGB in [0, 255] less DIV2K's mean comes in, [0, 1] goes out.
+
+    What is joined before the end is sliced part by part.
+    """
+
+    Config = SpanConfig
+    scales = (1, 2, 3, 4)
+    presets: ClassVar = {"span48": {"n_feats": 48}}
+    releases = (
+        Release("span", "SPAN", _names(".eval_conv"), shift=None),
+        Release("span-plain", "SPAN without branches", _names(""), shift=None),
+    )
+    one_range = True
+
+    def __init__(self, config: SpanConfig):
+        super().__init__(config)
+        n = config.n_feats
+        self.sub_mean = MeanShift(-1)
+        self.head = SlimConv2d(3, n, slim_in=False)
+        self.body = nn.CellList([AttentionBlock(n) for _ in range(config.n_blocks)])
+        self.body_conv = SlimConv2d(n, n)
+        self.concat = Concat()
+        self.fusion = SlimConv2d((n, n, n, n), n, 1)
+        self.tail = SlimConv2d(n, 3 * config.scale**2, slim_out=False)
+        self.shuffle = PixelShuffle(config.scale)
+        self.to_picture = ToPicture()
+        self.tap_names = ("head", *(f"block{i + 1}" for i in range(config.n_blocks)), "fusion")
+        self.margin = 3 * config.n_blocks + 3
+
+    @staticmethod
+    def measure(stored: StoredLayers) -> dict[str, Any]:
+        """Return all options."""
+        scale = math.isqrt(stored.outputs("tail") // 3)
+        if stored.inputs("fusion") != 4 * stored.outputs("head"):
+            raise OtherNetworkError("no SPAN")
+        return {
+            "scale": scale,
+            "n_feats": stored.outputs("head"),
+            "n_blocks": stored.count("body.{}.conv1"),
+        }
+
+    def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:
+        """Return (head, after each block, what the end is made of), and the picture.
+
+        With B blocks the ``B + 2`` taps have shape (N, n_feats*width, H, W).
+        """
+        head = self.head(self.sub_mean(lr), width)
+        taps, x, first = (head,), head, head
+        for block in self.body:
+            x, first = block(x, width)
+            taps = (*taps, x)
+        # The release's activation works in place, so it is the activated map that is joined.
+        joined = self.concat(head, self.body_conv(x, width), taps[1], first)
+        joined = self.fusion(joined, width)
+        sr = self.to_picture(self.shuffle(self.tail(joined, width)))
+        return (*taps, joined), sr

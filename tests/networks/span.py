@@ -1,0 +1,35 @@
+"""SPAN in small."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.networks.case import Form
+
+FORMS = {
+    "span": Form(
+        "span", {"n_feats": 8, "n_blocks": 2},
+        {"n_feats": st.integers(1, 8), "n_blocks": st.integers(1, 2)}, [(8, 1)] * 4,
+        scales=(1, 2, 3, 4),
+    ),
+}  # fmt: skip
+SIZES = {
+    "scale": st.sampled_from([1, 2, 3, 4]),
+    "n_feats": st.integers(1, 8),
+    "n_blocks": st.integers(1, 4),
+}
+LAYERS = {
+    "span": (
+        {"n_feats": 4, "n_blocks": 2},
+        "conv_1.eval_conv=head block_2.c3_r.eval_conv=body.1.conv3 conv_2.eval_conv=body_conv "
+        "conv_cat=fusion upsampler.0=tail",
+    ),
+    "span-plain": (
+        {"n_feats": 4, "n_blocks": 2},
+        "conv_1=head block_1.c2_r=body.0.conv2 conv_2=body_conv conv_cat=fusion upsampler.0=tail",
+    ),
+}
+
+
+def unseen(config, own: bool) -> list[str]:
+    return []
