@@ -7,7 +7,11 @@ import pytest
 
 from slimsr.models import create_model
 from slimsr.models.cost import network_cost
+from slimsr.weights.arrays import assign
+from slimsr.weights.conventions import to_own, to_release
+from slimsr.weights.foreign_files import read_foreign
 from slimsr.weights.loading import load_reference_weights
+from slimsr.weights.recognise import recognise
 from tests.networks import assert_same, below, run
 
 # The issue asks for 1e-4 of the largest value; float32 gives 1e-6.
@@ -39,6 +43,35 @@ def test_drn_at_every_size(golden, scale):
     for found, reference in zip(pictures, expected, strict=True):
         assert_same(found.asnumpy(), reference)
     assert_same(run(net, data["input"]), expected[-1])
+
+
+# Networks that people bring: a file of weights and what an independent forward pass made of it.
+BROUGHT = {
+    "espcn_rgb_x2.npz": "espcn", "espcn_rgb_x4.npz": "espcn",
+    "ecbsr_m4c16_x2.npz": "ecbsr", "ecbsr_m4c16_x4.npz": "ecbsr", "ecbsr_m4c32_x4.npz": "ecbsr",
+    "abpn_m4c28_x2.npz": "abpn", "abpn_m4c28_x4.npz": "abpn", "etds_m5c16_x4.npz": "etds",
+    "span28_x4.npz": "span", "rlfn_x2.npz": "rlfn", "rlfn_x4.npz": "rlfn",
+    "rlfn_ntire_x4.npz": "rlfn", "ncnn/RealESRGAN_General_x4_v3.param": "compact",
+    "ncnn/realesr-animevideov3-x4.param": "compact",
+    "ncnn/realesrgan-x4plus-anime.param": "realesrgan",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", BROUGHT)
+def test_networks_that_people_bring(golden, shared, file):
+    path = shared / "weights" / file
+    arrays, _ = read_foreign(path)
+    found = recognise({name: array.shape for name, array in arrays.items()}, file)
+    assert found.release.key == BROUGHT[file] and found.unseen == []
+    weights, _ = to_own(found.net, found.release, arrays, file)
+    assign(found.net, weights, file)
+    data = golden(f"network_{path.stem}")
+    # MindSpore's tanh is good to 4e-5; half-precision files were run by another program.
+    rounding = 1e-4 if file.startswith(("espcn", "ncnn/realesrgan")) else 1e-5
+    assert_same(run(found.net, data["lr"]), data["sr"], rounding)
+    again = to_release(found.net, found.release)
+    assert again.keys() == arrays.keys()
+    assert all((again[name] == array).all() for name, array in arrays.items())
 
 
 LAYERS = ("feature_extraction", "shrinking", "mapping", "expanding", "last_layer")
@@ -78,6 +111,18 @@ PARAMETERS = [
     ("drn_s", {"scale": 8}, 5_402_976),  # 5.40 M
     ("drn_l", {"scale": 4}, 9_825_869),  # 9.83 M
     ("drn_l", {"scale": 8}, 10_003_994),  # 10.00 M
+    ("espcn", {"scale": 2}, 26_796),
+    ("ecbsr_m4c16", {"scale": 4}, 16_768),
+    ("ecbsr_m4c32", {"scale": 4}, 51_920),
+    ("abpn_m4c28", {"scale": 4}, 62_048),
+    ("etds_m5c16", {"scale": 4}, 21_360),
+    ("realesr_general_x4v3", {"scale": 4}, 1_213_296),
+    ("realesr_animevideov3", {"scale": 4}, 621_424),
+    ("span", {"scale": 4}, 150_688),
+    ("rlfn", {"scale": 2}, 526_856),
+    ("rlfn", {"scale": 4}, 543_740),
+    ("rlfn_ntire", {"scale": 4}, 317_218),
+    ("realesrgan_x4plus", {"scale": 4}, 16_697_987),  # 16.7 M
 ]
 
 

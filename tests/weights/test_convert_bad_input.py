@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 
@@ -15,6 +14,7 @@ from slimsr.models import create_model
 from slimsr.weights.conventions import to_release
 from slimsr.weights.releases import find_release
 from tests.system.tiny import everything_below
+from tests.weights.torch_writer import write
 
 
 class Command:
@@ -132,11 +132,8 @@ def test_one_line_says_what_is_wrong_and_nothing_is_written(files, case, monkeyp
     assert everything_below(files) == before
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_a_hostile_pickle_is_not_run(tmp_path, monkeypatch, capsys):
-    import torch
-
-    torch.save({"state_dict": Command()}, tmp_path / "net.pth")
+    write(tmp_path / "net.pth", {"state_dict": Command()})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["convert", "--from", "net.pth"])
     with pytest.raises(SystemExit) as ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import numpy as np
 
 from slimsr.errors import WeightsError
 from slimsr.files.tensor_files import SUFFIXES, read_tensors
+from slimsr.files.torch_files import read_torch_file
+from slimsr.weights import ncnn
 from slimsr.weights.arrays import STATE_PREFIX, check_finite, weights_file
 
 Arrays = dict[str, np.ndarray]
 
-_TORCH = (".pth", ".pt")
+_TORCH = (".pth", ".pt", ".pth.tar")
+_FORMATS = (*_TORCH, *SUFFIXES, *ncnn.SUFFIXES)
 # Under which keys programs store a network beside other things, the best first: BasicSR keeps an
 # exponential moving average of the weights in params_ema.
 _KEYS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
@@ -33,8 +36,9 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
     """Read the weights of one network from a file of another program.
 
     Args:
-        path: ``.pth`` or ``.pt`` of PyTorch, ``.npz``, ``.safetensors``, or ``.ckpt`` of MindSpore
-            (or of PyTorch, if it is one under that name).
+        path: ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, ``.npz``, ``.safetensors``, ``.ckpt`` of
+            MindSpore (or of PyTorch, if it is one under that name), or ``.param`` of ncnn with its
+            ``.bin`` beside it.
 
     Returns:
         Names -> arrays, floating ones as float32; and remarks on what has been unwrapped.
@@ -44,12 +48,12 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
             numbers that are not finite.
     """
     path = weights_file(path)
-    if path.suffix not in (*_TORCH, *SUFFIXES):
-        raise WeightsError(
-            f"{path} has an unknown format: expected one of {', '.join((*_TORCH, *SUFFIXES))}"
-        )
-    if path.suffix in _TORCH or (path.suffix == ".ckpt" and is_zip(path)):
-        arrays, remarks = read_torch(path)
+    if not path.name.endswith(_FORMATS):
+        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(_FORMATS)}")
+    if path.name.endswith(_TORCH) or (path.suffix == ".ckpt" and is_zip(path)):
+        arrays, remarks = _read_torch(path)
+    elif path.suffix in ncnn.SUFFIXES:
+        arrays, remarks = ncnn.read_ncnn(path)
     else:
         arrays, remarks = read_tensors(path).arrays, []
     arrays = {name: array for name, array in arrays.items() if not _OPTIMISER.match(name)}
@@ -68,68 +72,22 @@ def is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def read_torch(path: str | Path) -> tuple[Arrays, list[str]]:
-    """Read a state dict of PyTorch: tensors only, never the objects that a pickle could make.
-
-    Args:
-        path: a file that holds a mapping of names to tensors, as it is or under one of the keys by
-            which training programs store it (``params_ema``, ``state_dict``, ...).
-
-    Returns:
-        Names -> arrays, and remarks on what has been unwrapped.
-
-    Raises:
-        WeightsError: PyTorch is not installed, or the file is missing, damaged or holds something
-            else.
-    """
-    path = weights_file(path)
-    try:
-        import torch  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise WeightsError(
-            f"{path} can only be read with PyTorch: pip install torch into this environment (the "
-            "converted file does not need it)"
-        ) from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever PyTorch makes of damaged bytes
-        raise WeightsError(
-            f"{path} is damaged or holds more than tensors ({_reason(error)}): give a state dict, "
-            "as torch.save(model.state_dict(), FILE) writes it"
-        ) from error
-    state, keys = _unwrap(state, torch.is_tensor)
+def _read_torch(path: Path) -> tuple[Arrays, list[str]]:
+    """Return the state dict in a file of PyTorch, and remarks on what has been unwrapped."""
+    state, keys = _unwrap(read_torch_file(path))
     if state is None:
         raise WeightsError(
             f"{path} holds no state dict: expected names and tensors, as they are or under one of "
             f"{', '.join(_KEYS)}"
         )
-    try:
-        arrays = {name: tensor.detach().float().numpy() for name, tensor in state.items()}
-    except (RuntimeError, TypeError, NotImplementedError) as error:
-        raise WeightsError(
-            f"{path} holds tensors that are no plain arrays ({_reason(error)}): give a state dict "
-            "of dense tensors"
-        ) from error
-    return arrays, [f"taken from {'/'.join(keys)}"] if keys else []
+    return dict(state), [f"taken from {'/'.join(keys)}"] if keys else []
 
 
-def _reason(error: Exception) -> str:
-    """Return in a line what PyTorch says in many; the kind of object that it would not make."""
-    found = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if found:
-        return f"an object of {found[1]}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _unwrap(
-    state: Any, is_tensor: Callable[[Any], bool]
-) -> tuple[Mapping[str, Any] | None, list[str]]:
+def _unwrap(state: Any) -> tuple[Mapping[str, np.ndarray] | None, list[str]]:
     """Return the mapping of names to tensors inside, and the keys that led there; None if none."""
     keys = []
     while isinstance(state, Mapping):
-        if all(isinstance(name, str) and is_tensor(v) for name, v in state.items()):
+        if all(isinstance(n, str) and isinstance(v, np.ndarray) for n, v in state.items()):
             return state, keys
         key = next((key for key in _KEYS if isinstance(state.get(key), Mapping)), None)
         if key is None:
