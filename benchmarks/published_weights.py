@@ -1,9 +1,9 @@
-"""Score published weights on benchmark pictures: CARN-M, VDSR and IDN on Set5 and Set14.
+"""Score published weights on benchmark pictures: CARN-M, VDSR, IDN and compact networks.
 
 python benchmarks/published_weights.py --weights DIR --data BENCHMARK
 
 Writes docs/results/published_weights.md and .json (--output, without suffix). ``DIR`` holds
-carn_m.npz, vdsr.npz and idn_x{2,3,4}.npz with the names of the releases.
+carn_m.npz, vdsr.npz, idn_x{2,3,4}.npz and the files of `COMPACT`, with the names of the releases.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures 
 from slimsr.files.writing import write_json, write_text  # noqa: E402
 from slimsr.inference.latency import machine_name  # noqa: E402
 from slimsr.models import SlimmableNet, create_model  # noqa: E402
+from slimsr.models.cost import network_cost  # noqa: E402
+from slimsr.weights.arrays import assign  # noqa: E402
+from slimsr.weights.conventions import to_own  # noqa: E402
+from slimsr.weights.foreign_files import read_foreign  # noqa: E402
 from slimsr.weights.loading import load_weights  # noqa: E402
+from slimsr.weights.recognise import recognise  # noqa: E402
 
 SCALES = (2, 3, 4)
 # Set5, Y, 8-bit LR, by an independent forward pass of the same weights; VDSR and IDN with Pillow's
@@ -42,6 +47,15 @@ PUBLISHED = {
     "vdsr": (37.53, 33.66, 31.35),
     "idn": (37.83, 34.11, 31.82),
 }
+# Set5 and Set14 by an independent forward pass of the same weights; None where there is no figure.
+COMPACT = {
+    "espcn_rgb_x2": (36.852, 32.639), "espcn_rgb_x4": (30.687, 27.671),
+    "ecbsr_m4c16_x2": (37.177, 32.806), "ecbsr_m4c16_x4": (30.890, 27.814),
+    "ecbsr_m4c32_x4": (31.256, 28.060),
+    "abpn_m4c28_x2": (37.379, 32.979), "abpn_m4c28_x4": (31.337, 28.117),
+    "etds_m5c16_x4": (30.890, 27.768), "span28_x4": (31.746, 28.405),
+    "rlfn_x2": (None, None), "rlfn_x4": (32.240, 28.624), "rlfn_ntire_x4": (32.098, 28.603),
+}  # fmt: skip
 
 
 class PillowEnlarge(nn.Cell):
@@ -80,6 +94,15 @@ def load(name: str, scale: int, weights: Path, pillow: bool) -> SlimmableNet:
     return net
 
 
+def recognised(path: Path) -> SlimmableNet:
+    """Return the network that the weights in a file show."""
+    arrays, _ = read_foreign(path)
+    found = recognise({name: array.shape for name, array in arrays.items()}, str(path))
+    weights, _ = to_own(found.net, found.release, arrays, str(path))
+    assign(found.net, weights, str(path))
+    return found.net.set_train(False)
+
+
 def score(net: SlimmableNet, pairs: list[Pair]) -> dict[str, float]:
     """Return mean PSNR and SSIM on Y."""
     return mean_score(score_pictures(network_upscaler(net), pairs, net.scale))
@@ -103,7 +126,47 @@ def measure(weights: Path, data: Path) -> list[dict]:
     return rows
 
 
-def report(rows: list[dict], command: str) -> str:
+def measure_compact(weights: Path, data: Path) -> list[dict]:
+    """Return one row for each file of `COMPACT`."""
+    rows = []
+    for name, reference in COMPACT.items():
+        net = recognised(weights / f"{name}.npz")
+        sets = find_sets(data, net.scale)
+        row = {"file": name, "parameters": network_cost(net)["parameters"], "reference": reference}
+        row |= {kind: score(net, sets[kind]) for kind in ("Set5", "Set14")}
+        sys.stderr.write(f"{name}: {row['Set5']['psnr']:.2f} dB\n")
+        rows.append(row)
+    return rows
+
+
+def report_compact(rows: list[dict]) -> list[str]:
+    """Return the rows of `measure_compact` as Markdown."""
+    pairs = [
+        (row[kind]["psnr"], reference)
+        for row in rows
+        for kind, reference in zip(("Set5", "Set14"), row["reference"], strict=True)
+    ]
+    difference = max(abs(found - reference) for found, reference in pairs if reference)
+    lines = [
+        "",
+        "## Compact networks",
+        "",
+        "Recognised by their names alone. *Reference* as above; ours is within "
+        f"{difference:.3f} dB of it.",
+        "",
+        "| file | parameters | reference, Set5 / Set14 | ours, Set5 | ours, Set14 |",
+        "| --- | ---: | --- | --- | --- |",
+    ]
+    for row in rows:
+        reference = " / ".join("-" if dB is None else f"{dB:.3f}" for dB in row["reference"])
+        ours = (f"{row[kind]['psnr']:.3f} / {row[kind]['ssim']:.4f}" for kind in ("Set5", "Set14"))
+        lines.append(
+            f"| {row['file']} | {row['parameters']:,} | {reference} | {' | '.join(ours)} |"
+        )
+    return lines
+
+
+def report(rows: list[dict], compact: list[dict], command: str) -> str:
     """Return the results as Markdown."""
     difference = max(abs(row["Set5 by Pillow"]["psnr"] - row["reference"]) for row in rows)
     lines = [
@@ -131,6 +194,7 @@ def report(rows: list[dict], command: str) -> str:
         "",
         "CARN-M takes no enlarged picture, so two of its columns are one. Set14's picture 003 is",
         "scored as RGB.",
+        *report_compact(compact),
         "",
         "Again:",
         "",
@@ -152,10 +216,10 @@ def main() -> None:
         "--output", type=Path, default=ROOT / "docs" / "results" / "published_weights"
     )
     args = parser.parse_args()
-    rows = measure(args.weights, args.data)
+    rows, compact = measure(args.weights, args.data), measure_compact(args.weights, args.data)
     command = "python benchmarks/published_weights.py --weights WEIGHTS --data BENCHMARK"
-    write_json(args.output.with_suffix(".json"), rows)
-    write_text(args.output.with_suffix(".md"), report(rows, command))
+    write_json(args.output.with_suffix(".json"), [*rows, *compact])
+    write_text(args.output.with_suffix(".md"), report(rows, compact, command))
 
 
 if __name__ == "__main__":

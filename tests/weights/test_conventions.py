@@ -213,3 +213,29 @@ def test_faults_are_listed_by_the_names_of_the_file():
         "body.3.body.0.weight; other shape: tail.0.0.weight (9, 4, 3, 3) for (16, 4, 3, 3)): give "
         "weights of the same architecture, size and scale"
     )
+
+
+def test_branches_of_span_are_merged():
+    """A 1x1, a 3x3 and a 1x1 in a row and a 1x1 beside them, on a picture with one zero around."""
+    rng = np.random.default_rng(0)
+    net = create_model("span", scale=2, n_feats=2, n_blocks=1)
+    release = find_release(net, "span")
+    arrays = to_release(net, release)
+    name = "block_1.c2_r"
+    shapes = {"conv.0": (4, 2, 1, 1), "conv.1": (4, 4, 3, 3), "conv.2": (2, 4, 1, 1)}
+    for layer, shape in {**shapes, "sk": (2, 2, 1, 1)}.items():
+        arrays[f"{name}.{layer}.weight"] = rng.normal(size=shape).astype(np.float32)
+        arrays[f"{name}.{layer}.bias"] = rng.normal(size=shape[0]).astype(np.float32)
+    weights, remarks = to_own(net, release, arrays, "file")
+    assert remarks[0] == "8 tensors of branches merged"
+
+    def conv(x, layer):
+        weight, bias = (ms.Tensor(arrays[f"{name}.{layer}.{kind}"]) for kind in ("weight", "bias"))
+        return ops.conv2d(x, weight, bias)
+
+    x = ms.Tensor(rng.normal(size=(1, 2, 5, 6)).astype(np.float32))
+    padded = ops.pad(x, (1, 1, 1, 1))
+    expected = conv(conv(conv(padded, "conv.0"), "conv.1"), "conv.2") + conv(x, "sk")
+    own = (ms.Tensor(weights[f"body.0.conv2.{kind}"]) for kind in ("weight", "bias"))
+    found = ops.conv2d(padded, *own)
+    np.testing.assert_allclose(found.asnumpy(), expected.asnumpy(), atol=1e-4)

@@ -135,6 +135,15 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, old):
         refused(path, r"cut\.pth is damaged or not a \.pth file")
 
 
+def test_a_prefix_stays_before_numbers(tmp_path):
+    """So ESRGAN's first release names its modules; no wrapper."""
+    path = tmp_path / "w.npz"
+    np.savez(path, **{"module.model.0.weight": WEIGHT, "module.model.1.sub.0.weight": WEIGHT})
+    arrays, remarks = read_foreign(path)
+    assert list(arrays) == ["model.0.weight", "model.1.sub.0.weight"]
+    assert remarks == ["prefix module. taken off"]
+
+
 def test_a_prefix_stays_where_not_all_names_have_it(tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, **{"module.a": WEIGHT, "b": WEIGHT})

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+import numpy as np
 from mindspore import nn
 
 from slimsr.layers.blocks import MeanShift
 
+Arrays = dict[str, np.ndarray]
 # A layer of ours (``body.0.conv1``) -> theirs (``body.0.body.0``), for a network of given
 # configuration; layers that are left out have the same name. The parameters of a layer are called
 # ``weight`` and ``bias`` everywhere.
@@ -33,6 +35,8 @@ class Release:
             order), not the pixels of a channel (PyTorch's and ours).
         unseen: what its files do not tell, beside the network's options; for messages.
         extra: prefixes of tensors that serve training alone.
+        merge: from the arrays of a file to those of the network as it is deployed, where training
+            sums several branches; what it finds no branches of it leaves as it is.
     """
 
     key: str
@@ -44,6 +48,7 @@ class Release:
     depth_to_space: bool = False
     unseen: str = ""
     extra: tuple[str, ...] = ()
+    merge: Callable[[Arrays], Arrays] | None = None
 
     def parameters(self, net: nn.Cell) -> dict[str, str]:
         """Return their names of all parameters of a network -> ours, in our order."""

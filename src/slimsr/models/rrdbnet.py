@@ -134,7 +134,7 @@ class Rrdbnet(SlimmableNet):
     releases = (
         Release("realesrgan", "Real-ESRGAN", _realesrgan),
         Release("esrgan", "ESRGAN", _esrgan),
-        Release("esrgan-old", "ESRGAN's first release", _old_esrgan, {"unshuffle": 1}),
+        Release("esrgan-old", "ESRGAN's first release", _old_esrgan),
     )
     rgb_range = 1
 

@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import mindspore as ms
+import numpy as np
 from mindspore import nn
 from pydantic.dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from slimsr.layers.pixel_shuffle import PixelShuffle
 from slimsr.layers.range import ToPicture
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
-from slimsr.models.release import Layers, Release
+from slimsr.models.release import Arrays, Layers, Release
 from slimsr.models.stored_layers import OtherNetworkError, StoredLayers
 from slimsr.options import STRICT, Field
 
@@ -64,6 +65,28 @@ def _names(suffix: str):
     return table
 
 
+def _merge_branches(arrays: Arrays) -> Arrays:
+    """Sum the branches that training has: 1x1, 3x3 and 1x1 in a row, and a 1x1 beside them.
+
+    The merged convolutions that such a file holds as well may be older than the branches.
+    """
+    merged = dict(arrays)
+    for name in [n.removesuffix(".sk.weight") for n in arrays if n.endswith(".sk.weight")]:
+        layers = [f"{name}.{layer}" for layer in ("conv.0", "conv.1", "conv.2", "sk")]
+        stored = [f"{layer}.{kind}" for kind in ("weight", "bias") for layer in layers]
+        if not all(key in arrays for key in stored):
+            continue
+        weights = [merged.pop(key).astype(np.float64) for key in stored[:4]]
+        biases = [merged.pop(key).astype(np.float64) for key in stored[4:]]
+        first, middle, last, beside = weights
+        weight = np.einsum("oryx,rgij,gkyx->okij", last, middle, first)
+        weight[:, :, 1:2, 1:2] += beside
+        bias = last[:, :, 0, 0] @ (middle.sum((2, 3)) @ biases[0] + biases[1]) + sum(biases[2:])
+        merged[f"{name}.eval_conv.weight"] = weight.astype(np.float32)
+        merged[f"{name}.eval_conv.bias"] = bias.astype(np.float32)
+    return merged
+
+
 @MODELS.register("span")
 class Span(SlimmableNet):
     """Attention without weights; RGB in [0, 255] less DIV2K's mean comes in, [0, 1] goes out.
@@ -75,7 +98,7 @@ class Span(SlimmableNet):
     scales = (1, 2, 3, 4)
     presets: ClassVar = {"span48": {"n_feats": 48}}
     releases = (
-        Release("span", "SPAN", _names(".eval_conv"), shift=None),
+        Release("span", "SPAN", _names(".eval_conv"), shift=None, merge=_merge_branches),
         Release("span-plain", "SPAN without branches", _names(""), shift=None),
     )
     one_range = True

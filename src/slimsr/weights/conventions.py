@@ -16,10 +16,8 @@ from slimsr.layers.attention import ChannelAttention
 from slimsr.layers.blocks import DIV2K_MEAN, MeanShift, Upsampler
 from slimsr.layers.slim import SlimConv
 from slimsr.models import SlimmableNet
-from slimsr.models.release import Release, mean_shifts
+from slimsr.models.release import Arrays, Release, mean_shifts
 from slimsr.weights.arrays import check_fits
-
-Arrays = dict[str, np.ndarray]
 
 RANGES = (1, 255)
 _MEAN = np.array(DIV2K_MEAN, np.float32)
@@ -53,6 +51,12 @@ def to_own(
         ConfigError: ``rgb_range`` contradicts the file.
     """
     parameters, constants = release.parameters(net), release.constants(net)
+    remarks = []
+    if release.merge is not None:
+        merged = release.merge(dict(arrays))
+        if merged.keys() != arrays.keys():
+            remarks.append(f"{len(arrays) - len(merged)} tensors of branches merged")
+        arrays = merged
     training = [name for name in arrays if name.startswith(release.extra)] if release.extra else []
     shift = {name: array for name, array in arrays.items() if name in constants}
     weights = {
@@ -61,7 +65,6 @@ def to_own(
         if name not in constants and name not in training
     }
     check_fits(net, weights, source, {ours: theirs for theirs, ours in parameters.items()})
-    remarks = []
     if training:
         prefixes = (p for p in release.extra if any(name.startswith(p) for name in training))
         groups = sorted(prefix.split(".")[-2] for prefix in prefixes)

@@ -98,11 +98,17 @@ def _unwrap(state: Any) -> tuple[Mapping[str, np.ndarray] | None, list[str]]:
 
 
 def _strip(arrays: Arrays) -> tuple[Arrays, str]:
-    """Take off the prefixes that all names share."""
+    """Take off the prefixes that all names share.
+
+    Where a number would be left in front, it is no wrapper but a network that numbers its modules.
+    """
     stripped = ""
     while True:
         prefix = next((p for p in _PREFIXES if all(n.startswith(p) for n in arrays)), None)
         if prefix is None or not arrays:
             return arrays, stripped
-        arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
+        bare = {name.removeprefix(prefix): array for name, array in arrays.items()}
+        if any(name[:1].isdigit() for name in bare):
+            return arrays, stripped
+        arrays = bare
         stripped += prefix
