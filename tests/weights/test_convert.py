@@ -118,6 +118,41 @@ def test_a_checkpoint_of_many_scales_can_be_given_another(tmp_path):
     assert load_network(first)[0].scale == 4 and load_network(second)[0].scale == 2
 
 
+@pytest.mark.parametrize(
+    ("form", "layers"),
+    [
+        ("edsr", "upsampler.blocks.0, upsampler.blocks.1"), ("rcan", "upsampler.blocks.0, upsamp"),
+        ("plain", "tail"), ("etds", "tail, closing"), ("span", "tail"), ("rlfn", "tail"),
+        ("rrdbnet", "up.0, up.1"), ("fsrcnn", "last_layer"), ("idn_rgb", "upsample.conv1"),
+        ("carn", "upsample.blocks.0"), ("carn_m", ""), ("vdsr", ""),
+    ],
+)  # fmt: skip
+def test_weights_of_another_scale_start_a_network(tmp_path, form, layers, capsys):
+    net = small(form, 2)
+    state = TrainingState(describe_network(resolve(*SMALL[form])[0], net), {})
+    save_checkpoint(tmp_path / "x2.ckpt", net, state)
+    target = str(tmp_path / "x4.ckpt")
+    assert main(["--from", str(tmp_path / "x2.ckpt"), "--to", target, "--scale", "4"]) == 0
+    said = capsys.readouterr().out
+    assert (f"started from x2; {layers}" in said) == ("train it before use" in said) == bool(layers)
+    found, _ = load_network(target)
+    assert found.scale == 4
+    before, after = values(net), values(found)
+    new = [name for name in after if name.startswith(found.of_scale)]
+    assert bool(new) == bool(layers)
+    for name in after.keys() - new:
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_a_drn_starts_none_of_another_scale(tmp_path):
+    net = small("drn", 2)
+    save_checkpoint(tmp_path / "x2.ckpt", net, TrainingState(describe_network("drn", net), {}))
+    with pytest.raises(ConfigError, match="Drn x2 cannot start one of x4"):
+        main(
+            ["--from", str(tmp_path / "x2.ckpt"), "--to", str(tmp_path / "o.ckpt"), "--scale", "4"]
+        )
+
+
 @pytest.mark.parametrize(("file", "width"), [("carn_m", 1.0), ("vdsr", 1.0), ("idn_x2", 1.0)])
 def test_published_weights_can_be_scored_at_once(shared, tmp_path, file, width, capsys):
     target = tmp_path / "net.ckpt"

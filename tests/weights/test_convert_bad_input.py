@@ -51,6 +51,8 @@ def files(tmp_path_factory):
     put("text", good | {"head.0.bias": np.array(["a", "b"])})
     put("bgr", good | {"sub_mean.bias": good["sub_mean.bias"][::-1]})
     put("empty", {})
+    drn = create_model("drn", scale=2, n_feats=16, n_blocks=1)
+    put("drn", to_release(drn, find_release(drn, "drn")))
     put("other", {f"layer{i}.weight": rng.normal(size=(3, 3)) for i in range(9)})
     put("idn_pytorch", {"fblock.module.0.weight": rng.normal(size=(4, 3, 3, 3))})
     put("vgg", {"features.0.weight": rng.normal(size=(4, 3, 3, 3))})
@@ -94,7 +96,8 @@ CASES = [
     ("--from good.npz --model edrs", "no model 'edrs'", "did you mean 'edsr'?"),
     ("--from good.npz --model vdsr", "does not fit this Vdsr", "missing: ", "unexpected: "),
     ("--from good.npz --model edsr_full", "does not fit this Edsr", "other shape: "),
-    ("--from good.npz --scale 3", "other shape: tail.0.0.bias (16,) for (36,)"),
+    ("--from good.npz --scale 5", "scale 5 is not offered"),
+    ("--from drn.npz --scale 8", "cannot start one of x8"),
     ("--from good.npz --scale 5", "scale 5 is not offered: choose 2, 3, 4 or 8"),
     ("--from good.npz --scale two", "invalid int value: 'two'"),
     ("--from good.npz --set n_blocks=3", "missing: body.2.body.0.bias"),

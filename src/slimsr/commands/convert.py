@@ -27,11 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, say what was recognised and written; return the exit code."""
     parser = cli.Parser(description=__doc__)
     parser.add_argument(
-        "--from", dest="source", required=True, help=".pth, .pt, .npz, .safetensors or .ckpt"
-    )
+        "--from", dest="source", required=True,
+        help=".pth, .pt, .pth.tar, .npz, .safetensors, .ckpt, or .param with its .bin beside it",
+    )  # fmt: skip
     parser.add_argument("--to", help=".ckpt, .npz or .safetensors; without it, only say what it is")
     parser.add_argument("--model", help="network or preset, where it is not recognised rightly")
-    parser.add_argument("--scale", type=int, help="enlargement, where it cannot be seen")
+    parser.add_argument(
+        "--scale",
+        type=int,
+        help="enlargement, where it cannot be seen; other weights start a network of it",
+    )
     parser.add_argument(
         "--set", dest="options", nargs="+", default=[], action="extend", metavar="OPTION=VALUE",
         help="options of the network, as res_scale=0.1",
@@ -45,7 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from slimsr.weights.convert import convert
 
     options = _parse_options(args.options)
-    if args.scale is not None:
-        options["scale"] = args.scale
-    cli.say(convert(args.source, args.to, args.model, options, args.range, args.names))
+    said = convert(args.source, args.to, args.model, options, args.scale, args.range, args.names)
+    cli.say(said)
     return 0

@@ -111,6 +111,7 @@ class Carn(SlimmableNet):
         def block() -> CascadeBlock:
             return CascadeBlock(feats, config.groups, activation=not config.csd)
 
+        self.of_scale = () if config.multi_scale else ("upsample.",)
         rgb_range = 255 if config.csd else 1
         self.sub_mean = MeanShift(-1, rgb_range)
         self.entry = SlimConv2d(3, feats, slim_in=False)

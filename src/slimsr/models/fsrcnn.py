@@ -82,6 +82,7 @@ class Fsrcnn(SlimmableNet):
     channel_options = ("d", "s")
     scales = (2, 3, 4)
     colour = "Y"
+    of_scale = ("last_layer.",)
     presets: ClassVar = {"fsrcnn_s": {"d": 32, "s": 5, "m": 1}}
     releases = (
         Release(

@@ -54,6 +54,7 @@ class Idn(SlimmableNet):
     Config = IdnConfig
     channel_options = ("n_feats", "n_distilled")
     scales = (2, 3, 4)
+    of_scale = ("upsample.",)
     presets: ClassVar = {"idn_rgb": {"colour": "RGB", "upsampling": "subpixel"}}
     releases = (Release("idn-caffe", "IDN-Caffe", _caffe),)
     refused: ClassVar = {

@@ -46,6 +46,7 @@ class LongSkipNet(SlimmableNet):
     """
 
     scales = (2, 3, 4, 8)
+    of_scale = ("upsampler.",)
 
     def __init__(self, config: Any, units: Iterable[nn.Cell], unit: str, reach: int):
         super().__init__(config)

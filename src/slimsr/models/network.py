@@ -50,6 +50,9 @@ class SlimmableNet(nn.Cell):
     presets: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     # Whose weights fit, beside our own checkpoints; the order decides between those that fit alike.
     releases: ClassVar[tuple[Release, ...]] = ()
+    # Layers (beginnings of their names) that start anew where weights of another scale start a
+    # network; None: the whole network depends on the scale.
+    of_scale: tuple[str, ...] | None = None
     # Names of tensors that only look like ours (a pattern of their beginning) -> why they do not.
     refused: ClassVar[Mapping[str, str]] = {}
     # From the layers of a file to the options that they show; None: not recognised by them.

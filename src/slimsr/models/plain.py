@@ -121,6 +121,7 @@ class Plain(SlimmableNet):
         Release("etds", "ETDS", _etds, _BARE),
         Release("espcn", "ESPCN", _espcn, _ESPCN),
     )
+    of_scale = ("tail.", "closing.")
     rgb_range = 1
 
     def __init__(self, config: PlainConfig):

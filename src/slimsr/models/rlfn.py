@@ -92,6 +92,7 @@ class Rlfn(SlimmableNet):
     scales = (1, 2, 3, 4)
     presets: ClassVar = {"rlfn_ntire": {"n_feats": 46, "n_inner": 48, "n_blocks": 4}}
     releases = (Release("rlfn", "RLFN", _released, shift=None),)
+    of_scale = ("tail.",)
     one_range = True
 
     def __init__(self, config: RlfnConfig):

@@ -136,6 +136,7 @@ class Rrdbnet(SlimmableNet):
         Release("esrgan", "ESRGAN", _esrgan),
         Release("esrgan-old", "ESRGAN's first release", _old_esrgan),
     )
+    of_scale = ("up.",)
     rgb_range = 1
 
     def __init__(self, config: RrdbnetConfig):

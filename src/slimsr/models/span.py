@@ -101,6 +101,7 @@ class Span(SlimmableNet):
         Release("span", "SPAN", _names(".eval_conv"), shift=None, merge=_merge_branches),
         Release("span-plain", "SPAN without branches", _names(""), shift=None),
     )
+    of_scale = ("tail.",)
     one_range = True
 
     def __init__(self, config: SpanConfig):

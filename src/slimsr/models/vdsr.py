@@ -59,6 +59,7 @@ class Vdsr(SlimmableNet):
     Config = VdsrConfig
     scales = (2, 3, 4)
     colour = "Y"
+    of_scale = ()
     releases = (
         Release("vdsr-caffe", "VDSR with numbered layers", _caffe),
         Release("pytorch-vdsr", "pytorch-vdsr", _residual),

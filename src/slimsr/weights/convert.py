@@ -12,6 +12,7 @@ from slimsr.errors import ConfigError
 from slimsr.files.tensor_files import pack_safetensors
 from slimsr.files.writing import check_can_write, writing
 from slimsr.models import describe_network
+from slimsr.models.widths import at_scale
 from slimsr.weights.arrays import assign
 from slimsr.weights.checkpoint import TrainingState, find_state
 from slimsr.weights.conventions import to_own, to_release
@@ -45,16 +46,19 @@ def convert(
     target: str | None,
     model: str | None,
     options: Mapping[str, object],
+    scale: int | None = None,
     rgb_range: int | None = None,
     names: str = "slimsr",
 ) -> str:
     """Recognise the network in a file and write it.
 
     Args:
-        source: .pth, .pt, .npz, .safetensors or .ckpt.
+        source: of `slimsr.weights.foreign_files.read_foreign`.
         target: .ckpt, .npz or .safetensors; None: nothing is written.
         model: network or preset, where it is not recognised rightly; or None.
         options: of the network, where they cannot be seen.
+        scale: of the network that is written; None: that of the file. Weights of another scale
+            start it, but for the layers that depend on the scale.
         rgb_range: white of its RGB, 1 or 255, where the file does not say; or None.
         names: of the arrays that are written: ``slimsr``, or a release's.
 
@@ -77,10 +81,14 @@ def convert(
         described = dict(state.network)
         name = described.pop("name")
         model, options = model or name, {**described, **options}
-    found = recognise({k: v.shape for k, v in arrays.items()}, source, model, options)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    found = recognise(shapes, source, model, options, scale)
     net, network = found.net, network_name(found.net)
     weights, more = to_own(net, found.release, arrays, source, rgb_range)
     assign(net, weights, source)
+    if scale not in (None, net.scale):
+        net, anew = at_scale(net, scale)
+        more += anew
     described = describe_network(network, net)
     sizes = ", ".join(f"{k}={v}" for k, v in described.items() if k not in ("name", "scale"))
     said = "; ".join([f"{network} x{net.scale} ({sizes})", *remarks, *more, *found.unseen])
@@ -90,7 +98,7 @@ def convert(
         state = state or TrainingState(network={}, config={})
         state.network = described
         save_checkpoint(path, net, state)
-        written = f"{path}: a checkpoint of {len(weights)} tensors\n"
+        written = f"{path}: a checkpoint of {len(list(net.get_parameters()))} tensors\n"
     else:
         out = to_release(net, find_release(net, names))
         write_arrays(path, out)

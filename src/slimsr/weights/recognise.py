@@ -69,6 +69,7 @@ def recognise(
     source: str,
     model: str | None = None,
     given: Mapping[str, Any] | None = None,
+    scale: int | None = None,
 ) -> Recognised:
     """Find out which network weights belong to.
 
@@ -77,6 +78,7 @@ def recognise(
         source: where they come from, for messages.
         model: name of the network or of a preset, where the user knows it.
         given: options of the network that the user knows; they come before what is seen.
+        scale: of the network, where neither ``given`` nor the tensors tell.
 
     Raises:
         WeightsError: no known network has such tensors.
@@ -88,16 +90,19 @@ def recognise(
     if model is not None:
         MODELS.get(network)  # raises where there is none
     _refuse(shapes, source)
-    found = [
-        _candidate(source, name, release, options, model, given)
+    fitting = [
+        (name, release, options)
         for name in (MODELS.names() if model is None else [network])
         for release in releases_of(name)
         if (options := measure(shapes, name, release)) is not None
     ]
+    # What a user says of the network may tell which it is.
+    fitting = [f for f in fitting if given.keys() <= _option_names(f[0])] or fitting
+    found = [_candidate(source, *fit, model, given, scale) for fit in fitting]
     if found:
         return min(found, key=lambda candidate: _strangers(shapes, candidate))
     if model is not None:  # what does not fit is listed when the weights are put into it
-        net = create_model(model, **given)
+        net = create_model(model, **({} if scale is None else {"scale": scale}), **given)
         return Recognised(closest_release(net, shapes.keys()), net, [])
     titles = dict.fromkeys(r.title for name in MODELS.names() for r in releases_of(name))
     unseen = [name for name in MODELS.names() if MODELS.get(name).measure is None]
@@ -106,6 +111,10 @@ def recognise(
         f"{source} is of no known network (it has {shorten(shapes)}): expected one of "
         f"{', '.join(titles)}; give --model to see what its weights lack{by_name}"
     )
+
+
+def _option_names(network: str) -> set[str]:
+    return {field.name for field in dataclasses.fields(MODELS.get(network).Config)}
 
 
 def _refuse(shapes: Shapes, source: str) -> None:
@@ -117,8 +126,16 @@ def _refuse(shapes: Shapes, source: str) -> None:
 
 
 def _candidate(
-    source: str, network: str, release: Release, seen: dict, model: str | None, given: dict
+    source: str,
+    network: str,
+    release: Release,
+    seen: dict,
+    model: str | None,
+    given: dict,
+    scale: int | None,
 ) -> Recognised:
+    if scale is not None:
+        seen = {"scale": scale, **seen}
     preset = resolve(model, {"scale": given.get("scale", seen.get("scale"))})[1]
     options = {**seen, **{k: v for k, v in preset.items() if k != "scale"}, **given}
     unseen = [release.unseen] if release.unseen else []
