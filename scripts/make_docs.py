@@ -24,6 +24,10 @@ from slimsr.settings import DataConfig, RunConfig, TrainConfig
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIELD = re.compile(r"^    (\w+): (.+?) = (.+?)(?:  # (.*))?$")
+_ALIASES = {
+    "_Decay": "float", "_Chance": "float", "_Quality": "int", "_Range": "tuple[float, float]",
+    "ActivationName": "`relu`, `prelu`, `lrelu`, `tanh`", "|": "or",
+}  # fmt: skip
 _HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |\n"
 
 
@@ -58,9 +62,14 @@ def _table(section: str, cls: type) -> str:
     rows = ""
     for name, (kind, comment) in _fields(cls).items():
         kind = re.sub(r"Literal\[(.*)\]", lambda m: m[1].replace('"', "`"), kind)
-        kind = kind.replace("_Decay", "float").replace("|", "or")
+        value = getattr(default, name)
+        if dataclasses.is_dataclass(value):
+            rows += _table(f"{section}.{name}", type(value))
+            continue
+        for alias, shown in _ALIASES.items():
+            kind = kind.replace(alias, shown)
         comment = comment.replace("|", "\\|")
-        rows += f"| `{section}.{name}` | {kind} | {_shown(getattr(default, name))} | {comment} |\n"
+        rows += f"| `{section}.{name}` | {kind} | {_shown(value)} | {comment} |\n"
     return rows
 
 
@@ -96,7 +105,9 @@ def networks_page() -> str:
         "of CSD at width 0.25, x2 / x3 / x4: EDSR 2.552 / 2.736 / 2.699 M, RCAN 0.970 / 0.985 / "
         "0.983 M parameters (`tests/models` counts them).\n\n"
         "EDSR: CVPRW 2017. RCAN: ECCV 2018. CARN: ECCV 2018. VDSR: CVPR 2016. IDN: CVPR 2018. "
-        "FSRCNN: ECCV 2016. DRN: CVPR 2020.\n"
+        "FSRCNN: ECCV 2016. DRN: CVPR 2020. ESRGAN (RRDBNet): ECCVW 2018; Real-ESRGAN: ICCVW 2021. "
+        "ESPCN: CVPR 2016. ECBSR: ACM MM 2021. ABPN: CVPRW 2021. ETDS: CVPR 2023. "
+        "RLFN: CVPRW 2022. SPAN: CVPRW 2024.\n"
     )
 
 

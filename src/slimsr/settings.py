@@ -12,6 +12,33 @@ from slimsr.files.strict_yaml import plain, to_yaml
 from slimsr.options import STRICT, Field, build_options
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
+_Chance = Annotated[float, Field(ge=0, le=1)]
+_Amount = Annotated[float, Field(ge=0, le=1000)]
+_Range = tuple[_Amount, _Amount]
+_Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+@dataclass(config=STRICT)
+class PhotoConfig:
+    """What the degradation ``photo`` draws from, see `slimsr.data.degradations.Photo`."""
+
+    blur: _Range = (0.05, 0.8)  # sigma in LR pixels; also of blur+bicubic
+    oblong: _Chance = 0.4  # chance that a blur is not round
+    resize: _Range = (0.6, 1.5)  # size of the first resize, of that halfway between HR and LR
+    noise: _Range = (1.0, 15.0)  # sigma in grey levels
+    grey: _Chance = 0.4  # chance that noise has no colour
+    jpeg: tuple[_Quality, _Quality] = (30, 95)  # quality
+    twice: _Chance = 0.5  # chance of a second round
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that end before they begin."""
+        for name in ("blur", "resize", "noise", "jpeg"):
+            low, high = getattr(self, name)
+            if low > high or (name == "resize" and low <= 0):
+                raise ConfigError(
+                    f"data.photo.{name} = [{low}, {high}] is not valid: give the smaller one first"
+                    + (", above 0" if name == "resize" else "")
+                )
 
 
 @dataclass(config=STRICT)
@@ -24,7 +51,9 @@ class DataConfig:
     # how the folders are laid out; auto: recognised, see the page about data
     layout: Literal["auto", "hr", "paired", "div2k", "benchmark", "names"] = "auto"
     # Which LR: bicubic, unknown ...; auto: bicubic, or the only one. Validation without it is auto.
+    # Made here from HR: blur+bicubic, photo, noise, noise25, jpeg, jpeg20; see the page about data.
     degradation: str = "auto"
+    photo: PhotoConfig = Field(default_factory=PhotoConfig)  # what the degradation photo draws from
     patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
     augment: bool = True  # flips and 90-degree turns
     cache_dir: str = ""  # decoded pictures; empty: the user's cache folder; "memory": no files

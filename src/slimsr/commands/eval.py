@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--degradation", default="auto",
-        help="which LR where folders have several: bicubic, unknown, ... (default: bicubic)",
+        help="which LR where folders have several: bicubic, unknown, ... (default: bicubic); or "
+        "made here: blur+bicubic, photo, noise25, jpeg20",
     )  # fmt: skip
     parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
     parser.add_argument(

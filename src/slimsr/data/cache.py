@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from slimsr.data.degradations import picture_generator
 from slimsr.data.pairs import Pair, misfit
 from slimsr.errors import DataError, ImageError, OutputError
 from slimsr.files.cache_folder import cache_folder
@@ -85,14 +86,14 @@ class PictureCache:
     def find(self, pair: Pair, scale: int) -> tuple[Cached, Cached]:
         """Return LR and HR of a pair; HR may exceed `scale` times LR at the bottom and right.
 
-        Where the pair has no LR picture, it is made by `imresize` from HR cropped to a multiple of
-        `scale`.
+        Where the pair has no LR picture, it is made by `imresize`, or by the pair's degradation,
+        which is not kept, from HR cropped to a multiple of `scale`.
 
         Raises:
             DataError: A picture is broken (ImageError), too small, or the two do not fit.
             OutputError: The cache folder cannot be written.
         """
-        hr = self._get(pair.hr, "rgb", lambda: imread(pair.hr))
+        hr = self.find_hr(pair)
         if (small := pair.lr) is not None:
             lr = self._get(small, "rgb", lambda: imread(small))
             problem = misfit(hr.shape[:2], lr.shape[:2], scale)
@@ -101,9 +102,16 @@ class PictureCache:
         elif min(hr.shape[:2]) < scale:
             size = f"{hr.shape[0]}x{hr.shape[1]}"
             raise DataError(f"picture {pair.hr} is {size}, less than one LR pixel; remove it")
+        elif pair.degradation is not None:
+            whole = hr.crop(0, 0, *(side - side % scale for side in hr.shape[:2]))
+            lr = _Held(pair.degradation(whole, picture_generator(pair.name)))
         else:
             lr = self._get(pair.hr, f"lr{scale}", lambda: _shrink(hr, scale))
         return lr, hr
+
+    def find_hr(self, pair: Pair) -> Cached:
+        """Return HR of a pair; see `find`, also for what is raised."""
+        return self._get(pair.hr, "rgb", lambda: imread(pair.hr))
 
     def _get(self, path: Path, kind: str, make: Callable[[], np.ndarray]) -> Cached:
         """The array for (picture, kind): from this process, from disk, or made and stored."""

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from slimsr.data.choice import choose_lr, whole_first
+from slimsr.data.degradations import create_degradation, is_made
 from slimsr.data.layouts import (
     LAYOUTS,
     FoundSet,
@@ -28,6 +29,7 @@ from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_versi
 from slimsr.errors import DataError, DegradationError
 from slimsr.imaging import READABLE_SUFFIXES
 from slimsr.imaging.listing import RECORD, subfolders
+from slimsr.settings import PhotoConfig
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ def find_pairs(
     layout: str = "auto",
     split: str = "train",
     degradation: str = "auto",
+    photo: PhotoConfig | None = None,
 ) -> list[Pair]:
     """List the pictures of one set in natural order (2 before 10); a line of the log says which.
 
@@ -65,13 +68,16 @@ def find_pairs(
         layout: One of the names above, or ``auto``.
         split: ``train`` or ``valid``, where the folders' names tell them apart.
         degradation: How LR was made: ``bicubic``, ``unknown``, ``mild`` or what else stands after
-            LR in the folder's name; ``auto`` for bicubic, or else the only one there.
+            LR in the folder's name; ``auto`` for bicubic, or else the only one there. Or one that
+            is made here, whatever LR the folder has (`slimsr.data.degradations`).
+        photo: What the degradation ``photo`` draws from; None for the defaults.
 
     Returns:
         At least one pair; sizes of given LR pictures are checked by their headers.
 
     Raises:
         DegradationError: No LR pictures of that degradation or scale.
+        ConfigError: A degradation that is made here, but not with that number.
         DataError: Missing or empty folder, layout not there, pictures without partner, two pictures
             of one name, sizes that do not fit, pictures that look like LR where HR is expected. One
             line that names the pictures.
@@ -89,14 +95,17 @@ def find_pairs(
                 f"{root} has no folders of the layout {layout}, expected {LAYOUTS[layout]}; "
                 f"give another folder or layout; {known_layouts()}"
             )
-    if degradation not in ("auto", "bicubic") and (not parts or layout == "hr"):
+    made = create_degradation(degradation, scale, photo) if is_made(degradation) else None
+    by = "our bicubic" if made is None else degradation
+    if made is None and degradation not in ("auto", "bicubic") and (not parts or layout == "hr"):
         raise DegradationError(
             f"{root} is taken as HR alone, of which bicubic LR is made, not {degradation}; give "
             f"another degradation, or a folder that has LR; {known_layouts()}"
         )
     if not parts:
-        return _hr_alone(root, root, scale, sure=layout == "hr")
-    if layout == "hr":
+        pairs = _hr_alone(root, root, scale, layout == "hr", by)
+        return [dataclasses.replace(pair, degradation=made) for pair in pairs]
+    if layout == "hr" or made is not None:
         if any(part.layout == "names" for part in parts):
             raise DataError(f"HR and LR pictures lie together in {root}; move LR elsewhere")
         chosen = [(part, None) for part in whole_first(parts, scale)]
@@ -107,7 +116,8 @@ def find_pairs(
         if lr is not None:
             pairs = match_pairs(part, lr, scale)
         else:
-            pairs = _hr_alone(part.hr, root, scale, sure=True)
+            pairs = _hr_alone(part.hr, root, scale, True, by)
+            pairs = [dataclasses.replace(pair, degradation=made) for pair in pairs]
         if len(chosen) > 1:
             pairs = [dataclasses.replace(p, name=f"{part.hr.name}/{p.name}") for p in pairs]
         found += pairs
@@ -261,7 +271,7 @@ def _is_set(folder: Path) -> bool:
         return False
 
 
-def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
+def _hr_alone(folder: Path, root: Path, scale: int, sure: bool, by: str) -> list[Pair]:
     """Take pictures as HR ones, unless they look like LR ones.
 
     Args:
@@ -269,7 +279,13 @@ def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
         root: What the user gave.
         scale: Enlargement.
         sure: Whether names say that this is HR, or the user.
+        by: What LR is made by.
     """
+    if scale == 1 and by == "our bicubic":
+        raise DataError(
+            f"{root} has no LR pictures, and at scale 1 bicubic LR would be HR itself; choose a "
+            "degradation (noise25, jpeg20, photo), or give a folder that has LR of HR's size"
+        )
     found = pictures_by_name(folder)
     if not found:
         suffixes = " ".join(sorted(READABLE_SUFFIXES))
@@ -287,7 +303,7 @@ def _hr_alone(folder: Path, root: Path, scale: int, sure: bool) -> list[Pair]:
     others = [path for path in pictures_in(root) if not lr_part(path.relative_to(root).parent)]
     refuse_versions(root, list(found.values()) if folder == root else others, scale, sure)
     count = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
-    logger.info("%s of %s for x%d; LR is made by our bicubic", count, folder, scale)
+    logger.info("%s of %s for x%d; LR is made by %s", count, folder, scale, by)
     beside = lr_beside(folder) if folder == root else None
     if beside:
         logger.warning("%s is not used: to use it, give %s", beside, folder.resolve().parent)

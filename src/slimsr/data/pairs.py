@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slimsr.data.degradations import Degradation
 from slimsr.data.layouts import FoundSet, LrFolder, known_layouts, role_of_file
 from slimsr.errors import DataError
 from slimsr.imaging import READABLE_SUFFIXES, imsize
@@ -26,7 +27,9 @@ class Pair:
     """Path below the HR folder without suffix, parts joined by '/'."""
     hr: Path
     lr: Path | None
-    """None when the LR picture has to be made by `imresize`."""
+    """None when the LR picture has to be made."""
+    degradation: Degradation | None = None
+    """What makes it; None for `imresize`."""
 
 
 def misfit(hr_size: tuple[int, int], lr_size: tuple[int, int], scale: int) -> str | None:

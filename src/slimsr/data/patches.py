@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slimsr.data.cache import PictureCache
+from slimsr.data.cache import Cached, PictureCache
 from slimsr.data.check import check_pairs
+from slimsr.data.degradations import Degradation
 from slimsr.data.pairs import Pair
 from slimsr.errors import DataError
 
-_ORDER, _SAMPLE = 1, 2  # keep the random streams of permutations and of patches apart
+# Keep the random streams of permutations, of patches and of what is done to them apart.
+_ORDER, _SAMPLE, _DEGRADE = 1, 2, 3
 
 
 class PatchDataset:
@@ -117,16 +119,39 @@ class PatchDataset:
         if n < 0:
             raise ValueError(f"sample numbers start at 0, got {n}")
         epoch, position = divmod(n, len(self.pairs))
-        lr, hr = self._cache.find(self.pairs[self._order(epoch)[position]], self.scale)
+        pair = self.pairs[self._order(epoch)[position]]
         random = np.random.default_rng((self.seed, _SAMPLE, n))
+        if pair.degradation is None:
+            lr, hr = self._cache.find(pair, self.scale)
+            rows, columns, _ = lr.shape
+        else:
+            hr = self._cache.find_hr(pair)
+            rows, columns = (side // self.scale for side in hr.shape[:2])
         size = self.patch // self.scale
-        y = int(random.integers(lr.shape[0] - size + 1))
-        x = int(random.integers(lr.shape[1] - size + 1))
+        y = int(random.integers(rows - size + 1))
+        x = int(random.integers(columns - size + 1))
         flips = int(random.integers(8)) if self.augment else 0
-        return (
-            _turned(lr.crop(y, x, size, size), flips),
-            _turned(hr.crop(y * self.scale, x * self.scale, self.patch, self.patch), flips),
-        )
+        if pair.degradation is None:
+            small = lr.crop(y, x, size, size)
+            large = hr.crop(y * self.scale, x * self.scale, self.patch, self.patch)
+        else:
+            small, large = self._degraded(hr, y, x, pair.degradation, n)
+        return _turned(small, flips), _turned(large, flips)
+
+    def _degraded(
+        self, hr: Cached, y: int, x: int, degradation: Degradation, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return LR and HR of the patch at LR pixel (y, x), LR made from it and what is around."""
+        scale, size = self.scale, self.patch // self.scale
+        around = degradation.context // scale
+        top, left = max(0, y - around), max(0, x - around)
+        bottom = min(hr.shape[0] // scale, y + size + around)
+        right = min(hr.shape[1] // scale, x + size + around)
+        area = hr.crop(top * scale, left * scale, (bottom - top) * scale, (right - left) * scale)
+        lr = degradation(area, np.random.default_rng((self.seed, _DEGRADE, n)))
+        y, x = y - top, x - left
+        large = area[y * scale : y * scale + self.patch, x * scale : x * scale + self.patch]
+        return lr[y : y + size, x : x + size], large
 
     def _order(self, epoch: int) -> np.ndarray:
         """Which picture comes at which position of an epoch."""
@@ -147,10 +172,14 @@ class PatchDataset:
 
     def _problem(self, pair: Pair) -> str | None:
         try:
-            lr, _ = self._cache.find(pair, self.scale)
+            if pair.degradation is None:
+                lr, _ = self._cache.find(pair, self.scale)
+                height, width = (side * self.scale for side in lr.shape[:2])
+            else:
+                found = self._cache.find_hr(pair)
+                height, width = (side - side % self.scale for side in found.shape[:2])
         except DataError as error:
             return f"{pair.name} ({error})"
-        height, width = (side * self.scale for side in lr.shape[:2])
         if min(height, width) < self.patch:
             self._small.append(min(height, width))
             return f"{pair.name} ({height}x{width}, smaller than the patch {self.patch})"

@@ -75,7 +75,7 @@ def evaluate_sets(
     tile, scale, results = options.tile, options.scale, options.results
     if tile < 1:
         raise ConfigError(f"--tile {tile} is not valid: give 1 or more LR pixels")
-    upscalers, costs = {}, {"bicubic": _NOTHING, _RESULTS: _NOTHING}
+    upscalers, costs = {}, {"bicubic": _NOTHING, "input": _NOTHING, _RESULTS: _NOTHING}
     network, source, runtime_name = None, None, None
     if spec is not None:
         network = spec.checkpoint or spec.model
@@ -89,9 +89,9 @@ def evaluate_sets(
         scale = source.scale
     if scale is None:
         raise ConfigError("neither --ckpt nor --model nor --scale is given: give one of them")
-    if scale < 2:
-        raise ConfigError(f"--scale {scale} is not an enlargement: give 2 or more")
-    upscalers["bicubic"] = bicubic_upscaler(scale)
+    if scale < 1:
+        raise ConfigError(f"--scale {scale} is not an enlargement: give 1 or more")
+    upscalers["bicubic" if scale > 1 else "input"] = bicubic_upscaler(scale)
     if source is not None:
         for width in options.widths:
             label = f"width {width:g}"

@@ -91,7 +91,7 @@ class Trainer:
             raise ConfigError(
                 "data.train is not set: give the folder of training pictures (--data_path)"
             )
-        pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation)
+        pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation, data.photo)
         count = self.stage.parts
         if len(pairs) < count:
             raise ConfigError(
@@ -312,7 +312,7 @@ class Trainer:
 def _valid_pairs(data: DataConfig, scale: int) -> list[Pair]:
     """Find the validation pictures, of the training's degradation where the folder has it."""
     try:
-        return find_pairs(data.valid, scale, "auto", "valid", data.degradation)
+        return find_pairs(data.valid, scale, "auto", "valid", data.degradation, data.photo)
     except DegradationError as error:
         pairs = find_pairs(data.valid, scale, "auto", "valid")
         logger.warning("validation is not of the degradation %s: %s", data.degradation, error)
