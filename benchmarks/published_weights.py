@@ -22,7 +22,12 @@ from mindspore import nn  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from slimsr.data import Pair, find_sets  # noqa: E402
-from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures  # noqa: E402
+from slimsr.engine.evaluate import (  # noqa: E402
+    Protocol,
+    mean_score,
+    network_upscaler,
+    score_pictures,
+)
 from slimsr.files.writing import write_json, write_text  # noqa: E402
 from slimsr.inference.latency import machine_name  # noqa: E402
 from slimsr.models import SlimmableNet, create_model  # noqa: E402
@@ -105,7 +110,7 @@ def recognised(path: Path) -> SlimmableNet:
 
 def score(net: SlimmableNet, pairs: list[Pair]) -> dict[str, float]:
     """Return mean PSNR and SSIM on Y."""
-    return mean_score(score_pictures(network_upscaler(net), pairs, net.scale))
+    return mean_score(score_pictures(network_upscaler(net), pairs, Protocol.usual(net.scale)))
 
 
 def measure(weights: Path, data: Path) -> list[dict]:

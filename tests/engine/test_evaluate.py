@@ -6,19 +6,21 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from slimsr.data import Pair, find_sets
+from slimsr.data import Pair, find_pairs, find_sets
 from slimsr.data.cache import load_pair
 from slimsr.engine.evaluate import (
+    Protocol,
     Score,
     bicubic_upscaler,
     mean_score,
     network_upscaler,
     score_pictures,
+    score_results,
     shown_psnr,
 )
 from slimsr.engine.report import EvalOptions, evaluate_sets, format_table
-from slimsr.errors import NotFiniteError, WidthError
-from slimsr.imaging import imwrite
+from slimsr.errors import DataError, NotFiniteError, WidthError
+from slimsr.imaging import imresize, imwrite
 from slimsr.models import create_model
 from slimsr.models.cost import network_cost
 
@@ -82,7 +84,7 @@ def test_a_width_that_does_not_exist(net):
 
 def test_bicubic_on_set5_gives_the_published_scores(shared):
     pairs = find_sets(shared / "data" / "benchmark", 2)["Set5"]
-    scores = score_pictures(bicubic_upscaler(2), pairs, 2)
+    scores = score_pictures(bicubic_upscaler(2), pairs, Protocol.usual(2))
     mean = mean_score(scores)
     assert mean["psnr"] == pytest.approx(33.66, abs=0.02)
     assert mean["ssim"] == pytest.approx(0.9299, abs=0.0007)
@@ -118,7 +120,7 @@ def test_a_teacher_may_be_scored_on_what_it_makes_of_hr(shared):
         seen.append(picture.shape)
         return picture - np.minimum(picture, 1)
 
-    scores = score_pictures(darker, pairs, 2, from_hr=True)
+    scores = score_pictures(darker, pairs, Protocol.usual(2), from_hr=True)
     assert seen == [load_pair(pair, 2)[1].shape for pair in pairs]
     # One grey level less is 219/255 of a step of Y; only black pixels stay.
     for score in scores:
@@ -153,5 +155,38 @@ def test_a_network_that_gives_no_numbers_is_named_with_the_picture(net, tmp_path
     imwrite(tmp_path / "a.png", picture(20, 20))
     broken = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
     broken.head.weight.set_data(ms.Tensor(np.full(broken.head.weight.shape, np.nan, np.float32)))
+    pairs = [Pair("a", tmp_path / "a.png", None)]
     with pytest.raises(NotFiniteError, match="a: the network gave values that are not finite"):
-        score_pictures(network_upscaler(broken), [Pair("a", tmp_path / "a.png", None)], 2)
+        score_pictures(network_upscaler(broken), pairs, Protocol.usual(2))
+
+
+def test_div2ks_protocol(tmp_path):
+    """PSNR of RGB, six pixels more shaved."""
+    hr = np.random.default_rng(0).integers(0, 256, (60, 64, 3), np.uint8)
+    imwrite(tmp_path / "a.png", hr)
+    options = EvalOptions(scale=2, shave=8, rgb=True)
+    report = evaluate_sets([str(tmp_path)], None, options)
+    (scored,) = report["sets"].values()
+    sr = imresize(imresize(hr, 0.5), 2)
+    difference = (sr - hr.astype(float))[8:-8, 8:-8]
+    expected = 10 * np.log10(255**2 / np.mean(difference**2))
+    assert scored["bicubic"]["psnr"] == pytest.approx(expected, abs=1e-9)
+    assert format_table(report).startswith("x2, RGB, borders of 8 pixels shaved\n")
+
+
+@pytest.mark.parametrize("called", ["{}_x2_SR", "{}_out", "{}_EDSR", "{}"])
+def test_results_are_called_as_other_programs_do(tmp_path, called):
+    hr, sr = tmp_path / "hr", tmp_path / "sr"
+    for folder in (hr, sr):
+        folder.mkdir()
+    for i, name in enumerate(("a", "b", "ab")):
+        picture = np.random.default_rng(i).integers(0, 256, (32, 40, 3), np.uint8)
+        imwrite(hr / f"{name}.png", picture)
+        imwrite(sr / f"{called.format(name)}.png", picture)
+    pairs = find_pairs(hr, 2)
+    scores = score_results(sr, pairs, Protocol.usual(2))
+    assert [score.psnr for score in scores] == [np.inf] * 3
+    imwrite(sr / f"{called.format('a')}_2.png", picture)
+    (sr / f"{called.format('a')}.png").rename(sr / "a_1.png")
+    with pytest.raises(DataError, match="has 0 pictures named a, expected one"):
+        score_results(sr, pairs, Protocol.usual(2))

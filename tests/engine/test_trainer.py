@@ -15,7 +15,7 @@ import pytest
 from slimsr.config import build_config, load_config
 from slimsr.device.world import World
 from slimsr.engine import trainer as trainer_module
-from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures
+from slimsr.engine.evaluate import Protocol, mean_score, network_upscaler, score_pictures
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.trainer import Stopped, Trainer
@@ -256,7 +256,7 @@ def test_best_holds_the_weights_with_the_best_score(make):
     net, _ = load_network(best)
     trainer = trainer_of(make("other", valid=True))
     upscale = network_upscaler(net)
-    again = mean_score(score_pictures(upscale, trainer.valid_pairs, 2))
+    again = mean_score(score_pictures(upscale, trainer.valid_pairs, Protocol.usual(2)))
     assert again["psnr"] == pytest.approx(max(scores), abs=1e-9)
     assert not any(name.startswith("state.") for name in read_arrays(best))
 

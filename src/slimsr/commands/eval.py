@@ -39,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="side of the tiles in LR pixels (default: 512); rcan, drn and rlfn look at all of "
         "a tile, so that the scores of larger pictures depend on it",
     )  # fmt: skip
+    parser.add_argument(
+        "--shave", type=cli.whole_number,
+        help="pixels left out along each border (default: the scale; DIV2K: scale + 6)",
+    )  # fmt: skip
+    parser.add_argument("--rgb", action="store_true", help="PSNR of RGB (DIV2K), not of Y")
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
     args = parser.parse_args(argv)
 
@@ -50,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     problems: dict[str, DataError] = {}
     options = EvalOptions(
         args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
-        args.degradation,
+        args.degradation, args.shave, args.rgb,
     )  # fmt: skip
     report = evaluate_sets(args.data, cli.model_spec(args), options, problems)
     cli.say(format_table(report))

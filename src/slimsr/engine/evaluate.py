@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from slimsr.errors import DataError, NotFiniteError
 from slimsr.imaging import READABLE_SUFFIXES, imread, imresize
 from slimsr.imaging.listing import pictures_below
 from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, smallest_tile
-from slimsr.metrics import psnr_y, ssim_y
+from slimsr.metrics import psnr_rgb, psnr_y, ssim_y
 from slimsr.models import SlimmableNet
 
 # SSIM's window, which must fit into a picture without its shaved borders.
@@ -27,13 +27,38 @@ Enlarge = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """How pictures are compared.
+
+    Attributes:
+        scale: enlargement.
+        shave: pixels that are left out along each border.
+        rgb: whether PSNR is of RGB, as for DIV2K; else of Y. SSIM is always of Y.
+    """
+
+    scale: int
+    shave: int
+    rgb: bool = False
+
+    @classmethod
+    def usual(cls, scale: int) -> Protocol:
+        """Return the field's: Y, shaved by the scale."""
+        return cls(scale, scale)
+
+    def __str__(self) -> str:
+        """Describe it for the head of a table."""
+        pixels = "1 pixel" if self.shave == 1 else f"{self.shave} pixels"
+        return f"x{self.scale}, {'RGB' if self.rgb else 'Y channel'}, borders of {pixels} shaved"
+
+
+@dataclass(frozen=True)
 class Score:
     """One picture's scores.
 
     Attributes:
         name: the picture.
-        psnr: dB on Y, shaved by the scale; infinite for a picture that equals HR.
-        ssim: on Y, shaved by the scale.
+        psnr: dB, see `Protocol`; infinite for a picture that equals HR.
+        ssim: of Y.
         seconds: wall time of the enlargement, without reading; None where it is not known.
         detail: whether HR has more than one colour inside the shave. Where it has not, PSNR says
             nothing of a network: it is infinite, or a single grey level decides it.
@@ -89,7 +114,7 @@ def exact_upscaler(
     return Upscaler(run, scale, margin, tile, margin, fixed, self_ensemble)
 
 
-def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
+def check_pictures(pairs: Sequence[Pair], protocol: Protocol) -> None:
     """Decode every picture once, so that what is wrong is found before a long run, not in it.
 
     Raises:
@@ -98,10 +123,10 @@ def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
 
     def problem(pair: Pair) -> str | None:
         try:
-            _, hr = load_pair(pair, scale)
+            _, hr = load_pair(pair, protocol.scale)
         except DataError as error:
             return f"{pair.name} ({error})"
-        smallest = _SMALLEST + 2 * scale
+        smallest = _SMALLEST + 2 * protocol.shave
         if min(hr.shape[:2]) < smallest:
             return f"{pair.name} ({hr.shape[0]}x{hr.shape[1]}, less than {smallest}x{smallest})"
         return None
@@ -110,14 +135,14 @@ def check_pictures(pairs: Sequence[Pair], scale: int) -> None:
 
 
 def score_pictures(
-    upscale: Enlarge, pairs: Sequence[Pair], scale: int, from_hr: bool = False
+    upscale: Enlarge, pairs: Sequence[Pair], protocol: Protocol, from_hr: bool = False
 ) -> list[Score]:
     """Enlarge every LR picture and compare it with HR.
 
     Args:
         upscale: from LR to SR, uint8 RGB.
         pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
-        scale: also the shave.
+        protocol: how they are compared.
         from_hr: whether ``upscale`` is given HR instead, as a teacher that may see it.
 
     Raises:
@@ -125,24 +150,25 @@ def score_pictures(
     """
     scores = []
     for pair in pairs:
-        lr, hr = load_pair(pair, scale)
+        lr, hr = load_pair(pair, protocol.scale)
         start = time.perf_counter()
         try:
             sr = upscale(hr if from_hr else lr)
         except NotFiniteError as error:
             raise NotFiniteError(f"{pair.name}: {error}") from error
-        scores.append(_score(pair.name, sr, hr, scale, time.perf_counter() - start))
+        scores.append(_score(pair.name, sr, hr, protocol, time.perf_counter() - start))
     return scores
 
 
-def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list[Score]:
+def score_results(folder: str | Path, pairs: Sequence[Pair], protocol: Protocol) -> list[Score]:
     """Compare pictures that another program has enlarged with HR; their time is not known.
 
     Args:
         folder: has for each pair a picture named as its LR picture or as its HR picture, with any
-            suffix, in any sub-folder.
+            suffix, in any sub-folder; or as EDSR-PyTorch (``a_x4_SR``), Real-ESRGAN (``a_out``) or
+            BasicSR (``a_NAME``) call theirs.
         pairs: see `score_pictures`.
-        scale: the shave.
+        protocol: see `score_pictures`.
 
     Raises:
         DataError: a picture is missing, stands twice, or has another size than HR.
@@ -154,28 +180,40 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], scale: int) -> list
     for pair in pairs:
         names = dict.fromkeys([pair.lr.stem if pair.lr else pair.hr.stem, pair.hr.stem])
         paths = next((found[name] for name in names if name in found), [])
+        paths = paths or _longer_named(found, names)
         if len(paths) != 1:
             raise DataError(
                 f"{folder} has {len(paths)} pictures named {' or '.join(names)}, expected one: "
                 "give the folder that the pictures of this set were enlarged into"
             )
-        _, hr = load_pair(pair, scale)
+        _, hr = load_pair(pair, protocol.scale)
         sr = imread(paths[0])
         if sr.shape != hr.shape:
             raise DataError(
                 f"{paths[0]} is {sr.shape[1]}x{sr.shape[0]}, but HR is {hr.shape[1]}x{hr.shape[0]}:"
-                f" enlarge by {scale}"
+                f" enlarge by {protocol.scale}"
             )
-        scores.append(_score(pair.name, sr, hr, scale))
+        scores.append(_score(pair.name, sr, hr, protocol))
     return scores
 
 
+def _longer_named(found: Mapping[str, list[Path]], names: Iterable[str]) -> list[Path]:
+    """Return what is called like a picture and something after it; nothing where that is unsure."""
+    for name in names:
+        longer = [stem for stem in found if stem.startswith(f"{name}_")]
+        if len(longer) == 1:
+            return found[longer[0]]
+    return []
+
+
 def _score(
-    name: str, sr: np.ndarray, hr: np.ndarray, scale: int, seconds: float | None = None
+    name: str, sr: np.ndarray, hr: np.ndarray, protocol: Protocol, seconds: float | None = None
 ) -> Score:
-    inside = hr[scale:-scale, scale:-scale]
+    shave = protocol.shave
+    inside = hr[shave : hr.shape[0] - shave, shave : hr.shape[1] - shave]
     detail = bool((inside != inside[0, 0]).any())
-    return Score(name, psnr_y(sr, hr, scale), ssim_y(sr, hr, scale), seconds, detail)
+    psnr = psnr_rgb if protocol.rgb else psnr_y
+    return Score(name, psnr(sr, hr, shave), ssim_y(sr, hr, shave), seconds, detail)
 
 
 def mean_score(scores: Sequence[Score]) -> dict[str, Any]:

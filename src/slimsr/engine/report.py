@@ -10,6 +10,7 @@ from typing import Any
 
 from slimsr.data import Pair, find_sets
 from slimsr.engine.evaluate import (
+    Protocol,
     bicubic_upscaler,
     check_pictures,
     exact_upscaler,
@@ -39,6 +40,8 @@ class EvalOptions:
         results: folder of pictures that another program has enlarged; None for none.
         layout: see `find_pairs`.
         degradation: see `find_pairs`.
+        shave: pixels left out along each border; None for the scale.
+        rgb: PSNR of RGB instead of Y.
     """
 
     scale: int | None = None
@@ -48,6 +51,8 @@ class EvalOptions:
     results: str | None = None
     layout: str = "auto"
     degradation: str = "auto"
+    shave: int | None = None
+    rgb: bool = False
 
 
 def evaluate_sets(
@@ -65,8 +70,8 @@ def evaluate_sets(
         problems: gets the errors of sets that cannot be scored, by name; None to raise the first.
 
     Returns:
-        ``scale``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by method;
-        ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` -> why, of the
+        ``scale``, ``protocol``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by
+        method; ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` -> why, of the
         sets in ``problems``.
 
     Raises:
@@ -101,15 +106,16 @@ def evaluate_sets(
                 loaded.run, scale, source.margin, tile, loaded.fixed, options.self_ensemble
             )
             costs[label] = source.cost(width)
-    pairs_of = _find_sets(folders, scale, options, problems)
+    protocol = Protocol(scale, scale if options.shave is None else options.shave, options.rgb)
+    pairs_of = _find_sets(folders, protocol, options, problems)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
         scored = {}
         with _noted(problems, name):
             if results is not None:
-                scored[_RESULTS] = score_results(results, pairs, scale)
+                scored[_RESULTS] = score_results(results, pairs, protocol)
             for label, upscale in upscalers.items():
-                scored[label] = score_pictures(upscale, pairs, scale)
+                scored[label] = score_pictures(upscale, pairs, protocol)
             sets[name] = {
                 label: {
                     **mean_score(scored[label]),
@@ -122,6 +128,7 @@ def evaluate_sets(
         raise DataError("; ".join([str(first[1]), *(f"{name}: {e}" for name, e in others)]))
     return {
         "scale": scale,
+        "protocol": str(protocol),
         "checkpoint": network,
         "runtime": runtime_name,
         "precision": "f32" if spec is None else spec.precision,
@@ -135,7 +142,7 @@ def evaluate_sets(
 
 def _find_sets(
     folders: Sequence[str],
-    scale: int,
+    protocol: Protocol,
     options: EvalOptions,
     problems: dict[str, DataError] | None,
 ) -> dict[str, list[Pair]]:
@@ -144,7 +151,7 @@ def _find_sets(
     for folder in folders:
         sets: dict[str, list[Pair]] = {}
         with _noted(problems, folder):
-            sets = find_sets(folder, scale, options.layout, options.degradation, problems)
+            sets = find_sets(folder, protocol.scale, options.layout, options.degradation, problems)
         for name, pairs in sets.items():
             if name in found:
                 raise DataError(f"two sets are named {name}: give each once, or rename one folder")
@@ -152,7 +159,7 @@ def _find_sets(
     good = {}
     for name, pairs in found.items():
         with _noted(problems, name):
-            check_pictures(pairs, scale)
+            check_pictures(pairs, protocol)
             good[name] = pairs
     return good
 
@@ -195,7 +202,7 @@ def format_table(report: dict[str, Any]) -> str:
         left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
         right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         lines.append("  ".join([*left, *right]))
-    title = f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved"
+    title = report["protocol"]
     return (
         "\n".join([title + (", x8 self-ensemble" if report["self_ensemble"] else ""), *lines])
         + "\n"

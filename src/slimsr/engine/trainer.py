@@ -20,6 +20,7 @@ from slimsr.data.pipeline import training_batches, turns
 from slimsr.device.modes import compiles
 from slimsr.device.world import World
 from slimsr.engine.evaluate import (
+    Protocol,
     Score,
     check_pictures,
     mean_score,
@@ -73,7 +74,7 @@ class Trainer:
             pairs = _valid_pairs(config.data, self.net.scale)
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
-                check_pictures(self.valid_pairs, self.net.scale)
+                check_pictures(self.valid_pairs, Protocol.usual(self.net.scale))
         self.step = self._step()
         network = describe_network(config.model["name"], self.net)
         widths = sorted(set(stage.widths), reverse=True)
@@ -259,7 +260,7 @@ class Trainer:
         try:
             scores = score_pictures(
                 make or network_upscaler(self.net, self.stage.validate[label]),
-                self.valid_pairs, self.net.scale, from_hr=make is not None,
+                self.valid_pairs, Protocol.usual(self.net.scale), from_hr=make is not None,
             )  # fmt: skip
         except NotFiniteError as error:
             logger.warning("step %d  valid %s: %s", self.state.step, label, error)
