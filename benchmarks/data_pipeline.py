@@ -1,6 +1,6 @@
 """Measure how many training patches per second one thread of the data pipeline delivers.
 
-    python benchmarks/data_pipeline.py --data_path DIR [--scale 4] [--layout auto]
+    python benchmarks/data_pipeline.py --data_path DIR [--scale 4] [--degradation photo]
 
 Compare with batch / (seconds per training step): the pipeline must be several times faster.
 """
@@ -34,15 +34,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_path", required=True, help="folder of training pictures")
     parser.add_argument("--layout", default="auto", help="see find_pairs")
+    parser.add_argument("--degradation", default="auto", help="see find_pairs")
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patches", type=int, nargs="+", default=[96, 192], help="HR patch sizes")
     parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
     args = parser.parse_args()
     try:
-        pairs = find_pairs(args.data_path, args.scale, args.layout)
+        pairs = find_pairs(
+            args.data_path, args.scale, args.layout, degradation=args.degradation
+        )
         print(f"{machine_name('CPU')}; one thread is measured")
-        print(f"{len(pairs)} pictures, x{args.scale}, batch {args.batch}")
+        print(f"{len(pairs)} pictures, x{args.scale}, {args.degradation}, batch {args.batch}")
         with tempfile.TemporaryDirectory() as cache:
             for label in ("cold", "warm"):
                 start = time.perf_counter()

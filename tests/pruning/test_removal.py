@@ -11,7 +11,16 @@ from slimsr.models.widths import extract
 from slimsr.pruning.removal import importance, mask_channels, remove_channels, strongest
 from tests.networks import assert_same, picture, run, small
 
-NETWORKS = [("edsr", 3), ("rcan", 2), ("drn", 2), ("drn", 4), ("edsr_pruned", 2)]
+NETWORKS = [
+    ("edsr", 3),
+    ("rcan", 2),
+    ("drn", 2),
+    ("drn", 4),
+    ("edsr_pruned", 2),
+    ("plain_slopes", 2),
+    ("espcn", 2),
+    ("rlfn", 2),
+]
 
 
 def drawn_channels(net, data):

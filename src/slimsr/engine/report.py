@@ -71,8 +71,8 @@ def evaluate_sets(
 
     Returns:
         ``scale``, ``protocol``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by
-        method; ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` -> why, of the
-        sets in ``problems``.
+        method; ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` ->
+        why, of the sets in ``problems``.
 
     Raises:
         SlimSRError: folders, network, scale or widths that do not fit.
