@@ -24,10 +24,7 @@ from slimsr.exported.onnx_graph import to_onnx
 from slimsr.files.writing import write_text
 from slimsr.inference.latency import machine_name
 from slimsr.models import SlimmableNet
-from slimsr.weights.arrays import assign
-from slimsr.weights.conventions import to_own
-from slimsr.weights.foreign_files import read_foreign
-from slimsr.weights.recognise import recognise
+from slimsr.weights.loading import load_foreign
 
 HERE = Path(__file__).resolve().parent
 OTHER = HERE / "brought_networks_other.py"
@@ -37,12 +34,7 @@ TOLD = {"compact_relu": {"activation": "relu"}, "compact_leakyrelu": {"activatio
 
 def load(path: Path) -> SlimmableNet:
     """Return the network of a file of another program."""
-    arrays, _ = read_foreign(path)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    found = recognise(shapes, str(path), None, TOLD.get(path.stem))
-    weights, _ = to_own(found.net, found.release, arrays, str(path))
-    assign(found.net, weights, str(path))
-    return found.net.set_train(False)
+    return load_foreign(path, TOLD.get(path.stem))
 
 
 def compare(python: str) -> list[str]:

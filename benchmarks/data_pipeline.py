@@ -41,9 +41,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="time of each measurement")
     args = parser.parse_args()
     try:
-        pairs = find_pairs(
-            args.data_path, args.scale, args.layout, degradation=args.degradation
-        )
+        pairs = find_pairs(args.data_path, args.scale, args.layout, degradation=args.degradation)
         print(f"{machine_name('CPU')}; one thread is measured")
         print(f"{len(pairs)} pictures, x{args.scale}, {args.degradation}, batch {args.batch}")
         with tempfile.TemporaryDirectory() as cache:

@@ -2,8 +2,8 @@
 
     python benchmarks/degradations.py PICTURE [--scale 2] [--output FILE]
 
-The first field is HR, shrunk by bicubic; the others are samples 0, 1, 2 ... with the default ranges,
-each LR pixel drawn four times as large.
+The first field is HR, shrunk by bicubic; the others are samples 0, 1, 2 ... with the default
+ranges, each LR pixel drawn four times as large.
 """
 
 from __future__ import annotations

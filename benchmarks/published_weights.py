@@ -32,11 +32,7 @@ from slimsr.files.writing import write_json, write_text  # noqa: E402
 from slimsr.inference.latency import machine_name  # noqa: E402
 from slimsr.models import SlimmableNet, create_model  # noqa: E402
 from slimsr.models.cost import network_cost  # noqa: E402
-from slimsr.weights.arrays import assign  # noqa: E402
-from slimsr.weights.conventions import to_own  # noqa: E402
-from slimsr.weights.foreign_files import read_foreign  # noqa: E402
-from slimsr.weights.loading import load_weights  # noqa: E402
-from slimsr.weights.recognise import recognise  # noqa: E402
+from slimsr.weights.loading import load_foreign, load_weights  # noqa: E402
 
 SCALES = (2, 3, 4)
 # Set5, Y, 8-bit LR, by an independent forward pass of the same weights; VDSR and IDN with Pillow's
@@ -99,15 +95,6 @@ def load(name: str, scale: int, weights: Path, pillow: bool) -> SlimmableNet:
     return net
 
 
-def recognised(path: Path) -> SlimmableNet:
-    """Return the network that the weights in a file show."""
-    arrays, _ = read_foreign(path)
-    found = recognise({name: array.shape for name, array in arrays.items()}, str(path))
-    weights, _ = to_own(found.net, found.release, arrays, str(path))
-    assign(found.net, weights, str(path))
-    return found.net.set_train(False)
-
-
 def score(net: SlimmableNet, pairs: list[Pair]) -> dict[str, float]:
     """Return mean PSNR and SSIM on Y."""
     return mean_score(score_pictures(network_upscaler(net), pairs, Protocol.usual(net.scale)))
@@ -135,7 +122,7 @@ def measure_compact(weights: Path, data: Path) -> list[dict]:
     """Return one row for each file of `COMPACT`."""
     rows = []
     for name, reference in COMPACT.items():
-        net = recognised(weights / f"{name}.npz")
+        net = load_foreign(weights / f"{name}.npz")
         sets = find_sets(data, net.scale)
         row = {"file": name, "parameters": network_cost(net)["parameters"], "reference": reference}
         row |= {kind: score(net, sets[kind]) for kind in ("Set5", "Set14")}

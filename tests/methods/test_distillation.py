@@ -13,6 +13,8 @@ from slimsr.methods.taps import three_depths
 from slimsr.models import create_model, describe_network
 from slimsr.settings import TrainConfig
 from slimsr.weights.checkpoint import TrainingState, load_network, read_checkpoint
+from slimsr.weights.conventions import to_release
+from slimsr.weights.releases import find_release
 from slimsr.weights.saving import save_checkpoint
 from tests.feature_losses import affinity_by_hand, hint_by_hand
 from tests.methods.distilled import STUDENTS, TEACHERS, adapted, exact, pictures, save, values
@@ -70,6 +72,42 @@ def test_a_step_trains_student_and_adapters_and_nothing_else(name, student, teac
         assert np.abs(parameter.asnumpy() - starts[parameter.name]).max() > 0, parameter.name
     for key, value in values(stage.loss.teacher).items():
         np.testing.assert_array_equal(value, before[key])
+
+
+def test_what_the_teacher_makes_of_a_changed_input_by_hand(teachers):
+    options = {"alpha": 0.25, "consistency": 2.0}
+    stage = make("output_distillation", "edsr", teachers["rcan"], **options)
+    assert stage.terms == ("total", "hr_l1", "teacher_l1", "consistency_l1")
+    lr, hr = (ms.Tensor(np.rint(x).astype(np.float32)) for x in pictures())
+    total, to_hr, to_teacher, again = (float(v.asnumpy()) for v in stage.loss(lr, hr))
+    assert total == pytest.approx(0.75 * to_hr + 0.25 * to_teacher + 2 * again, rel=1e-5)
+    sr, differences, drawn = stage.net(lr).asnumpy(), [], set()
+    for i, x in enumerate(lr.asnumpy()):
+        bits = [int(x.sum(dtype=np.float64)) >> k & 1 for k in range(4)]
+        drawn.add(tuple(bits))
+        invert, mirror, turn, transpose = bits
+        x = 255 - x if invert else x
+        x = x[:, :, ::-1] if mirror else x
+        x = x[:, ::-1] if turn else x
+        x = x.transpose(0, 2, 1) if transpose else x
+        y = stage.loss.teacher(ms.Tensor(np.ascontiguousarray(x[None]))).asnumpy()[0]
+        y = y.transpose(0, 2, 1) if transpose else y
+        y = y[:, ::-1] if turn else y
+        y = y[:, :, ::-1] if mirror else y
+        differences.append(np.abs(sr[i] - (255 - y if invert else y)).mean())
+    assert len(drawn) > 1
+    assert again == pytest.approx(np.mean(differences), rel=1e-4)
+    assert make("output_distillation", "edsr", teachers["rcan"]).terms[-1] == "teacher_l1"
+
+
+def test_a_teacher_of_a_release_is_recognised(tmp_path):
+    teacher = create_model("rlfn", scale=2, n_feats=4, n_inner=4, n_blocks=1, n_attention=2)
+    path = tmp_path / "rlfn.npz"
+    np.savez(path, **to_release(teacher, find_release(teacher, "rlfn")))
+    found = make("output_distillation", "edsr", str(path)).loss.teacher
+    assert found.config == teacher.config and not found.trainable_params()
+    for name, value in values(teacher).items():
+        np.testing.assert_array_equal(values(found)[name], value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.adapters import Adapters
 from slimsr.losses import HintLoss, SpatialAffinityLoss
 from slimsr.losses.pixel import create_pixel_loss
+from slimsr.losses.reversible import ReversibleChange
 from slimsr.methods.common_options import TeacherConfig
 from slimsr.methods.method import METHODS, Method, Stage
 from slimsr.methods.start import load_teacher, start_network
@@ -25,11 +26,13 @@ from slimsr.weights.checkpoint import Checkpoint
 class DistillationConfig(TeacherConfig):
     """Options of output distillation.
 
-    The loss is (1 - alpha) x the pixel loss to HR + alpha x that to the teacher's picture.
+    The loss is (1 - alpha) x the pixel loss to HR + alpha x that to the teacher's picture
+    + consistency x that to what the teacher makes of a changed input, undone.
     """
 
     student: str = ""  # weights of the student to start from; empty: random weights
     alpha: float = Field(0.5, ge=0, le=1)  # share of the teacher's picture; 0.5 in FAKD
+    consistency: float = Field(0.0, ge=0)  # see `ReversibleChange`; costs one more teacher's pass
 
 
 @dataclass(config=STRICT)
@@ -64,6 +67,7 @@ class DistillationLoss(nn.Cell):
         weights: of the distances to HR and to the teacher's picture.
         feature: the term on the taps; None for no such term.
         pixel_loss: name of the distance.
+        consistency: weight of the distance to the teacher's picture of a changed input.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class DistillationLoss(nn.Cell):
         weights: tuple[float, float],
         feature: TapTerm | None = None,
         pixel_loss: str = "l1",
+        consistency: float = 0.0,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net = net
@@ -80,7 +85,10 @@ class DistillationLoss(nn.Cell):
         self.weights = weights
         self.feature = feature
         self.pixel_loss = create_pixel_loss(pixel_loss)
-        more = () if feature is None else feature.terms
+        self.consistency = consistency
+        self.changed = ReversibleChange(teacher)
+        more = () if consistency == 0 else (f"consistency_{pixel_loss}",)
+        more += () if feature is None else feature.terms
         self.terms = ("total", f"hr_{pixel_loss}", f"teacher_{pixel_loss}", *more)
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
@@ -90,10 +98,15 @@ class DistillationLoss(nn.Cell):
         sr, target = sr.astype(ms.float32), ops.stop_gradient(target.astype(ms.float32))
         to_hr, to_teacher = self.pixel_loss(sr, hr), self.pixel_loss(sr, target)
         total = self.weights[0] * to_hr + self.weights[1] * to_teacher
+        found = to_hr, to_teacher
+        if self.consistency:
+            again = self.pixel_loss(sr, ops.stop_gradient(self.changed(lr)))
+            total = total + self.consistency * again
+            found = (*found, again)
         if self.feature is None:
-            return total, to_hr, to_teacher
+            return (total, *found)
         terms = self.feature(lr, hr, (taps, sr), (ops.stop_gradient(teacher_taps), target))
-        return (total + self.feature.beta * terms[0], to_hr, to_teacher, *terms)
+        return (total + self.feature.beta * terms[0], *found, *terms)
 
 
 Distilled = TypeVar("Distilled", bound=DistillationConfig)
@@ -112,7 +125,9 @@ class Distillation(Method[Distilled]):
         net = start_network(self.model, options.student)
         teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
         feature = self.feature(net, teacher)
-        loss = DistillationLoss(net, teacher, self.weights(), feature, options.pixel_loss)
+        loss = DistillationLoss(
+            net, teacher, self.weights(), feature, options.pixel_loss, options.consistency
+        )
         helpers = None if feature is None else feature.adapters
         return Stage(net, loss, loss.terms, {"student": 1.0}, helpers)
 

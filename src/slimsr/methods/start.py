@@ -10,7 +10,7 @@ from slimsr.methods.method import freeze
 from slimsr.models import SlimmableNet, create_model
 from slimsr.models.widths import extract, implant
 from slimsr.weights.checkpoint import load_network
-from slimsr.weights.loading import load_weights
+from slimsr.weights.loading import load_foreign, load_weights
 
 
 def start_network(
@@ -45,7 +45,8 @@ def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNe
 
     Args:
         path: a checkpoint of ours, which tells its network, or weights of a published release.
-        model: name and options of the network of such weights; empty for a checkpoint.
+        model: name and options of the network of such weights; empty for a checkpoint, and where
+            the weights show them.
         scale: what the student enlarges by.
 
     Raises:
@@ -60,6 +61,8 @@ def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNe
     if model:
         teacher = create_model(**{"scale": scale, **model})
         load_weights(teacher, path)
+    elif not path.endswith(".ckpt"):
+        teacher = load_foreign(path, scale=scale)
     else:
         teacher, _ = load_network(path)
     if teacher.scale != scale:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from slimsr.models import SlimmableNet
 from slimsr.weights.arrays import STATE_PREFIX, assign, read_arrays
 from slimsr.weights.conventions import to_own
+from slimsr.weights.foreign_files import read_foreign
+from slimsr.weights.recognise import recognise
 from slimsr.weights.releases import closest_release
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,29 @@ def load_reference_weights(
     weights, remarks = to_own(net, release, arrays, source)
     assign(net, weights, source)
     logger.debug("%s: %s, %s", source, release.title, "; ".join(remarks))
+
+
+def load_foreign(
+    path: str | Path, options: Mapping[str, Any] | None = None, scale: int | None = None
+) -> SlimmableNet:
+    """Return the network that the weights in a file of another program show, with these weights.
+
+    Args:
+        path: see `slimsr.weights.foreign_files.read_foreign`.
+        options: of the network, where the weights do not show them.
+        scale: of the network, where the weights do not show it.
+
+    Raises:
+        SlimSRError: the file cannot be read, or is of no network that is known.
+    """
+    arrays, remarks = read_foreign(path)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    found = recognise(shapes, str(path), None, options, scale)
+    weights, more = to_own(found.net, found.release, arrays, str(path))
+    assign(found.net, weights, str(path))
+    said = "; ".join([*remarks, *more, *found.unseen])
+    logger.info("%s: %s x%d; %s", path, found.release.title, found.net.scale, said)
+    return found.net.set_train(False)
 
 
 def load_weights(net: SlimmableNet, path: str | Path) -> None:
