@@ -65,7 +65,8 @@ def create_degradation(name: str, scale: int, photo: PhotoConfig | None = None) 
     Raises:
         ConfigError: An unknown name, or a sigma or quality out of range.
     """
-    kind, number = re.fullmatch(r"(\D*)(\d*)", name).groups() if is_made(name) else ("", "")
+    kind = name.rstrip("0123456789") if is_made(name) else ""
+    number = name[len(kind) :]
     photo = photo or PhotoConfig()
     if kind == "photo":
         return Photo(scale, photo)
@@ -135,7 +136,7 @@ class Photo:
         small = hr.shape[0] // self.scale, hr.shape[1] // self.scale
         x = hr
         between = math.sqrt(self.scale) / random.uniform(*self.ranges.resize)
-        middle = tuple(max(1, round(side / between)) for side in hr.shape[:2])
+        middle = max(1, round(hr.shape[0] / between)), max(1, round(hr.shape[1] / between))
         for step in (*_drawn(random, "blur", "resize"), *_drawn(random, "noise", "jpeg")):
             if step == "resize":
                 x = self._resize(x, middle, random)
@@ -169,7 +170,7 @@ class Photo:
         kernel = _KERNELS[random.integers(len(_KERNELS))]
         if x.shape[:2] == size:
             return x
-        return np.asarray(Image.fromarray(_rounded(x)).resize(size[::-1], kernel))
+        return np.asarray(Image.fromarray(_rounded(x)).resize((size[1], size[0]), kernel))
 
 
 def _drawn(random: np.random.Generator, *steps: str) -> list[str]:

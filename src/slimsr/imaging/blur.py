@@ -33,7 +33,7 @@ def gaussian_blur(picture: np.ndarray, sigma: float, other: float, angle: float)
     mask = np.rint(_UNIT * np.exp(-(along**2 + across**2) / 2))
     height, width, bands = picture.shape
     kernel = pyvips.Image.new_from_array(mask.tolist(), scale=float(mask.sum()))
-    pixels = np.ascontiguousarray(picture)  # which must live as long as libvips reads it
+    pixels = np.ascontiguousarray(picture).data  # which must live as long as libvips reads it
     image = pyvips.Image.new_from_memory(pixels, width, height, bands, "uchar")
     blurred = image.conv(kernel, precision="integer").write_to_memory()
     return np.frombuffer(blurred, np.uint8).reshape(picture.shape)

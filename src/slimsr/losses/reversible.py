@@ -43,4 +43,4 @@ class ReversibleChange(nn.Cell):
     def _bits(drawn: ms.Tensor) -> ms.Tensor:
         """Return the last bits of (B,) whole numbers as (4, B, 1, 1, 1) of bool."""
         powers = ms.Tensor([1, 2, 4, 8], ms.int32).reshape((_CHANGES, 1))
-        return (drawn // powers % 2 == 1).reshape((_CHANGES, -1, 1, 1, 1))
+        return (ops.floor_div(drawn, powers) % 2 == 1).reshape((_CHANGES, -1, 1, 1, 1))

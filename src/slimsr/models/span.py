@@ -137,12 +137,13 @@ class Span(SlimmableNet):
         With B blocks the ``B + 2`` taps have shape (N, n_feats*width, H, W).
         """
         head = self.head(self.sub_mean(lr), width)
-        taps, x, first = (head,), head, head
-        for block in self.body:
+        x, first = self.body[0](head, width)
+        one, taps = x, (head, x)
+        for block in self.body[1:]:
             x, first = block(x, width)
             taps = (*taps, x)
         # The release's activation works in place, so it is the activated map that is joined.
-        joined = self.concat(head, self.body_conv(x, width), taps[1], first)
+        joined = self.concat(head, self.body_conv(x, width), one, first)
         joined = self.fusion(joined, width)
         sr = self.to_picture(self.shuffle(self.tail(joined, width)))
         return (*taps, joined), sr
