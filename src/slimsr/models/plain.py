@@ -106,8 +106,8 @@ class Plain(SlimmableNet):
     channel_options = ("n_feats", "kept")
     scales = (1, 2, 3, 4)
     presets: ClassVar = {
-        "realesr_general_x4v3": {"n_convs": 32, "activation": "prelu"},
-        "realesr_animevideov3": {"n_convs": 16, "activation": "prelu"},
+        "realesr_general_x4v3": {"scale": 4, "n_convs": 32, "activation": "prelu"},
+        "realesr_animevideov3": {"scale": 4, "n_convs": 16, "activation": "prelu"},
         "ecbsr_m4c16": {"n_feats": 16, "n_convs": 4, "activation": "prelu"},
         "ecbsr_m4c32": {"n_feats": 32, "n_convs": 4, "activation": "prelu"},
         "abpn_m4c28": {"n_feats": 28, "n_convs": 4, **_ABPN},

@@ -129,7 +129,7 @@ class Rrdbnet(SlimmableNet):
     presets: ClassVar = {
         "realesrgan_x4plus": {},
         "realesrgan_x4plus_anime": {"n_blocks": 6},
-        "realesrgan_x2plus": {"unshuffle": 2},
+        "realesrgan_x2plus": {"scale": 2, "unshuffle": 2},
     }
     releases = (
         Release("realesrgan", "Real-ESRGAN", _realesrgan),

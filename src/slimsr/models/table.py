@@ -15,7 +15,8 @@ _SCALE = 4  # which all of them offer
 def network_table() -> str:
     """Return the networks in their published sizes as a Markdown table.
 
-    Parameters and multiply-adds (for a result of 1280x720) are those of x4 at width 1.
+    Parameters and multiply-adds (for a result of 1280x720) are those at width 1, of x4, or of the
+    scale that a published size has.
     """
     lines = [
         "| `model.name` | network | scales | enlarges | parameters x4 | multiply-adds x4, 720p "
@@ -23,8 +24,8 @@ def network_table() -> str:
         "| --- | --- | --- | --- | ---: | ---: | --- |",
     ]
     for name in _published():
-        network, options = resolve(name, {"scale": _SCALE})
-        net = create_model(name, scale=_SCALE)
+        network, options = resolve(name, {"scale": _scale(name)})
+        net = create_model(name, scale=_scale(name))
         cost = network_cost(net)
         lines.append(
             f"| {name} | {_described(network, options)} | {_listed(MODELS.get(network).scales)} "
@@ -41,14 +42,19 @@ def _published() -> list[str]:
     return sorted([*presets, *(name for name in list_models() if _config(name) not in named)])
 
 
+def _scale(name: str) -> int:
+    return resolve(name, {})[1].get("scale", _SCALE)
+
+
 def _config(name: str) -> Any:
-    network, options = resolve(name, {"scale": _SCALE})
+    network, options = resolve(name, {"scale": _scale(name)})
     return build_options(MODELS.get(network).Config, options, "model")
 
 
 def _described(network: str, options: Mapping[str, Any]) -> str:
     """Return how the network is called and what the preset sets."""
-    shown = [f"{key} {value}" for key, value in options.items() if key != "scale"]
+    shown = [f"x{options['scale']}"] if options["scale"] != _SCALE else []
+    shown += [f"{key} {value}" for key, value in options.items() if key != "scale"]
     return f"{network}: {', '.join(shown)}" if shown else network
 
 
