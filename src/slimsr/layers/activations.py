@@ -8,6 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from slimsr.layers.branches import BranchedConv2d, Branches
 from slimsr.layers.slim import SlimConv2d, SlimLayer, parts_of, take
 
 ActivationName = Literal["relu", "prelu", "lrelu", "tanh"]
@@ -55,6 +56,7 @@ class ConvActivation(nn.Cell):
         kernel_size: odd side of the kernel.
         activation: ``prelu`` has a slope for each channel.
         slim_in: whether the input follows the width (not so where it is the picture).
+        branches: which the convolution is trained in; 3x3 alone has any.
     """
 
     def __init__(
@@ -64,9 +66,14 @@ class ConvActivation(nn.Cell):
         kernel_size: int = 3,
         activation: ActivationName = "relu",
         slim_in: bool = True,
+        branches: Branches = "none",
     ):
         super().__init__()
-        self.conv = SlimConv2d(n_in, n_out, kernel_size, slim_in=slim_in)
+        self.conv = (
+            SlimConv2d(n_in, n_out, kernel_size, slim_in=slim_in)
+            if branches == "none"
+            else BranchedConv2d(n_in, n_out, branches, slim_in=slim_in)
+        )
         self.name = activation
         if activation == "prelu":
             self.act = PRelu(n_out)

@@ -143,7 +143,7 @@ class SlimLayer(nn.Cell):
     def get_slice(self, width: float) -> tuple[np.ndarray, ...]:
         """Return copies of what is in use at ``width`` of each parameter."""
         return tuple(
-            getattr(self, name).asnumpy()[self._index(name, axes, width)]
+            getattr(self, name).asnumpy()[kept(getattr(self, name).shape, axes, width)]
             for name, axes in self.axes
         )
 
@@ -154,19 +154,20 @@ class SlimLayer(nn.Cell):
             slim = [axis for axis, parts in enumerate(axes) if parts]
             width = array.shape[slim[0]] / parameter.shape[slim[0]] if slim else 1.0
             full = parameter.asnumpy().copy()
-            full[self._index(name, axes, width)] = array
+            full[kept(parameter.shape, axes, width)] = array
             parameter.set_data(ms.Tensor(full))
 
-    def _index(self, name: str, axes: tuple[Parts | None, ...], width: float) -> tuple:
-        shape = getattr(self, name).shape
-        kept = [
-            np.arange(size) if parts is None else _kept(parts, width)
-            for size, parts in zip(shape, axes, strict=False)
-        ]
-        return np.ix_(*kept)
+
+def kept(shape: Sequence[int], axes: Sequence[Parts | None], width: float) -> tuple:
+    """Return the index of what is in use at ``width`` of an array; see `SlimLayer` for ``axes``."""
+    indices = [
+        np.arange(size) if parts is None else _kept_of(parts, width)
+        for size, parts in zip(shape, axes, strict=False)
+    ]
+    return np.ix_(*indices)
 
 
-def _kept(parts: Parts, width: float) -> np.ndarray:
+def _kept_of(parts: Parts, width: float) -> np.ndarray:
     starts = np.cumsum((0, *parts[:-1]))
     pairs = zip(starts, parts, strict=True)
     return np.concatenate([start + np.arange(channels_at(part, width)) for start, part in pairs])
@@ -248,7 +249,7 @@ class SlimConv2d(SlimConv):
         super().__init__()
         in_parts, out_parts = in_groups(in_channels, groups), in_groups(out_channels, groups)
         self._set_channels(in_parts, out_parts, slim_in, slim_out)
-        self.groups, self.stride = groups, stride
+        self.groups, self.stride, self.kernel_size = groups, stride, kernel_size
         self.padding = kernel_size // 2 if padding is None else padding
         self.column_parts = in_parts[: len(in_parts) // groups]
         self.layer = in_parts, out_parts, slim_in, slim_out
@@ -272,9 +273,14 @@ class SlimConv2d(SlimConv):
             x, weight, bias, self.padding, self.stride, self.groups, relu, corner, self.frozen
         )
 
+    def kernel(self) -> tuple[ms.Tensor, ms.Tensor | None]:
+        """Return weight and bias at width 1."""
+        return self.weight, self.bias
+
     def in_use(self, width: float) -> tuple:
         """Return weight, bias and corner at ``width`` as `conv2d` takes them, ``compute_dtype``."""
-        weight, bias, corner = self.weight, self.bias, _corner(self.layer, width)
+        weight, bias = self.kernel()
+        corner = _corner(self.layer, width)
         if _as_they_are(self.layer, width, self.compute_dtype):
             return weight, bias, corner
         if corner is None and width != 1:

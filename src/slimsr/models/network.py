@@ -53,6 +53,8 @@ class SlimmableNet(nn.Cell):
     # Layers (beginnings of their names) that start anew where weights of another scale start a
     # network; None: the whole network depends on the scale.
     of_scale: tuple[str, ...] | None = None
+    # Options that serve training alone -> what they are in the network that it gives.
+    of_training: ClassVar[Mapping[str, Any]] = {}
     # Names of tensors that only look like ours (a pattern of their beginning) -> why they do not.
     refused: ClassVar[Mapping[str, str]] = {}
     # From the layers of a file to the options that they show; None: not recognised by them.

@@ -11,8 +11,10 @@ import mindspore as ms
 from mindspore import nn
 from pydantic.dataclasses import dataclass
 
+from slimsr.errors import ConfigError
 from slimsr.layers.activations import ActivationName, ConvActivation
 from slimsr.layers.anchor import Anchor
+from slimsr.layers.branches import BranchedConv2d, Branches
 from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.pixel_shuffle import PixelShuffle
 from slimsr.layers.range import ToPicture
@@ -37,6 +39,7 @@ class PlainConfig:
     # and ReLU (ETDS).
     closing: Literal["conv", "conv_conv", "conv_clip"] = "conv"
     sigmoid: bool = False  # at the very end (ESPCN)
+    branches: Branches = "none"  # in which convolutions are trained; merged in what is exported
     kept: tuple[int, ...] = ()  # channels of each convolution but the closing ones; empty: n_feats
 
 
@@ -122,6 +125,7 @@ class Plain(SlimmableNet):
         Release("espcn", "ESPCN", _espcn, _ESPCN),
     )
     of_scale = ("tail.", "closing.")
+    of_training: ClassVar = {"branches": "none"}
     rgb_range = 1
 
     def __init__(self, config: PlainConfig):
@@ -132,14 +136,21 @@ class Plain(SlimmableNet):
             for count in inner_counts([config.n_feats] * n_layers, config.kept)
         ]
         colours = 3 * config.scale**2
-        self.head = ConvActivation(3, counts[0], config.kernel, config.activation, slim_in=False)
+        form = config.branches
+        if form != "none" and config.kernel != 3:
+            raise ConfigError(f"model.branches = {form!r} needs model.kernel = 3: leave one out")
+        self.head = ConvActivation(3, counts[0], config.kernel, config.activation, False, form)
         self.body = nn.CellList(
             [
-                ConvActivation(n_in, n_out, activation=config.activation)
+                ConvActivation(n_in, n_out, activation=config.activation, branches=form)
                 for n_in, n_out in itertools.pairwise(counts)
             ]
         )
-        self.tail = SlimConv2d(counts[-1], colours, slim_out=False)
+        self.tail = (
+            SlimConv2d(counts[-1], colours, slim_out=False)
+            if form == "none"
+            else BranchedConv2d(counts[-1], colours, form, slim_out=False)
+        )
         self.form = config.closing
         if config.closing != "conv":
             kernel = 3 if config.closing == "conv_conv" else 1
@@ -192,6 +203,8 @@ class Plain(SlimmableNet):
 
     def prunable(self) -> list[InnerChannels]:
         """Return the channels after each activation."""
+        if self.config.branches != "none":
+            raise ConfigError("a network that is trained in branches cannot be pruned: extract it")
         units = [self.head, *self.body]
         consumers = [*(unit.conv for unit in self.body), self.tail]
         slopes = self.config.activation == "prelu"

@@ -28,7 +28,7 @@ def extract(net: SlimmableNet, width: float = 1.0) -> SlimmableNet:
         return channels_at(channels, width)
 
     options = {name: narrowed(getattr(net.config, name)) for name in net.channel_options}
-    narrow = type(net)(dataclasses.replace(net.config, **options))
+    narrow = type(net)(dataclasses.replace(net.config, **options, **net.of_training))
     for wide, layer in zip(net.slim_layers(), narrow.slim_layers(), strict=True):
         layer.set_slice(*wide.get_slice(width))
     return narrow

@@ -12,7 +12,7 @@ from slimsr.errors import ConfigError
 from slimsr.files.tensor_files import pack_safetensors
 from slimsr.files.writing import check_can_write, writing
 from slimsr.models import describe_network
-from slimsr.models.widths import at_scale
+from slimsr.models.widths import at_scale, extract
 from slimsr.weights.arrays import assign
 from slimsr.weights.checkpoint import TrainingState, find_state
 from slimsr.weights.conventions import to_own, to_release
@@ -100,7 +100,7 @@ def convert(
         save_checkpoint(path, net, state)
         written = f"{path}: a checkpoint of {len(list(net.get_parameters()))} tensors\n"
     else:
-        out = to_release(net, find_release(net, names))
+        out = to_release(extract(net), find_release(net, names))
         write_arrays(path, out)
         written = f"{path}: {len(out)} tensors\n"
     return f"recognised: {found.release.title}, {said}\n{written}"
