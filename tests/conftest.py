@@ -34,6 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_operator_after_another() -> None:
+    """Keep MindSpore's threads from spinning: two test processes would wait for each other's.
+
+    What is compiled, and what tests start, runs as it does for everybody.
+    """
+    if "mindspore" in sys.modules:
+        from slimsr.device.modes import run_one_by_one
+
+        run_one_by_one()
+
+
 @pytest.fixture(autouse=True)
 def same_weights_every_time() -> None:
     """New networks start from the same weights in every run, whatever ran before in the process."""
