@@ -18,11 +18,7 @@ from slimsr.weights.conventions import to_release
 from slimsr.weights.loading import load_reference_weights
 from slimsr.weights.releases import network_name, releases_of
 from slimsr.weights.saving import save_checkpoint
-from tests.networks import SMALL, assert_same, one_scale, picture, run, small
-
-OTHER_FORMS = {
-    "carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes", "edsr_pruned", "rcan_pruned",
-}  # fmt: skip
+from tests.networks import COMPILED, SMALL, assert_same, one_scale, picture, run, small
 
 
 @pytest.fixture
@@ -39,13 +35,7 @@ def saved(tmp_path):
     return save
 
 
-# Compiling takes seconds for each, and other forms of a network add little.
-FORMS = [
-    pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL
-]
-
-
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", COMPILED)
 def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
     path, net = saved(form)
     width = net.realisable_widths()[-2]
