@@ -18,7 +18,11 @@ os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
 # Files of minutes come first: the last of two processes is not left alone with one of them.
-_LONG = ("native/test_golden_without_native", "system/", "methods/", "ascend310/", "engine/")
+_LONG = (
+    "native/test_golden_without_native", "system/", "ascend310/", "models/test_networks",
+    "methods/", "deploy/test_every_network", "inference/test_runtimes", "exported/test_onnx_graph",
+    "engine/",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
