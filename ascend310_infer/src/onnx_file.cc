@@ -12,7 +12,7 @@ namespace slimsr {
 namespace {
 
 constexpr uint64_t kNewestOpset = 30;
-constexpr uint64_t kOpsetImport = 8, kVersion = 2;                  // numbers of fields
+constexpr uint64_t kOpsetImport = 8, kOpsetVersion = 2;             // numbers of fields
 constexpr uint64_t kNumber = 0, kEight = 1, kBytes = 2, kFour = 5;  // wire types
 
 struct Damaged {};
@@ -61,7 +61,7 @@ uint64_t VersionOf(std::string_view entry) {
   uint64_t version = 0;
   while (!entry.empty()) {
     const Field field = TakeField(&entry);
-    version = field.number == kVersion ? field.value : version;
+    version = field.number == kOpsetVersion ? field.value : version;
   }
   return version;
 }

@@ -23,7 +23,7 @@ double LargestDifference(const cv::Mat &a, const cv::Mat &b) {
   return cv::norm(a, b, cv::NORM_INF);
 }
 
-std::string Refused(const Bytes &file) {
+std::string WhyRefused(const Bytes &file) {
   std::string warning;
   return MessageOf<InputError>([&] { DecodePicture(file, &warning); });
 }
@@ -64,7 +64,7 @@ TEST(Picture, EveryCutOfPngJpegAndWebpIsSeen) {
     for (size_t length = 12; length + 5 < whole.size(); ++length) {
       ASSERT_FALSE(IsWhole(Bytes(whole.begin(), whole.begin() + length))) << length;
     }
-    EXPECT_NE(Refused(Bytes(whole.begin(), whole.end() - whole.size() / 3)).find("cut short"),
+    EXPECT_NE(WhyRefused(Bytes(whole.begin(), whole.end() - whole.size() / 3)).find("cut short"),
               std::string::npos);
   }
 }
@@ -73,7 +73,7 @@ TEST(Picture, WhatFollowsTheEndDoesNotMatter) {
   for (Bytes file : {Encode(".png"), Encode(".jpg"), Encode(".webp")}) {
     file.insert(file.end(), 100, 0x55);
     EXPECT_TRUE(IsWhole(file));
-    EXPECT_EQ(Refused(file), "");
+    EXPECT_EQ(WhyRefused(file), "");
   }
 }
 
@@ -90,16 +90,16 @@ TEST(Picture, AThumbnailsEndIsNotThePicturesEnd) {
 }
 
 TEST(Picture, RefusesWhatIsNoPicture) {
-  EXPECT_NE(Refused({}).find("is empty"), std::string::npos);
-  EXPECT_NE(Refused({'h', 'e', 'l', 'l', 'o'}).find("cannot be decoded"), std::string::npos);
-  EXPECT_NE(Refused(Bytes(1000, 0)).find("cannot be decoded"), std::string::npos);
+  EXPECT_NE(WhyRefused({}).find("is empty"), std::string::npos);
+  EXPECT_NE(WhyRefused({'h', 'e', 'l', 'l', 'o'}).find("cannot be decoded"), std::string::npos);
+  EXPECT_NE(WhyRefused(Bytes(1000, 0)).find("cannot be decoded"), std::string::npos);
 }
 
 TEST(Picture, SaysWhatTheDecoderSaysButNotOnStandardError) {
   Bytes file = Encode(".png");
   file[file.size() / 2] ^= 0xff;
   testing::internal::CaptureStderr();
-  const std::string message = Refused(file);
+  const std::string message = WhyRefused(file);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_NE(message.find("cannot be decoded (libpng: "), std::string::npos) << message;
 }

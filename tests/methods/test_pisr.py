@@ -66,8 +66,16 @@ def array(y: np.ndarray) -> ms.Tensor:
     return ms.Tensor(y.astype(np.float32))
 
 
-@pytest.mark.parametrize("form", TAPS)
-def test_a_step_of_both_stages_in_graph_mode(form):
+@pytest.mark.parametrize(
+    ("form", "graph"),
+    [
+        *((form, False) for form in TAPS),
+        # Compiling takes seconds, and what forms add to it is tested in tests/models.
+        *(pytest.param(form, True, marks=() if form == "fsrcnn" else pytest.mark.slow)
+          for form in TAPS),
+    ],
+)  # fmt: skip
+def test_steps_of_both_stages(form, graph):
     """All that is trained moves, all terms fall within a few steps, nothing frozen moves."""
     ms.set_seed(2)
     method = make(form)
@@ -79,7 +87,8 @@ def test_a_step_of_both_stages_in_graph_mode(form):
         assert list(stage.validate.values()) == [1.0]
         step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
         step.set_train()
-        step.construct = ms.jit(step.construct)
+        if graph:
+            step.construct = ms.jit(step.construct)
         frozen = {
             p.name: p.asnumpy().copy()
             for p in stage.loss.get_parameters()

@@ -23,6 +23,7 @@ from slimsr.models import (
 from slimsr.models.widths import extract, implant
 from tests.networks import (
     CASES,
+    COMPILED,
     DRAWN,
     FORMS,
     SMALL,
@@ -48,8 +49,18 @@ def test_the_picture_is_enlarged_by_the_scale(form, scale):
         assert sr.shape == (*shape[:2], shape[2] * scale, shape[3] * scale)
 
 
-@pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("form", SMALL)
+# Compiled of one network of Y and one of RGB: that of all networks is tested below.
+OWN_GRAPHS = ("fsrcnn", "edsr")
+
+
+@pytest.mark.parametrize(
+    ("form", "graph"),
+    [
+        *((form, False) for form in SMALL),
+        *(pytest.param(form, True, marks=() if form in OWN_GRAPHS else pytest.mark.slow)
+          for form in SMALL),
+    ],
+)  # fmt: skip
 def test_own_colours_are_enlarged_as_the_picture_is(form, graph):
     """What a network makes of Y, or of RGB, is in [0, 1] what it makes of the whole picture."""
     net = small(form, one_scale(form))
@@ -129,7 +140,7 @@ def test_only_the_slice_is_trained(form):
     assert sum(np.count_nonzero(gradient) for gradient in found.values()) > 0
 
 
-@pytest.mark.parametrize("form", SMALL)
+@pytest.mark.parametrize("form", COMPILED)
 def test_graph_mode_gives_the_same(form):
     net = small(form, one_scale(form))
     x = picture(2, 3, 5, 4)

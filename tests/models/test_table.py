@@ -7,12 +7,13 @@ import pytest
 from slimsr.commands import train as train_script
 from slimsr.models import list_models, list_presets, resolve
 from slimsr.models import table as networks
-from slimsr.models.table import network_table
 
 
 @pytest.fixture(scope="module")
-def table() -> str:
-    return network_table()
+def table(repo) -> str:
+    """The table as the page shows it, which another test holds to what is made now."""
+    text = (repo / "docs" / "networks.md").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if line.startswith("| "))
 
 
 def test_every_network_and_preset_has_a_line(table):

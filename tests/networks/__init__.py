@@ -11,6 +11,7 @@ import pkgutil
 
 import mindspore as ms
 import numpy as np
+import pytest
 
 from slimsr.models import MODELS, SlimmableNet, create_model, resolve
 
@@ -33,6 +34,15 @@ FORMS = [
     for form, case in _FORMS.items()
     for scale in MODELS.get(resolve(case.name, {})[0]).scales
     if scale in case.scales
+]
+# Forms whose operators and ways all stand in another form too.
+OTHER_FORMS = {
+    "carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes", "edsr_pruned", "rcan_pruned",
+    "plain_slopes", "plain_pruned", "abpn", "espcn", "rlfn_pruned",
+}  # fmt: skip
+# For tests that compile, which takes seconds for each form: the others are slow tests.
+COMPILED = [
+    pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL
 ]
 
 

@@ -2,18 +2,24 @@
 
     python -m tests.system.forked
 
-For each line of JSON on standard input, {"script", "args", "cwd", "seconds"}, a process runs the
-script; it is killed after that time, if there is one. The answer is the exit code, -9 if killed.
+For each line of JSON on standard input, {"script", "args", "cwd", "seconds", "shown"}, a process
+runs the script; it is killed after that time, if there is one. The answer is the exit code, -9 if
+killed. What it shows, by standard output and as errors, goes to the two files ``shown``.
+
+Importing takes seconds of a core; that `train.py` and the others start is for the tests that start
+them as they are, see `tiny.run`.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,21 +40,40 @@ class Forks:
         self.process.stdin.close()
         self.process.wait()
 
-    def run(self, script: str, args: list[str], cwd: Path, seconds: float | None = None) -> int:
+    def run(
+        self, script: str, args: list[str], cwd: Path, seconds: float | None = None,
+        shown: tuple[str, str] = ("log.txt", "log.txt"),
+    ) -> int:  # fmt: skip
         """Run a script, at most so long; return its exit code."""
-        asked = {"script": script, "args": args, "cwd": str(cwd), "seconds": seconds}
+        asked = {
+            "script": script, "args": args, "cwd": str(cwd), "seconds": seconds, "shown": shown
+        }  # fmt: skip
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
+
+
+@functools.cache
+def _server() -> Forks:
+    """Return one server for all tests of this process, with which it ends."""
+    return Forks().__enter__()
+
+
+def run(script: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run an entry script to its end, as `tiny.run` does, in a forked process."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = (Path(folder, name) for name in ("out", "err"))
+        name = script.removesuffix(".py")
+        code = _server().run(name, list(args), cwd, shown=(str(out), str(err)))
+        return subprocess.CompletedProcess([script, *args], code, out.read_text(), err.read_text())
 
 
 def _child(asked: dict) -> None:
     from slimsr.commands import cli
 
     os.chdir(asked["cwd"])
-    log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    for number, name in enumerate(asked["shown"], start=1):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ["TMPDIR"] = asked["cwd"]  # so that it can be seen what is left there
     sys.argv = [f"{asked['script']}.py", *asked["args"]]
     code = 1
@@ -63,8 +88,8 @@ def _child(asked: dict) -> None:
 
 def _serve() -> None:
     rooms = ("engine.stages", "engine.trainer", "deploy.export", "deploy.upscale")
-    commands = ("commands.cli", "commands.train", "commands.export", "commands.upscale")
-    for name in (*commands, *rooms):
+    commands = ("cli", "train", "eval", "export", "upscale")
+    for name in (*(f"commands.{command}" for command in commands), *rooms):
         importlib.import_module(f"slimsr.{name}")
     for line in sys.stdin:
         asked = json.loads(line)

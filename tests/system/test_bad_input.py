@@ -24,8 +24,9 @@ from slimsr.commands import upscale as upscale_script
 from slimsr.data import PatchDataset
 from slimsr.errors import OutputError
 from slimsr.weights.checkpoint import read_state
+from tests.system import tiny
 from tests.system.bad_input_cases import CASES
-from tests.system.tiny import SETTINGS, everything_below, put_pictures, run
+from tests.system.tiny import SETTINGS, everything_below, put_pictures
 
 MAINS = {
     "train": train_script.main,
@@ -213,7 +214,7 @@ def test_one_bad_set_of_several_is_named_and_the_others_are_scored(
 )
 def test_no_other_line_in_a_process_of_its_own(world, script, argv, fragment):
     before = everything_below(world)
-    done = run(f"{script}.py", *with_defaults(script, argv), cwd=world)
+    done = tiny.run(f"{script}.py", *with_defaults(script, argv), cwd=world)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert fragment in done.stderr
@@ -246,7 +247,7 @@ def disk(tmp_path):
 def test_disk_that_fills_up_while_training(world, disk):
     folder = disk("size=100k") / "run"  # room for one checkpoint, not for two
     argv = with_defaults("train", f"--run_dir {folder} --set train.steps=3 train.lr=0.1")
-    done = run("train.py", *argv, cwd=world)
+    done = tiny.run("train.py", *argv, cwd=world)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: cannot write ") and "No space left on device" in last

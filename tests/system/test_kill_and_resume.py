@@ -17,7 +17,8 @@ import pytest
 from slimsr.engine.trainer import _stop_requests
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
-from tests.system.tiny import SETTINGS, put_pictures, run, start
+from tests.system.forked import run
+from tests.system.tiny import SETTINGS, put_pictures, start
 
 pytestmark = pytest.mark.system
 

@@ -13,7 +13,9 @@ from slimsr.commands import train as train_script
 from slimsr.config import load_config
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
-from tests.system.tiny import SETTINGS, put_pictures, run
+from tests.system import tiny
+from tests.system.forked import run
+from tests.system.tiny import SETTINGS, put_pictures
 
 pytestmark = pytest.mark.system
 
@@ -25,7 +27,7 @@ def trained(tmp_path_factory) -> Path:
     """A folder in which train.py has run as a command."""
     root = tmp_path_factory.mktemp("trained")
     put_pictures(root / "data")
-    done = run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
+    done = tiny.run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "done: run" in done.stderr
@@ -137,7 +139,7 @@ def test_the_configuration_that_is_shown_loads_back(monkeypatch, tmp_path, capsy
 
 @pytest.mark.parametrize("script", ["train.py", "eval.py", "export.py", "upscale.py"])
 def test_help_names_the_arguments(script, tmp_path):
-    done = run(script, "--help", cwd=tmp_path)
+    done = tiny.run(script, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("usage: ") and "--device_target" in done.stdout
     assert done.stderr == ""
