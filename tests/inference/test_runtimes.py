@@ -91,10 +91,11 @@ def test_what_a_source_says(released):
 
 
 def test_which_networks_see_all_of_a_picture():
-    """Those that a tile's means change."""
+    """Those whose attention a tile changes, or whose input is unshuffled from where it begins."""
     for form, (name, options) in SMALL.items():
         net = small(form, one_scale(form))
-        assert net.sees_all == (resolve(name, options)[0] in {"rcan", "drn"}), form
+        expected = resolve(name, options)[0] in {"rcan", "drn", "rlfn"}
+        assert net.sees_all == (expected or form == "rrdbnet_unshuffled"), form
 
 
 def test_one_file_has_one_width(released):
