@@ -139,7 +139,10 @@ def export(
 
 
 def evaluate(
-    path: str | Path, folders: Sequence[str | Path], widths: Sequence[float] = (1.0,)
+    path: str | Path,
+    folders: Sequence[str | Path],
+    widths: Sequence[float] = (1.0,),
+    degradation: str = "auto",
 ) -> dict[str, Any]:
     """Score a network on sets of pictures, see `slimsr.engine.report.evaluate_sets`.
 
@@ -147,6 +150,7 @@ def evaluate(
         path: as of `open_model`.
         folders: single sets, or folders that hold several.
         widths: of the network.
+        degradation: how LR was made, or is made of HR (``noise25``, ``photo``, ...).
 
     Returns:
         ``sets`` -> set -> method -> ``psnr`` (dB, on Y), ``ssim``, ``pictures``; ``costs``.
@@ -156,7 +160,7 @@ def evaluate(
     """
     from slimsr.engine.report import EvalOptions, evaluate_sets
 
-    options = EvalOptions(widths=widths)
+    options = EvalOptions(widths=widths, degradation=degradation)
     return evaluate_sets([str(folder) for folder in folders], _spec(path), options)
 
 
