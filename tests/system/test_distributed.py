@@ -143,6 +143,7 @@ def assert_same_training(run: Path, other: Path) -> None:
     [
         pytest.param(OTHERS, id="csd"),
         pytest.param(SUPERVISED, id="supervised", marks=pytest.mark.slow),
+        pytest.param((*SUPERVISED, "train.ema=0.9"), id="average", marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_equal_one(start, tmp_path, settings):

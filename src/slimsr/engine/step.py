@@ -11,6 +11,7 @@ from slimsr.layers.functional import all_finite
 from slimsr.losses.phases import Phases, Preparation, Tensors, phases_of
 from slimsr.methods.method import Group
 from slimsr.optim.adam import Adam
+from slimsr.optim.average import WeightAverage
 from slimsr.settings import TrainConfig
 
 
@@ -65,8 +66,11 @@ class TrainOneStep(nn.Cell):
         loss: cell from the pictures to a tuple of scalars, the total first. The gradient of a
             `PhasedLoss` is taken phase by phase, each waiting for the one before.
         groups: what is updated; each has an Adam, a norm of its gradient and a rate of its own.
-        options: betas, eps, clipping and precision.
+        options: betas, eps, clipping, precision and the decay of the weights' average.
         ranks: processes that share the batch.
+
+    Attributes:
+        average: of everything that is updated; None where there is none.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class TrainOneStep(nn.Cell):
             ends.append(ends[-1] + len(group.parameters))
         self.ends = tuple(ends)
         parameters = ms.ParameterTuple([p for group in groups for p in group.parameters])
+        self.average = WeightAverage(parameters, options.ema) if options.ema > 0 else None
         # Loss scaling for float16.
         self.scaler = None
         if options.amp != "O0":
@@ -104,6 +109,8 @@ class TrainOneStep(nn.Cell):
         for name, optimizer in zip(names, self.optimizers, strict=True):
             prefix = f"{name}." if name else ""
             found.update({prefix + key: value for key, value in optimizer.state().items()})
+        if self.average is not None:
+            found.update(self.average.state())
         if self.scaler is not None:
             found["scale_value"] = self.scaler.scale_value
             found["scale_counter"] = self.scaler.counter
@@ -133,12 +140,14 @@ class TrainOneStep(nn.Cell):
         return (*terms, finite.astype(ms.float32))
 
     def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
-        """Clip each group's gradient and update its parameters."""
+        """Clip each group's gradient and update its parameters, then their average."""
         for i in range(len(self.rates)):
             own = grads[self.ends[i] : self.ends[i + 1]]
             if self.clip_norm > 0:
                 own = ops.clip_by_global_norm(own, self.clip_norm)
             self.optimizers[i](own, rate * self.rates[i])
+        if self.average is not None:
+            self.average(rate)
         return rate
 
     def state(self) -> dict[str, ms.Parameter]:

@@ -75,6 +75,7 @@ class Trainer:
             if world.is_main:
                 check_pictures(self.valid_pairs, self.net.scale)
         self.step = self._step()
+        self.average = self.step.average if isinstance(self.step, TrainOneStep) else None
         network = describe_network(config.model["name"], self.net)
         widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
@@ -116,6 +117,11 @@ class Trainer:
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
         if self.stage.make_step is not None:
+            if options.ema > 0:
+                raise ConfigError(
+                    f"train.ema = {options.ema:g} is not offered in the stage {self.name}, whose "
+                    f"steps are of another kind: give train.stages.{self.name}.ema=0"
+                )
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
@@ -151,6 +157,8 @@ class Trainer:
             found = read_checkpoint(self.folder.last)
             check_same_run(found.state.config, self.config, self.name)
             restore(found, self.net, self.step, self.stage.helpers)
+            if self.average is not None:
+                self.average.exchange()
             self.state.step, self.state.best = found.state.step, found.state.best
             self.pending = [*found.state.unlogged]
             if self.state.step > self.options.steps:
@@ -245,13 +253,22 @@ class Trainer:
                     "finite", row["skipped"], len(updated), row["step"],
                 )  # fmt: skip
 
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Let network and helpers hold the average of their weights where there is one."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_place()
+
     def _validate(self) -> None:
         if self.world.is_main:
-            row = {"kind": "valid", "step": self.state.step}
-            scores = {label: self._scores(label) for label in self.stage.validate}
-            self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
-            self._keep_best(next(iter(scores.values())))
+            with self._averaged():
+                self._measure()
         self.clock = time.perf_counter()
+
+    def _measure(self) -> None:
+        """Score the network, log it, and save it if it is the best one."""
+        row = {"kind": "valid", "step": self.state.step}
+        scores = {label: self._scores(label) for label in self.stage.validate}
+        self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
+        self._keep_best(next(iter(scores.values())))
 
     def _scores(self, label: str) -> list[Score]:
         """Score the validation pictures; return nothing where the network gives no numbers."""
@@ -294,7 +311,8 @@ class Trainer:
         state = dataclasses.replace(self.state, unlogged=values.tolist())
         self._check_weights()
         if self.world.is_main:
-            save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
+            with self._averaged():
+                save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
 
     def _check_weights(self) -> None:
         """Refuse to save, over a good checkpoint, what an update has made infinite."""
