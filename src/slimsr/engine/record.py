@@ -117,7 +117,7 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         values |= {section: values.get(section) or {} for section in _COMPARED}
         # Runs of before these options took what is now their default.
         values["data"] = {"degradation": "auto", **values["data"]}
-        values["method"] = {"pixel_loss": "l1", **values["method"]}
+        values["method"] = {"pixel_loss": "l1", "fourier": 0.0, **values["method"]}
         of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {"ema": 0.0, **values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)

@@ -64,6 +64,7 @@ class DistillationLoss(nn.Cell):
         weights: of the distances to HR and to the teacher's picture.
         feature: the term on the taps; None for no such term.
         pixel_loss: name of the distance.
+        fourier: weight of the Fourier term, see `create_pixel_loss`.
     """
 
     def __init__(
@@ -73,13 +74,14 @@ class DistillationLoss(nn.Cell):
         weights: tuple[float, float],
         feature: TapTerm | None = None,
         pixel_loss: str = "l1",
+        fourier: float = 0.0,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net = net
         self.teacher = teacher
         self.weights = weights
         self.feature = feature
-        self.pixel_loss = create_pixel_loss(pixel_loss)
+        self.pixel_loss = create_pixel_loss(pixel_loss, fourier=fourier)
         more = () if feature is None else feature.terms
         self.terms = ("total", f"hr_{pixel_loss}", f"teacher_{pixel_loss}", *more)
 
@@ -112,7 +114,9 @@ class Distillation(Method[Distilled]):
         net = start_network(self.model, options.student)
         teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
         feature = self.feature(net, teacher)
-        loss = DistillationLoss(net, teacher, self.weights(), feature, options.pixel_loss)
+        loss = DistillationLoss(
+            net, teacher, self.weights(), feature, options.pixel_loss, options.fourier
+        )
         helpers = None if feature is None else feature.adapters
         return Stage(net, loss, loss.terms, {"student": 1.0}, helpers)
 
