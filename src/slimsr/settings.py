@@ -45,6 +45,8 @@ class TrainConfig:
     betas: tuple[_Decay, _Decay] = (0.9, 0.999)  # of Adam
     eps: float = Field(1e-8, gt=0)  # of Adam, added after the bias correction
     clip_norm: float = Field(0.0, ge=0)  # largest global norm of the gradient; 0: no clipping
+    # a step whose loss is above so many times the mean of the last 100 is not taken; 0: all are
+    skip_above: float = Field(0.0, ge=0)
     # decay of the running average of the weights, which is then the result; 0: none, usual: 0.999
     ema: float = Field(0.0, ge=0, lt=1)
     amp: Literal["O0", "O2", "O3"] = "O0"  # what runs in float16, see SlimmableNet.set_precision

@@ -75,7 +75,9 @@ class Trainer:
             if world.is_main:
                 check_pictures(self.valid_pairs, self.net.scale)
         self.step = self._step()
-        self.average = self.step.average if isinstance(self.step, TrainOneStep) else None
+        usual = self.step if isinstance(self.step, TrainOneStep) else None
+        self.average = None if usual is None else usual.average
+        self.watch = None if usual is None else usual.watch
         network = describe_network(config.model["name"], self.net)
         widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
@@ -117,11 +119,13 @@ class Trainer:
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
         if self.stage.make_step is not None:
-            if options.ema > 0:
-                raise ConfigError(
-                    f"train.ema = {options.ema:g} is not offered in the stage {self.name}, whose "
-                    f"steps are of another kind: give train.stages.{self.name}.ema=0"
-                )
+            for key in ("ema", "skip_above"):
+                if getattr(options, key) > 0:
+                    raise ConfigError(
+                        f"train.{key} = {getattr(options, key):g} is not offered in the stage "
+                        f"{self.name}, whose steps are of another kind: give "
+                        f"train.stages.{self.name}.{key}=0"
+                    )
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
@@ -214,6 +218,8 @@ class Trainer:
         self.pending.append(values)
         self.timed += 1
         state.step += 1
+        if not values[-1]:
+            self._tell_excess()
         last = state.step == options.steps
         if state.step % options.log_every == 0 or last:
             self._log()
@@ -221,6 +227,14 @@ class Trainer:
             self._validate()
         if state.step % options.save_every == 0 or last:
             self._save_last()
+
+    def _tell_excess(self) -> None:
+        excess = None if self.watch is None else self.watch.excess()
+        if excess is not None and self.world.is_main:
+            logger.warning(
+                "step %d changed nothing: its loss %.4g is more than %g times %.4g, the mean of "
+                "the steps before", self.state.step, excess[0], self.options.skip_above, excess[1],
+            )  # fmt: skip
 
     def _log(self) -> None:
         values = self.world.mean(np.array(self.pending))
@@ -230,8 +244,9 @@ class Trainer:
         for good in updated:
             self.skipped = 0 if good else self.skipped + 1
         if self.skipped >= min(_MOST_SKIPPED, self.options.steps):
+            above = "" if self.watch is None else ", or the loss above train.skip_above,"
             raise ConfigError(
-                f"the gradient has not been finite for {self.skipped} steps up to step "
+                f"the gradient has not been finite{above} for {self.skipped} steps up to step "
                 f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
             )
         row = {
@@ -248,9 +263,10 @@ class Trainer:
             terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
             logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
             if row["skipped"]:
+                above = "" if self.watch is None else ", or their loss above train.skip_above"
                 logger.warning(
                     "%d of the %d steps up to step %d changed nothing: their gradient was not "
-                    "finite", row["skipped"], len(updated), row["step"],
+                    "finite%s", row["skipped"], len(updated), row["step"], above,
                 )  # fmt: skip
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
