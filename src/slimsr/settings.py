@@ -56,6 +56,8 @@ class TrainConfig:
     save_every: int = Field(1000, ge=1)  # steps between checkpoints to go on from
     valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what differs: stage -> keys
+    # one after the other, in place of steps: each the keys of train, data and method that differ
+    phases: list[dict[str, Any]] = Field(default_factory=list)
 
     def of_stage(self, name: str) -> TrainConfig:
         """Return the options of one stage of a method, without ``stages``.

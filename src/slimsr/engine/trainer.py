@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,9 +26,11 @@ from slimsr.engine.evaluate import (
     score_pictures,
     shown_psnr,
 )
+from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.record import RunFolder, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
+from slimsr.engine.stopping import Stopped, stop_requests
 from slimsr.errors import ConfigError, DegradationError, NotFiniteError
 from slimsr.methods.method import Stage, Step
 from slimsr.models import describe_network
@@ -43,12 +44,8 @@ logger = logging.getLogger(__name__)
 _MOST_SKIPPED = 30
 
 
-class Stopped(Exception):  # noqa: N818  not an error
-    """The user asked for an end; the state is saved."""
-
-
 class Trainer:
-    """One stage of a method on this process.
+    """One stage of a method, or a phase of it, on this process.
 
     Args:
         config: what to do.
@@ -56,21 +53,32 @@ class Trainer:
         name: which stage of the method this is.
         stage: what is trained.
         path: folder of the stage.
+        phase: which one; None for the first, most often the only one.
     """
 
-    def __init__(self, config: Config, world: World, name: str, stage: Stage, path: str | Path):
+    def __init__(
+        self,
+        config: Config,
+        world: World,
+        name: str,
+        stage: Stage,
+        path: str | Path,
+        phase: Phase | None = None,
+    ):
         self.config, self.world, self.name, self.stage = config, world, name, stage
-        options = config.train.of_stage(name)
+        phase = phase or phases_of(config, name)[0]
+        options = phase.config.train
         if stage.steps is not None:
             options = dataclasses.replace(options, steps=stage.steps)
-        self.options = options
+            phase = Phase(phase.config, 0, stage.steps, stage.steps)
+        self.options, self.phase, self.data = options, phase, phase.config.data
         self.folder = RunFolder(path)
         self.net = stage.net
         self.net.set_precision(options.amp)
         self.patches = self._patches()
         self.valid_pairs = []
-        if config.data.valid and stage.validate:
-            pairs = _valid_pairs(config.data, self.net.scale)
+        if self.data.valid and stage.validate:
+            pairs = _valid_pairs(self.data, self.net.scale)
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
                 check_pictures(self.valid_pairs, self.net.scale)
@@ -89,7 +97,7 @@ class Trainer:
 
     def _patches(self) -> list[PatchDataset]:
         """Return the stage's parts of the training pictures, then the pictures without HR."""
-        data, seed, scale = self.config.data, self.options.seed, self.net.scale
+        data, seed, scale = self.data, self.options.seed, self.net.scale
         if not data.train:
             raise ConfigError(
                 "data.train is not set: give the folder of training pictures (--data_path)"
@@ -119,13 +127,7 @@ class Trainer:
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
         if self.stage.make_step is not None:
-            for key in ("ema", "skip_above"):
-                if getattr(options, key) > 0:
-                    raise ConfigError(
-                        f"train.{key} = {getattr(options, key):g} is not offered in the stage "
-                        f"{self.name}, whose steps are of another kind: give "
-                        f"train.stages.{self.name}.{key}=0"
-                    )
+            self._refuse_options()
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
@@ -133,14 +135,29 @@ class Trainer:
             step.construct = ms.jit(step.construct)
         return step
 
+    def _refuse_options(self) -> None:
+        """Raise ConfigError where steps of another kind would ignore an option."""
+        options, where = self.options, f"train.stages.{self.name}"
+        for key in ("ema", "skip_above"):
+            if getattr(options, key) > 0:
+                raise ConfigError(
+                    f"train.{key} = {getattr(options, key):g} is not offered in the stage "
+                    f"{self.name}, whose steps are of another kind: give {where}.{key}=0"
+                )
+        if self.config.train.of_stage(self.name).phases:
+            raise ConfigError(
+                f"train.phases are not offered in the stage {self.name}, whose steps are of "
+                f"another kind: give {where}.phases=[]"
+            )
+
     def _batches(self) -> Iterator[tuple[ms.Tensor, ...]]:
         """Yield what the loss reads in each step that is left."""
         shares = (
-            self.options.batch, self.state.step, self.options.steps,
+            self.options.batch, self.state.step, self.phase.end,
             self.world.rank, self.world.size,
         )  # fmt: skip
         paired = turns(self.patches[: self.stage.parts], *shares)
-        if not self.config.data.unpaired:
+        if not self.data.unpaired:
             yield from paired
             return
         for pair, (lr, _) in zip(paired, training_batches(self.patches[-1], *shares), strict=True):
@@ -160,21 +177,23 @@ class Trainer:
         if resume and self.folder.last.exists():
             found = read_checkpoint(self.folder.last)
             check_same_run(found.state.config, self.config, self.name)
-            restore(found, self.net, self.step, self.stage.helpers)
+            # A phase takes over the weights and their average; its optimiser starts anew.
+            begins = 0 < self.phase.start == found.state.step
+            restore(found, self.net, self.average if begins else self.step, self.stage.helpers)
             if self.average is not None:
                 self.average.exchange()
             self.state.step, self.state.best = found.state.step, found.state.best
             self.pending = [*found.state.unlogged]
-            if self.state.step > self.options.steps:
+            if self.state.step > self.phase.end:
                 raise ConfigError(
-                    f"train.steps = {self.options.steps} is less than the {self.state.step} "
+                    f"train.steps = {self.phase.end} is less than the {self.state.step} "
                     f"steps that {self.folder.path} has behind it: give more steps"
                 )
         if self.world.is_main:
             self.folder.prepare(self.config)
             self.folder.truncate_log(self.state.step)
         self.world.barrier()
-        steps = self.options.steps
+        steps = self.phase.end
         if self.state.step >= steps:
             logger.info("nothing to do: %s is at step %d", self.folder.path, self.state.step)
             return self.state
@@ -186,9 +205,9 @@ class Trainer:
         self.clock = time.perf_counter()
         main = self.world.is_main
         with (
-            progress(steps, self.state.step, main) as bar,
+            progress(self.phase.total, self.state.step, main) as bar,
             logging_redirect_tqdm(),
-            _stop_requests() as stop,
+            stop_requests() as stop,
         ):
             for pictures in self._batches():
                 self._one_step(*pictures)
@@ -197,15 +216,15 @@ class Trainer:
                     self._save_last()
                     self.world.barrier()  # msrun kills the others as soon as one has ended
                     raise Stopped(
-                        f"stopped at step {self.state.step} of {steps}; the same command with "
-                        "--resume goes on"
+                        f"stopped at step {self.state.step} of {self.phase.total}; the same "
+                        "command with --resume goes on"
                     )
         logger.info("done: %s", self.folder.path)
         return self.state
 
     def _one_step(self, *pictures: ms.Tensor) -> None:
         options, state = self.options, self.state
-        rate = ms.Tensor(lr_at(state.step, options), ms.float32)
+        rate = ms.Tensor(lr_at(state.step - self.phase.start, options), ms.float32)
         # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
         # take almost three times as long.
         values: list[float | None] = [float(value) for value in self.step(rate, *pictures)]
@@ -220,7 +239,7 @@ class Trainer:
         state.step += 1
         if not values[-1]:
             self._tell_excess()
-        last = state.step == options.steps
+        last = state.step == self.phase.end
         if state.step % options.log_every == 0 or last:
             self._log()
         if self.valid_pairs and (state.step % options.valid_every == 0 or last):
@@ -253,7 +272,7 @@ class Trainer:
             "kind": "train",
             "step": self.state.step,
             **dict(zip(self.stage.terms, _finite_means(values[:, :-1]), strict=True)),
-            "lr": lr_at(self.state.step - 1, self.options),
+            "lr": lr_at(self.state.step - 1 - self.phase.start, self.options),
             "skipped": int((~updated).sum()),
             "seconds_per_step": seconds,
             "pictures_per_second": self.options.batch / seconds,
@@ -357,23 +376,3 @@ def _finite_means(values: np.ndarray) -> list[float]:
     """Return the mean of each column's finite values; NaN where there is none."""
     finite = [column[np.isfinite(column)] for column in values.T]
     return [float(column.mean()) if column.size else math.nan for column in finite]
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Yield a list that fills when Ctrl-C or SIGTERM comes; a second one acts as usual."""
-    received: list[int] = []
-    before = {}
-
-    def request(number: int, _frame: object) -> None:
-        received.append(number)
-        signal.signal(number, before[number])
-        logger.info("stopping after this step; once more to stop at once")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, request)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -41,12 +41,12 @@ class LossWatch(nn.Cell):
         known = ops.clamp(self.count, 1, _REMEMBERED).astype(ms.float32)
         mean = self.recent.sum() / known
         ops.assign(self.seen, ops.stack((loss, mean)))
-        begins = ops.logical_and(self.count < _FEWEST, ops.isfinite(loss))
+        begins = ops.logical_and(ops.less(self.count, _FEWEST), ops.isfinite(loss))
         return loss, ops.logical_or(begins, loss <= self.factor * mean)
 
     def take(self, loss: ms.Tensor) -> ms.Tensor:
         """Remember the loss, of all ranks, of a step that is taken."""
-        place = self.places == self.count % _REMEMBERED
+        place = ops.equal(self.places, ops.floor_mod(self.count, _REMEMBERED))
         ops.assign(self.recent, ops.where(place, loss, self.recent))
         ops.assign(self.count, self.count + 1)
         return loss
