@@ -55,12 +55,20 @@ def test_what_a_phase_does_not_name_is_as_in_the_other_sections(make):
     assert [p.config.train.steps for p in phases_of(make(steps=5), "train")] == [5]
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.75])
-@pytest.mark.parametrize("steps", [(1, 3, 4), (5, 6)], ids=str)
+@pytest.mark.parametrize(
+    ("steps", "ema", "mode"),
+    [
+        ((1, 3, 4), 0.0, "pynative"), ((5, 6), 0.75, "pynative"),
+        pytest.param((2, 3, 6), 0.75, "graph", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_killed_within_phases_and_between_them_it_gives_the_same_bits(
-    make, monkeypatch, steps, ema
+    make, monkeypatch, steps, ema, mode
 ):
-    settings = {"phases": PHASES, "ema": ema, "save_every": 1, "valid": True, "valid_every": 2}
+    settings = {
+        "phases": PHASES, "ema": ema, "skip_above": 9.0, "save_every": 1, "valid": True,
+        "valid_every": 2, "mode": mode,
+    }  # fmt: skip
     whole = make(**settings)
     parts = parts_of(whole)
     final = train(whole)
