@@ -74,6 +74,10 @@ class TrainConfig:
     betas: tuple[_Decay, _Decay] = (0.9, 0.999)  # of Adam
     eps: float = Field(1e-8, gt=0)  # of Adam, added after the bias correction
     clip_norm: float = Field(0.0, ge=0)  # largest global norm of the gradient; 0: no clipping
+    # a step whose loss is above so many times the mean of the last 100 is not taken; 0: all are
+    skip_above: float = Field(0.0, ge=0)
+    # decay of the running average of the weights, which is then the result; 0: none, usual: 0.999
+    ema: float = Field(0.0, ge=0, lt=1)
     amp: Literal["O0", "O2", "O3"] = "O0"  # what runs in float16, see SlimmableNet.set_precision
     seed: int = Field(1, ge=0, lt=2**32)  # of new weights, patches and augmentation
     log_every: int = Field(100, ge=1)  # steps between lines of the log
@@ -81,6 +85,8 @@ class TrainConfig:
     save_every: int = Field(1000, ge=1)  # steps between checkpoints to go on from
     valid_pictures: int = Field(0, ge=0)  # pictures per validation; 0: all
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)  # what differs: stage -> keys
+    # one after the other, in place of steps: each the keys of train, data and method that differ
+    phases: list[dict[str, Any]] = Field(default_factory=list)
 
     def of_stage(self, name: str) -> TrainConfig:
         """Return the options of one stage of a method, without ``stages``.

@@ -27,9 +27,9 @@ class Linear(nn.Cell):
         return total, ops.stop_gradient(lr.mean())
 
 
-def make(graph=False, **options):
+def make(graph=False, ranks=1, **options):
     loss = Linear()
-    step = TrainOneStep(loss, [Group("", loss.trainable_params())], TrainConfig(**options))
+    step = TrainOneStep(loss, [Group("", loss.trainable_params())], TrainConfig(**options), ranks)
     if graph:
         step.construct = ms.jit(step.construct)
     return loss, step
@@ -95,7 +95,7 @@ def test_loss_scaling_does_not_change_the_update():
 )
 def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
     for amp in ("O0", "O2"):
-        loss, step = make(graph, amp=amp, clip_norm=clip)
+        loss, step = make(graph, amp=amp, clip_norm=clip, ema=0.9)
         step(RATE, *batch(2, 1))
         before = everything(loss, step)
         terms = step(RATE, *batch(bad, 1))
@@ -139,3 +139,4 @@ def test_the_state_names_everything_but_the_network():
     own = {f"moment{i}.{name}" for i in (1, 2) for name in "ab"} | {"beta1_power", "beta2_power"}
     assert make()[1].state().keys() == own
     assert make(amp="O2")[1].state().keys() == own | {"scale_value", "scale_counter"}
+    assert make(ema=0.9)[1].state().keys() == own | {"raw.a", "raw.b"}

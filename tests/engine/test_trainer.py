@@ -18,7 +18,8 @@ from slimsr.engine import trainer as trainer_module
 from slimsr.engine.evaluate import Protocol, mean_score, network_upscaler, score_pictures
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.step import TrainOneStep
-from slimsr.engine.trainer import Stopped, Trainer
+from slimsr.engine.stopping import Stopped
+from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError, DegradationError, OutputError, WeightsError
 from slimsr.files.locks import locked
 from slimsr.imaging import imread, imwrite

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic.dataclasses import dataclass
 
-from slimsr.errors import RegistryError
+from slimsr.errors import ConfigError, RegistryError
 from slimsr.losses.pixel import PIXEL_LOSSES, PixelLoss, create_pixel_loss
 from slimsr.methods.common_options import MethodConfig
 from slimsr.options import STRICT, build_options
@@ -51,6 +51,54 @@ def test_a_picture_of_half_precision_is_compared_in_single(name):
     assert value.dtype == ms.float32
     difference = 200.0 - float(target.asnumpy()[0, 0, 0, 0])
     assert float(value.asnumpy()) == pytest.approx(BY_HAND[name][0](difference, 255.0), rel=1e-5)
+
+
+def fourier_by_hand(difference):
+    """Return the mean |part| of the half spectrum and its gradient, by the transform's matrices."""
+    height, width = difference.shape[-2:]
+
+    def matrix(n, kept):
+        return np.exp(-2j * np.pi * np.outer(np.arange(kept), np.arange(n)) / n)
+
+    rows, columns = matrix(height, height), matrix(width, width // 2 + 1)
+    found = rows @ difference @ columns.T
+    np.testing.assert_allclose(found, np.fft.rfft2(difference), rtol=1e-9, atol=1e-9)
+    parts = np.stack([found.real, found.imag])
+    signs = np.sign(found.real) - 1j * np.sign(found.imag)
+    return np.abs(parts).mean(), (rows.T @ signs @ columns).real / parts.size
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("name", "peak", "size"), [("l1", 255.0, (6, 8)), ("charbonnier", 1.0, (5, 7))]
+)
+def test_the_fourier_term(name, peak, size, graph):
+    rng = np.random.default_rng(0)
+    picture, target = rng.uniform(0, peak, (2, 2, 3, *size)).astype(np.float32)
+    run = ms.value_and_grad(create_pixel_loss(name, peak, fourier=0.05))
+    value, grad = (ms.jit(run) if graph else run)(ms.Tensor(picture), ms.Tensor(target))
+    difference = picture.astype(np.float64) - target
+    pixel, slope = (by_hand(difference, peak) for by_hand in BY_HAND[name])
+    fourier, more = fourier_by_hand(difference)
+    assert float(value.asnumpy()) == pytest.approx(pixel.mean() + 0.05 * fourier, rel=1e-5)
+    expected = slope / picture.size + 0.05 * more
+    np.testing.assert_allclose(grad.asnumpy(), expected, rtol=1e-3, atol=1e-7)
+
+
+def test_the_fourier_term_has_the_published_proportion_to_l1():
+    """Both are in the pictures' unit: what [0, 1] gives, times 255."""
+    rng = np.random.default_rng(0)
+    picture, target = rng.uniform(0, 1, (2, 1, 3, 4, 4)).astype(np.float32)
+    losses = [
+        float(create_pixel_loss("l1", p, 0.05)(ms.Tensor(picture * p), ms.Tensor(target * p)))
+        for p in (1.0, 255.0)
+    ]
+    assert losses[1] == pytest.approx(255 * losses[0], rel=1e-5)
+
+
+def test_a_weight_below_zero():
+    with pytest.raises(ConfigError, match=r"method\.fourier = -1 is not valid"):
+        build_options(MethodConfig, {"fourier": -1}, "method")
 
 
 def test_an_unknown_name():

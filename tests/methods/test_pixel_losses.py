@@ -8,7 +8,7 @@ import pytest
 
 from slimsr.methods import METHODS, Batch, create_method, list_methods
 from slimsr.methods.common_options import MethodConfig
-from tests.losses.test_pixel import BY_HAND
+from tests.losses.test_pixel import BY_HAND, fourier_by_hand
 from tests.methods.distilled import STUDENTS, TEACHERS, pictures, save
 
 CSD = {"widths": [0.5], "n_negatives": 0, "teacher_weight": 0.25}
@@ -34,11 +34,11 @@ def array(x):
     return x.asnumpy().astype(np.float64)
 
 
-@pytest.mark.parametrize("loss", BY_HAND)
+@pytest.mark.parametrize(("loss", "fourier"), [*((loss, 0.0) for loss in BY_HAND), ("l1", 0.05)])
 @pytest.mark.parametrize("name", CASES)
-def test_the_terms_are_distances_of_this_kind(name, loss, tmp_path):
+def test_the_terms_are_distances_of_this_kind(name, loss, fourier, tmp_path):
     options, terms = CASES[name]
-    options = {"name": name, "pixel_loss": loss, **options}
+    options = {"name": name, "pixel_loss": loss, "fourier": fourier, **options}
     if name in WITH_TEACHER:
         options["teacher"] = save(tmp_path, TEACHERS["rcan"])
     ms.set_seed(1)
@@ -50,7 +50,9 @@ def test_the_terms_are_distances_of_this_kind(name, loss, tmp_path):
     found = dict(zip(stage.terms, values, strict=True))
 
     def distance(picture, target, peak=255.0):
-        return BY_HAND[loss][0](picture - target, peak).mean()
+        difference = picture - target
+        pixel = BY_HAND[loss][0](difference, peak).mean()
+        return pixel + fourier * fourier_by_hand(difference)[0]
 
     sr = array(stage.net(ms.Tensor(lr)))
     if name == "supervised":

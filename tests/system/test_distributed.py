@@ -27,6 +27,10 @@ pytestmark = pytest.mark.system
 CSD = (*SETTINGS, "train.batch=4")
 OTHERS = (*CSD, "method.negative_choice=others", "method.n_negatives=2")
 SUPERVISED = ("method.name=supervised", *(s for s in CSD if not s.startswith("method.")))
+RECIPE = (
+    *SUPERVISED, "train.ema=0.9", "train.skip_above=5", "method.fourier=0.05",
+    "train.phases=[{steps: 2}, {steps: 2, batch: 2, patch: 8, pixel_loss: l2}]",
+)  # fmt: skip
 PATIENCE = 240  # seconds; a job takes 15 on an idle machine with two cores
 
 
@@ -140,7 +144,9 @@ def assert_same_training(run: Path, other: Path) -> None:
 
 # What stops and goes on, below, ends with the same numbers too.
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [OTHERS, SUPERVISED], ids=["csd", "supervised"])
+@pytest.mark.parametrize(
+    "settings", [OTHERS, SUPERVISED, RECIPE], ids=["csd", "supervised", "recipe"]
+)
 def test_two_processes_equal_one(start, tmp_path, settings):
     job = start("2", run="two", settings=settings)
     alone = train_alone(tmp_path, settings)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slimsr.engine.trainer import _stop_requests
+from slimsr.engine.stopping import stop_requests
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
 from tests.system.forked import run
@@ -161,7 +161,7 @@ def test_killed_at_random_moments(straight, place, seed):
 
 
 def test_a_second_request_stops_at_once():
-    with _stop_requests() as requests:
+    with stop_requests() as requests:
         os.kill(os.getpid(), signal.SIGINT)
         assert requests == [signal.SIGINT]
         with pytest.raises(KeyboardInterrupt):

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.say(config.to_yaml())
         return 0
     from slimsr.engine.stages import train
-    from slimsr.engine.trainer import Stopped
+    from slimsr.engine.stopping import Stopped
 
     try:
         train(config, args.resume)

@@ -27,6 +27,9 @@ _FREE_KEYS = {
     "train.valid_pictures",
 }  # fmt: skip
 
+# What runs of before these options of ``train`` took.
+_TRAIN_BEFORE = {"ema": 0.0, "skip_above": 0.0, "phases": []}
+
 # Sections that must agree where a run goes on.
 _COMPARED = ("model", "method", "data", "train")
 
@@ -117,9 +120,9 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         values |= {section: values.get(section) or {} for section in _COMPARED}
         # Runs of before these options took what is now their default.
         values["data"] = {"degradation": "auto", **values["data"]}
-        values["method"] = {"pixel_loss": "l1", **values["method"]}
+        values["method"] = {"pixel_loss": "l1", "fourier": 0.0, **values["method"]}
         of_stage = (values["train"].get("stages") or {}).get(stage, {})
-        values["train"] = {**values["train"], **of_stage, "stages": {}}
+        values["train"] = {**_TRAIN_BEFORE, **values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)
     if now["train"]["schedule"] == "cosine":  # this schedule depends on the number of steps
         free.discard("train.steps")

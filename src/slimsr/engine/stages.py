@@ -10,6 +10,7 @@ from pathlib import Path
 import mindspore as ms
 
 from slimsr.device.world import World, start_device
+from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.record import RunFolder
 from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError, did_you_mean
@@ -45,6 +46,9 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     options = config.run
     world = start_device(options.device_target, options.device_id, options.compiles)
     method = make_method(config, world)
+    phases = {name: phases_of(config, name) for name in method.stages}
+    for phase in (phase for each in phases.values() for phase in each):
+        _check_batch(phase.config.train.batch, world)
     folders = [*(run.path / name for name in method.stages[:-1]), run.path]
     with contextlib.ExitStack() as hold:
 
@@ -62,19 +66,21 @@ def train(config: Config, resume: bool = False) -> TrainingState:
         done = {}
         for index, (name, folder) in enumerate(zip(method.stages, folders, strict=True)):
             if index >= first:
-                if index:
-                    ms.set_seed(
-                        config.train.seed + index
-                    )  # the start of a stage is that of a resumed run
-                stage = method.stage(name, done)
                 if len(folders) > 1:
                     logger.info("stage %s (%d of %d)", name, index + 1, len(folders))
-                trainer = Trainer(config, world, name, stage, folder)
-                if not claimed:  # a folder is made once nothing is wrong with anything
-                    claim()
-                    claimed = True
-                state = trainer.run(resume)
-                world.barrier()  # the next stage reads what rank 0 has written
+                for phase in _phases_to_do(phases[name], folder if resume else None):
+                    if len(phases[name]) > 1:
+                        logger.info("phase: %s", phase.label)
+                        method = make_method(phase.config, world)
+                    if index:  # the start of a stage is that of a resumed run
+                        ms.set_seed(config.train.seed + index)
+                    stage = method.stage(name, done)
+                    trainer = Trainer(config, world, name, stage, folder, phase)
+                    if not claimed:  # a folder is made once nothing is wrong with anything
+                        claim()
+                        claimed = True
+                    state = trainer.run(resume or phase.start > 0)
+                    world.barrier()  # what comes next reads what rank 0 has written
             if folder != run.path:
                 found = RunFolder(folder)
                 done[name] = read_checkpoint(found.best if found.best.exists() else found.last)
@@ -89,11 +95,7 @@ def make_method(config: Config, world: World) -> Method:
             or whatever the method refuses.
     """
     options = config.train
-    if options.batch % world.size:
-        raise ConfigError(
-            f"train.batch = {options.batch} cannot be shared by {world.size} processes: give a "
-            f"multiple of {world.size}"
-        )
+    _check_batch(options.batch, world)
     ms.set_seed(options.seed)
     unpaired = bool(config.data.unpaired)
     batch = Batch(options.batch, world.size, world.rank, config.data.patch, unpaired)
@@ -103,6 +105,23 @@ def make_method(config: Config, world: World) -> Method:
             hint = did_you_mean(name, method.stages)
             raise ConfigError(f"{config.method['name']} has no stage {name!r}: {hint}")
     return method
+
+
+def _check_batch(batch: int, world: World) -> None:
+    if batch % world.size:
+        raise ConfigError(
+            f"train.batch = {batch} cannot be shared by {world.size} processes: give a multiple of "
+            f"{world.size}"
+        )
+
+
+def _phases_to_do(phases: list[Phase], folder: Path | None) -> list[Phase]:
+    """Return the phases that are not behind a run that goes on in ``folder``; at least the last."""
+    last = None if folder is None else RunFolder(folder).last
+    if len(phases) == 1 or last is None or not last.exists():
+        return phases
+    step = read_checkpoint(last).state.step
+    return [*(phase for phase in phases[:-1] if phase.end > step), phases[-1]]
 
 
 def _first_to_do(folders: Sequence[Path]) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import amp, nn, ops
 
+from slimsr.engine.watch import LossWatch
 from slimsr.layers.functional import all_finite
 from slimsr.losses.phases import Phases, Preparation, Tensors, phases_of
 from slimsr.methods.method import Group
 from slimsr.optim.adam import Adam
+from slimsr.optim.average import WeightAverage
 from slimsr.settings import TrainConfig
 
 
@@ -59,14 +61,19 @@ class TrainOneStep(nn.Cell):
     """Compute a method's loss on a batch and update the parameters.
 
     A step whose gradient is not finite changes nothing but the loss scale, on all ranks alike (the
-    gradients are reduced first).
+    gradients are reduced first); nor does one whose loss is above ``skip_above``.
 
     Args:
         loss: cell from the pictures to a tuple of scalars, the total first. The gradient of a
             `PhasedLoss` is taken phase by phase, each waiting for the one before.
         groups: what is updated; each has an Adam, a norm of its gradient and a rate of its own.
-        options: betas, eps, clipping and precision.
+        options: betas, eps, clipping, precision, which losses are too high, and the decay of the
+            weights' average.
         ranks: processes that share the batch.
+
+    Attributes:
+        average: of everything that is updated; None where there is none.
+        watch: tells which losses are too high; None where all are taken.
     """
 
     def __init__(
@@ -82,6 +89,8 @@ class TrainOneStep(nn.Cell):
             ends.append(ends[-1] + len(group.parameters))
         self.ends = tuple(ends)
         parameters = ms.ParameterTuple([p for group in groups for p in group.parameters])
+        self.average = WeightAverage(parameters, options.ema) if options.ema > 0 else None
+        self.watch = LossWatch(options.skip_above, ranks) if options.skip_above > 0 else None
         # Loss scaling for float16.
         self.scaler = None
         if options.amp != "O0":
@@ -104,6 +113,10 @@ class TrainOneStep(nn.Cell):
         for name, optimizer in zip(names, self.optimizers, strict=True):
             prefix = f"{name}." if name else ""
             found.update({prefix + key: value for key, value in optimizer.state().items()})
+        if self.average is not None:
+            found.update(self.average.state())
+        if self.watch is not None:
+            found.update(self.watch.state())
         if self.scaler is not None:
             found["scale_value"] = self.scaler.scale_value
             found["scale_counter"] = self.scaler.counter
@@ -128,17 +141,26 @@ class TrainOneStep(nn.Cell):
         finite = all_finite(grads)
         if self.scaler is not None:
             finite = ops.depend(finite, self.scaler.adjust(finite))
-        if finite:
+        if self.watch is None:
+            if finite:
+                self.update(grads, rate)
+            return (*terms, finite.astype(ms.float32))
+        loss, usual = self.watch(terms[0])
+        taken = ops.logical_and(finite, usual)
+        if taken:
             self.update(grads, rate)
-        return (*terms, finite.astype(ms.float32))
+            self.watch.take(loss)
+        return (*terms, taken.astype(ms.float32))
 
     def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
-        """Clip each group's gradient and update its parameters."""
+        """Clip each group's gradient and update its parameters, then their average."""
         for i in range(len(self.rates)):
             own = grads[self.ends[i] : self.ends[i + 1]]
             if self.clip_norm > 0:
                 own = ops.clip_by_global_norm(own, self.clip_norm)
             self.optimizers[i](own, rate * self.rates[i])
+        if self.average is not None:
+            self.average(rate)
         return rate
 
     def state(self) -> dict[str, ms.Parameter]:

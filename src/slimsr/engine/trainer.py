@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,9 +27,11 @@ from slimsr.engine.evaluate import (
     score_pictures,
     shown_psnr,
 )
+from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.record import RunFolder, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
+from slimsr.engine.stopping import Stopped, stop_requests
 from slimsr.errors import ConfigError, DegradationError, NotFiniteError
 from slimsr.methods.method import Stage, Step
 from slimsr.models import describe_network
@@ -44,12 +45,8 @@ logger = logging.getLogger(__name__)
 _MOST_SKIPPED = 30
 
 
-class Stopped(Exception):  # noqa: N818  not an error
-    """The user asked for an end; the state is saved."""
-
-
 class Trainer:
-    """One stage of a method on this process.
+    """One stage of a method, or a phase of it, on this process.
 
     Args:
         config: what to do.
@@ -57,25 +54,39 @@ class Trainer:
         name: which stage of the method this is.
         stage: what is trained.
         path: folder of the stage.
+        phase: which one; None for the first, most often the only one.
     """
 
-    def __init__(self, config: Config, world: World, name: str, stage: Stage, path: str | Path):
+    def __init__(
+        self,
+        config: Config,
+        world: World,
+        name: str,
+        stage: Stage,
+        path: str | Path,
+        phase: Phase | None = None,
+    ):
         self.config, self.world, self.name, self.stage = config, world, name, stage
-        options = config.train.of_stage(name)
+        phase = phase or phases_of(config, name)[0]
+        options = phase.config.train
         if stage.steps is not None:
             options = dataclasses.replace(options, steps=stage.steps)
-        self.options = options
+            phase = Phase(phase.config, 0, stage.steps, stage.steps)
+        self.options, self.phase, self.data = options, phase, phase.config.data
         self.folder = RunFolder(path)
         self.net = stage.net
         self.net.set_precision(options.amp)
         self.patches = self._patches()
         self.valid_pairs = []
-        if config.data.valid and stage.validate:
-            pairs = _valid_pairs(config.data, self.net.scale)
+        if self.data.valid and stage.validate:
+            pairs = _valid_pairs(self.data, self.net.scale)
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
                 check_pictures(self.valid_pairs, Protocol.usual(self.net.scale))
         self.step = self._step()
+        usual = self.step if isinstance(self.step, TrainOneStep) else None
+        self.average = None if usual is None else usual.average
+        self.watch = None if usual is None else usual.watch
         network = describe_network(config.model["name"], self.net)
         widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
@@ -87,7 +98,7 @@ class Trainer:
 
     def _patches(self) -> list[PatchDataset]:
         """Return the stage's parts of the training pictures, then the pictures without HR."""
-        data, seed, scale = self.config.data, self.options.seed, self.net.scale
+        data, seed, scale = self.data, self.options.seed, self.net.scale
         if not data.train:
             raise ConfigError(
                 "data.train is not set: give the folder of training pictures (--data_path)"
@@ -117,6 +128,7 @@ class Trainer:
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
         if self.stage.make_step is not None:
+            self._refuse_options()
             return self.stage.make_step(options, ranks)
         step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
         step.set_train()
@@ -124,14 +136,29 @@ class Trainer:
             step.construct = ms.jit(step.construct)
         return step
 
+    def _refuse_options(self) -> None:
+        """Raise ConfigError where steps of another kind would ignore an option."""
+        options, where = self.options, f"train.stages.{self.name}"
+        for key in ("ema", "skip_above"):
+            if getattr(options, key) > 0:
+                raise ConfigError(
+                    f"train.{key} = {getattr(options, key):g} is not offered in the stage "
+                    f"{self.name}, whose steps are of another kind: give {where}.{key}=0"
+                )
+        if self.config.train.of_stage(self.name).phases:
+            raise ConfigError(
+                f"train.phases are not offered in the stage {self.name}, whose steps are of "
+                f"another kind: give {where}.phases=[]"
+            )
+
     def _batches(self) -> Iterator[tuple[ms.Tensor, ...]]:
         """Yield what the loss reads in each step that is left."""
         shares = (
-            self.options.batch, self.state.step, self.options.steps,
+            self.options.batch, self.state.step, self.phase.end,
             self.world.rank, self.world.size,
         )  # fmt: skip
         paired = turns(self.patches[: self.stage.parts], *shares)
-        if not self.config.data.unpaired:
+        if not self.data.unpaired:
             yield from paired
             return
         for pair, (lr, _) in zip(paired, training_batches(self.patches[-1], *shares), strict=True):
@@ -151,19 +178,23 @@ class Trainer:
         if resume and self.folder.last.exists():
             found = read_checkpoint(self.folder.last)
             check_same_run(found.state.config, self.config, self.name)
-            restore(found, self.net, self.step, self.stage.helpers)
+            # A phase takes over the weights and their average; its optimiser starts anew.
+            begins = 0 < self.phase.start == found.state.step
+            restore(found, self.net, self.average if begins else self.step, self.stage.helpers)
+            if self.average is not None:
+                self.average.exchange()
             self.state.step, self.state.best = found.state.step, found.state.best
             self.pending = [*found.state.unlogged]
-            if self.state.step > self.options.steps:
+            if self.state.step > self.phase.end:
                 raise ConfigError(
-                    f"train.steps = {self.options.steps} is less than the {self.state.step} "
+                    f"train.steps = {self.phase.end} is less than the {self.state.step} "
                     f"steps that {self.folder.path} has behind it: give more steps"
                 )
         if self.world.is_main:
             self.folder.prepare(self.config)
             self.folder.truncate_log(self.state.step)
         self.world.barrier()
-        steps = self.options.steps
+        steps = self.phase.end
         if self.state.step >= steps:
             logger.info("nothing to do: %s is at step %d", self.folder.path, self.state.step)
             return self.state
@@ -175,9 +206,9 @@ class Trainer:
         self.clock = time.perf_counter()
         main = self.world.is_main
         with (
-            progress(steps, self.state.step, main) as bar,
+            progress(self.phase.total, self.state.step, main) as bar,
             logging_redirect_tqdm(),
-            _stop_requests() as stop,
+            stop_requests() as stop,
         ):
             for pictures in self._batches():
                 self._one_step(*pictures)
@@ -186,15 +217,15 @@ class Trainer:
                     self._save_last()
                     self.world.barrier()  # msrun kills the others as soon as one has ended
                     raise Stopped(
-                        f"stopped at step {self.state.step} of {steps}; the same command with "
-                        "--resume goes on"
+                        f"stopped at step {self.state.step} of {self.phase.total}; the same "
+                        "command with --resume goes on"
                     )
         logger.info("done: %s", self.folder.path)
         return self.state
 
     def _one_step(self, *pictures: ms.Tensor) -> None:
         options, state = self.options, self.state
-        rate = ms.Tensor(lr_at(state.step, options), ms.float32)
+        rate = ms.Tensor(lr_at(state.step - self.phase.start, options), ms.float32)
         # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
         # take almost three times as long.
         values: list[float | None] = [float(value) for value in self.step(rate, *pictures)]
@@ -207,13 +238,23 @@ class Trainer:
         self.pending.append(values)
         self.timed += 1
         state.step += 1
-        last = state.step == options.steps
+        if not values[-1]:
+            self._tell_excess()
+        last = state.step == self.phase.end
         if state.step % options.log_every == 0 or last:
             self._log()
         if self.valid_pairs and (state.step % options.valid_every == 0 or last):
             self._validate()
         if state.step % options.save_every == 0 or last:
             self._save_last()
+
+    def _tell_excess(self) -> None:
+        excess = None if self.watch is None else self.watch.excess()
+        if excess is not None and self.world.is_main:
+            logger.warning(
+                "step %d changed nothing: its loss %.4g is more than %g times %.4g, the mean of "
+                "the steps before", self.state.step, excess[0], self.options.skip_above, excess[1],
+            )  # fmt: skip
 
     def _log(self) -> None:
         values = self.world.mean(np.array(self.pending))
@@ -223,15 +264,16 @@ class Trainer:
         for good in updated:
             self.skipped = 0 if good else self.skipped + 1
         if self.skipped >= min(_MOST_SKIPPED, self.options.steps):
+            above = "" if self.watch is None else ", or the loss above train.skip_above,"
             raise ConfigError(
-                f"the gradient has not been finite for {self.skipped} steps up to step "
+                f"the gradient has not been finite{above} for {self.skipped} steps up to step "
                 f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
             )
         row = {
             "kind": "train",
             "step": self.state.step,
             **dict(zip(self.stage.terms, _finite_means(values[:, :-1]), strict=True)),
-            "lr": lr_at(self.state.step - 1, self.options),
+            "lr": lr_at(self.state.step - 1 - self.phase.start, self.options),
             "skipped": int((~updated).sum()),
             "seconds_per_step": seconds,
             "pictures_per_second": self.options.batch / seconds,
@@ -241,18 +283,28 @@ class Trainer:
             terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
             logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
             if row["skipped"]:
+                above = "" if self.watch is None else ", or their loss above train.skip_above"
                 logger.warning(
                     "%d of the %d steps up to step %d changed nothing: their gradient was not "
-                    "finite", row["skipped"], len(updated), row["step"],
+                    "finite%s", row["skipped"], len(updated), row["step"], above,
                 )  # fmt: skip
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Let network and helpers hold the average of their weights where there is one."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_place()
 
     def _validate(self) -> None:
         if self.world.is_main:
-            row = {"kind": "valid", "step": self.state.step}
-            scores = {label: self._scores(label) for label in self.stage.validate}
-            self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
-            self._keep_best(next(iter(scores.values())))
+            with self._averaged():
+                self._measure()
         self.clock = time.perf_counter()
+
+    def _measure(self) -> None:
+        """Score the network, log it, and save it if it is the best one."""
+        row = {"kind": "valid", "step": self.state.step}
+        scores = {label: self._scores(label) for label in self.stage.validate}
+        self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
+        self._keep_best(next(iter(scores.values())))
 
     def _scores(self, label: str) -> list[Score]:
         """Score the validation pictures; return nothing where the network gives no numbers."""
@@ -295,7 +347,8 @@ class Trainer:
         state = dataclasses.replace(self.state, unlogged=values.tolist())
         self._check_weights()
         if self.world.is_main:
-            save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
+            with self._averaged():
+                save_checkpoint(self.folder.last, self.net, state, self.step, self.stage.helpers)
 
     def _check_weights(self) -> None:
         """Refuse to save, over a good checkpoint, what an update has made infinite."""
@@ -324,23 +377,3 @@ def _finite_means(values: np.ndarray) -> list[float]:
     """Return the mean of each column's finite values; NaN where there is none."""
     finite = [column[np.isfinite(column)] for column in values.T]
     return [float(column.mean()) if column.size else math.nan for column in finite]
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Yield a list that fills when Ctrl-C or SIGTERM comes; a second one acts as usual."""
-    received: list[int] = []
-    before = {}
-
-    def request(number: int, _frame: object) -> None:
-        received.append(number)
-        signal.signal(number, before[number])
-        logger.info("stopping after this step; once more to stop at once")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, request)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -57,12 +57,13 @@ class DualRegressionLoss(nn.Cell):
     Args:
         models: as from `dual_models`; trained with the network.
         pixel_loss: name of the distance; L1 as published.
+        fourier: weight of the Fourier term, see `create_pixel_loss`.
     """
 
-    def __init__(self, models: nn.CellList, pixel_loss: str = "l1"):
+    def __init__(self, models: nn.CellList, pixel_loss: str = "l1", fourier: float = 0.0):
         super().__init__(auto_prefix=False)  # parameters keep their names
         self.models = models
-        self.pixel_loss = create_pixel_loss(pixel_loss)
+        self.pixel_loss = create_pixel_loss(pixel_loss, fourier=fourier)
 
     def construct(
         self, pictures: tuple[ms.Tensor, ...], pyramid: tuple[ms.Tensor, ...]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass
 
-from slimsr.losses.pixel import PixelLossName
+from slimsr.losses.pixel import PixelLoss, PixelLossName, create_pixel_loss
 from slimsr.options import STRICT, Field
 
 
@@ -15,6 +15,11 @@ class MethodConfig:
     """What every method has."""
 
     pixel_loss: PixelLossName = "l1"  # of pictures: l1, l2, charbonnier; see slimsr.losses.pixel
+    fourier: float = Field(0.0, ge=0)  # weight beside it of the L1 of the 2-D FFT; SAFMN: 0.05
+
+    def distance(self, peak: float = 255.0) -> PixelLoss:
+        """Build the distance of pictures in which white is ``peak``."""
+        return create_pixel_loss(self.pixel_loss, peak, self.fourier)
 
 
 @dataclass(config=STRICT)

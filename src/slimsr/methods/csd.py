@@ -15,7 +15,6 @@ from slimsr.layers.collective import GatherBatch
 from slimsr.losses import ContrastiveLoss
 from slimsr.losses.negatives import choose_negatives
 from slimsr.losses.phases import OnePhase, PhasedLoss, Preparation
-from slimsr.losses.pixel import create_pixel_loss
 from slimsr.losses.vgg import CSD_TAPS, Vgg19
 from slimsr.methods.common_options import SliceConfig
 from slimsr.methods.method import METHODS, Batch, Method, Stage
@@ -104,7 +103,7 @@ class TeacherPhase(nn.Cell):
     def __init__(self, net: SlimmableNet, options: CsdConfig):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net, self.weight = net, options.teacher_weight
-        self.pixel_loss = create_pixel_loss(options.pixel_loss)
+        self.pixel_loss = options.distance()
 
     def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:
         """Return summands of the terms of `CsdLoss`, and (B, 3, H, W) of the teacher."""
@@ -135,7 +134,7 @@ class StudentPhase(nn.Cell):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net, self.width = net, width
         self.contrast_weight = options.contrast_weight
-        self.pixel_loss = create_pixel_loss(options.pixel_loss)
+        self.pixel_loss = options.distance()
         self.contrast = contrast
 
     def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor) -> tuple[tuple, tuple]:

@@ -68,6 +68,7 @@ class DistillationLoss(nn.Cell):
         feature: the term on the taps; None for no such term.
         pixel_loss: name of the distance.
         consistency: weight of the distance to the teacher's picture of a changed input.
+        fourier: weight of the Fourier term, see `create_pixel_loss`.
     """
 
     def __init__(
@@ -78,13 +79,14 @@ class DistillationLoss(nn.Cell):
         feature: TapTerm | None = None,
         pixel_loss: str = "l1",
         consistency: float = 0.0,
+        fourier: float = 0.0,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the networks' names
         self.net = net
         self.teacher = teacher
         self.weights = weights
         self.feature = feature
-        self.pixel_loss = create_pixel_loss(pixel_loss)
+        self.pixel_loss = create_pixel_loss(pixel_loss, fourier=fourier)
         self.consistency = consistency
         self.changed = ReversibleChange(teacher)
         more = () if consistency == 0 else (f"consistency_{pixel_loss}",)
@@ -126,7 +128,13 @@ class Distillation(Method[Distilled]):
         teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
         feature = self.feature(net, teacher)
         loss = DistillationLoss(
-            net, teacher, self.weights(), feature, options.pixel_loss, options.consistency
+            net,
+            teacher,
+            self.weights(),
+            feature,
+            options.pixel_loss,
+            consistency=options.consistency,
+            fourier=options.fourier,
         )
         helpers = None if feature is None else feature.adapters
         return Stage(net, loss, loss.terms, {"student": 1.0}, helpers)

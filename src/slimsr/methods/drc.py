@@ -109,7 +109,10 @@ class Drc(Method[DrcConfig]):
         options, net = self.options, self._trained()
         dual = self._dual_models(done)
         state = SearchState(net, self.candidates.shape[1], dual)
-        loss = PruningLoss(net, dual, options.dual_weight, pixel_loss=options.pixel_loss)
+        loss = PruningLoss(
+            net, dual, options.dual_weight,
+            pixel_loss=options.pixel_loss, fourier=options.fourier,
+        )  # fmt: skip
 
         def make_step(train: TrainConfig, ranks: int) -> Step:
             _check_precision(train)
@@ -145,7 +148,10 @@ class Drc(Method[DrcConfig]):
             dual = self._dual_models(done)
         if dual is not None:
             freeze(dual, "dual")
-        loss = PruningLoss(net, dual, options.dual_weight, pixel_loss=options.pixel_loss)
+        loss = PruningLoss(
+            net, dual, options.dual_weight,
+            pixel_loss=options.pixel_loss, fourier=options.fourier,
+        )  # fmt: skip
         kept = sum(counts) / sum(mask.size for mask in masks.masks)
         logger.info("keeping %.1f %% of the inner channels: %s", 100 * kept, list(counts))
         if options.criterion in CRITERIA.names():
@@ -175,8 +181,9 @@ class Drc(Method[DrcConfig]):
         if options.teacher:
             teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
         loss = PruningLoss(
-            net, dual, options.dual_weight, teacher, options.kd_weight, options.pixel_loss
-        )
+            net, dual, options.dual_weight, teacher, options.kd_weight,
+            options.pixel_loss, options.fourier,
+        )  # fmt: skip
         groups = [Group("net", net.trainable_params())]
         for i, model in enumerate(dual or []):
             groups.append(Group(f"dual{i}", model.trainable_params()))

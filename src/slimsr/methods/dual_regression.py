@@ -43,7 +43,7 @@ class DualRegressionTerms(nn.Cell):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net = net
         self.pyramid = LrPyramid(net.scale)
-        self.loss = DualRegressionLoss(models, options.pixel_loss)
+        self.loss = DualRegressionLoss(models, options.pixel_loss, options.fourier)
         self.dual_weight = options.dual_weight
         self.unpaired_weight = options.unpaired_weight
         self.hr_dual_weight = options.hr_dual_weight

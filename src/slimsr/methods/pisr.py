@@ -52,7 +52,7 @@ class TeacherLoss(nn.Cell):
         self.encoder = encoder
         self.decoder = decoder
         self.imitation_weight = options.imitation_weight
-        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
+        self.pixel_loss = options.distance(peak=1.0)
         self.l1 = create_pixel_loss("l1")
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
@@ -96,7 +96,7 @@ class StudentLoss(nn.Cell):
         self.tap = tap
         self.vid = VidLoss(options.distribution)
         self.vid_weight = options.vid_weight
-        self.pixel_loss = create_pixel_loss(options.pixel_loss, peak=1.0)
+        self.pixel_loss = options.distance(peak=1.0)
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return (total, pixel loss, VID), unweighted terms, of RGB in [0, 255]."""

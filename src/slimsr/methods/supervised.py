@@ -31,12 +31,13 @@ class SupervisedLoss(nn.Cell):
     Args:
         net: the network, used at width 1.
         pixel_loss: name of the distance.
+        fourier: weight of the Fourier term, see `create_pixel_loss`.
     """
 
-    def __init__(self, net: SlimmableNet, pixel_loss: str = "l1"):
+    def __init__(self, net: SlimmableNet, pixel_loss: str = "l1", fourier: float = 0.0):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net = net
-        self.pixel_loss = create_pixel_loss(pixel_loss)
+        self.pixel_loss = create_pixel_loss(pixel_loss, fourier=fourier)
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor]:
         """Return the loss of pictures in grey levels, in float32."""
@@ -59,4 +60,5 @@ class Supervised(Method[SupervisedConfig]):
         full = start_network(self.model, options.teacher, options.student, options.width)
         net = extract(full, options.width)
         label = "student" if options.width < 1 else "network"
-        return Stage(net, SupervisedLoss(net, options.pixel_loss), ("total",), {label: 1.0})
+        loss = SupervisedLoss(net, options.pixel_loss, options.fourier)
+        return Stage(net, loss, ("total",), {label: 1.0})

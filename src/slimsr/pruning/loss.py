@@ -24,6 +24,7 @@ class PruningLoss(nn.Cell):
         teacher: a frozen network; None: no distillation.
         kd_weight: of the distillation.
         pixel_loss: name of what primal and dual loss are sums of.
+        fourier: weight of the Fourier term in it, see `create_pixel_loss`.
 
     Raises:
         ConfigError: the feature maps of teacher and network are not of the same size.
@@ -37,13 +38,14 @@ class PruningLoss(nn.Cell):
         teacher: SlimmableNet | None = None,
         kd_weight: float = 0.0,
         pixel_loss: str = "l1",
+        fourier: float = 0.0,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
         self.net = net
         self.pyramid = LrPyramid(net.scale)
-        self.dual = None if dual is None else DualRegressionLoss(dual, pixel_loss)
+        self.dual = None if dual is None else DualRegressionLoss(dual, pixel_loss, fourier)
         self.dual_weight = dual_weight
-        self.pixel_loss = create_pixel_loss(pixel_loss)
+        self.pixel_loss = create_pixel_loss(pixel_loss, fourier=fourier)
         self.teacher, self.kd_weight = teacher, kd_weight
         if teacher is not None:
             _check_sizes(net, teacher)

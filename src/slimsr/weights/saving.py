@@ -58,14 +58,14 @@ def save_checkpoint(
 
 
 def restore(
-    found: Checkpoint, net: SlimmableNet, step: Resumable, helpers: nn.Cell | None = None
+    found: Checkpoint, net: SlimmableNet, step: Resumable | None, helpers: nn.Cell | None = None
 ) -> None:
-    """Load weights, optimiser, loss scale and helpers back into a run.
+    """Load weights, helpers and the state of ``step`` (optimiser, loss scale) back into a run.
 
     Raises:
         WeightsError: the checkpoint belongs to another network or another kind of run.
     """
-    path, own = found.path, step.state()
+    path, own = found.path, {} if step is None else step.state()
     if own and not any(name in found.rest for name in own):
         raise WeightsError(f"{path} holds weights only: resume from last.ckpt of the run")
     parameters = {**own, **_named(helpers)}
