@@ -12,7 +12,7 @@ from mindspore import nn
 
 from slimsr.device.world import World
 from slimsr.engine import step as step_module
-from slimsr.engine.evaluate import mean_score, network_upscaler, score_pictures
+from slimsr.engine.evaluate import Protocol, mean_score, network_upscaler, score_pictures
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError
@@ -98,7 +98,7 @@ def test_the_average_is_what_is_scored_and_kept_as_the_best(make, method):
     net, saved = load_network(os.path.join(config.run.dir, "best.ckpt"))
     width = next(iter(trainer_of(make("other", method, valid=True)).stage.validate.values()))
     pairs = trainer_of(make("other", method, valid=True)).valid_pairs
-    again = mean_score(score_pictures(network_upscaler(net, width), pairs, 2))
+    again = mean_score(score_pictures(network_upscaler(net, width), pairs, Protocol.usual(2)))
     assert saved.best == state.best == pytest.approx(again["psnr"], abs=1e-9)
     raw = train(make("raw", method, valid=True, valid_every=1, steps=4, lr=0.05, warmup=0))
     assert raw.best != state.best

@@ -14,7 +14,6 @@ import mindspore as ms
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from slimsr.data import Pair, PatchDataset, find_pairs, find_pictures
 from slimsr.data.pipeline import training_batches, turns
 from slimsr.device.modes import compiles
 from slimsr.device.world import World
@@ -28,14 +27,15 @@ from slimsr.engine.evaluate import (
     shown_psnr,
 )
 from slimsr.engine.phases import Phase, phases_of
+from slimsr.engine.pictures import training_patches, validation_pairs
 from slimsr.engine.record import RunFolder, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.stopping import Stopped, stop_requests
-from slimsr.errors import ConfigError, DegradationError, NotFiniteError
+from slimsr.errors import ConfigError, NotFiniteError
 from slimsr.methods.method import Stage, Step
 from slimsr.models import describe_network
-from slimsr.settings import Config, DataConfig
+from slimsr.settings import Config
 from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 from slimsr.weights.saving import restore, save_checkpoint
 
@@ -76,10 +76,12 @@ class Trainer:
         self.folder = RunFolder(path)
         self.net = stage.net
         self.net.set_precision(options.amp)
-        self.patches = self._patches()
+        self.patches = training_patches(
+            self.data, options.seed, self.net.scale, stage, config.method["name"]
+        )
         self.valid_pairs = []
         if self.data.valid and stage.validate:
-            pairs = _valid_pairs(self.data, self.net.scale)
+            pairs = validation_pairs(self.data, self.net.scale)
             self.valid_pairs = pairs[: options.valid_pictures or None]
             if world.is_main:
                 check_pictures(self.valid_pairs, Protocol.usual(self.net.scale))
@@ -95,35 +97,6 @@ class Trainer:
         self.timed = 0
         self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()
-
-    def _patches(self) -> list[PatchDataset]:
-        """Return the stage's parts of the training pictures, then the pictures without HR."""
-        data, seed, scale = self.data, self.options.seed, self.net.scale
-        if not data.train:
-            raise ConfigError(
-                "data.train is not set: give the folder of training pictures (--data_path)"
-            )
-        pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation, data.photo)
-        count = self.stage.parts
-        if len(pairs) < count:
-            raise ConfigError(
-                f"{data.train} has {len(pairs)} picture(s), but this stage needs {count} parts: "
-                "give more pictures"
-            )
-        found = [
-            PatchDataset(pairs[i::count], scale, data.patch, data.cache_dir, data.augment, seed)
-            for i in range(count)
-        ]
-        if data.unpaired:
-            if not self.stage.reads_unpaired:
-                raise ConfigError(
-                    f"data.unpaired is set, but the method {self.config.method['name']} cannot "
-                    "learn from pictures without HR: leave it out, or use a method that can"
-                )
-            lr = find_pictures(data.unpaired)
-            size = data.patch // scale
-            found.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
-        return found
 
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
@@ -361,16 +334,6 @@ class Trainer:
                     f"the weights {name} are no longer finite at step {self.state.step}: use a "
                     "smaller train.lr or train.clip_norm; no checkpoint of them was written"
                 )
-
-
-def _valid_pairs(data: DataConfig, scale: int) -> list[Pair]:
-    """Find the validation pictures, of the training's degradation where the folder has it."""
-    try:
-        return find_pairs(data.valid, scale, "auto", "valid", data.degradation, data.photo)
-    except DegradationError as error:
-        pairs = find_pairs(data.valid, scale, "auto", "valid")
-        logger.warning("validation is not of the degradation %s: %s", data.degradation, error)
-        return pairs
 
 
 def _finite_means(values: np.ndarray) -> list[float]:
