@@ -125,7 +125,7 @@ CASES = [
     ("train", "--ckpt run/last.ckpt --set model.n_blocks=2", "does not fit", "missing: body.1"),
     ("train", "--set method.student=run/last.ckpt", "does not fit", "(8,) for (2,)"),
     ("train", "--set method.student=run/last.ckpt method.widths=[0.25,0.5]", "method.student"),
-    ("train", "--set method.name=supervised", "unknown key method.", "known: pixel_loss"),
+    ("train", "--set method.name=supervised", "unknown key method.", "known: fourier, pixel_loss"),
     # files of configuration
     ("train", "--config nowhere.yaml", "nowhere.yaml", "No such file"),
     ("train", "--config good", "good", "directory"),
