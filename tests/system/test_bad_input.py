@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -340,7 +341,10 @@ def test_a_cache_that_fails_in_the_middle_of_a_run(world, monkeypatch, tmp_path,
     batch = PatchDataset.batch
 
     def failing(self, step, *args):
-        if step == 2:
+        if step == 2:  # it is prepared ahead: not before the first checkpoint
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "run" / "last.ckpt").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
             raise OutputError("picture cache: no room; make some")
         return batch(self, step, *args)
 
