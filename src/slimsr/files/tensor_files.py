@@ -78,9 +78,24 @@ class DamagedError(WeightsError):
         )
         self.reason = reason
 
+    @classmethod
+    def by(cls, path: Path, error: Exception) -> DamagedError:
+        """Return the one that says what a library made of damaged bytes."""
+        return cls(path, " ".join(str(error).split())[:120] or type(error).__name__)
+
 
 class _UselessError(ValueError):
     """What may be whole but is of no use."""
+
+
+def read_weights(path: Path) -> bytes:
+    """Return the contents of a file of weights; WeightsError where it cannot be read."""
+    try:
+        return read_bytes(path, MOST)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read {path} ({error.strerror}): give a file of weights that can be read"
+        ) from error
 
 
 def read_tensors(path: Path) -> TensorFile:
@@ -90,12 +105,7 @@ def read_tensors(path: Path) -> TensorFile:
         WeightsError: it cannot be read or holds what is no real number.
         DamagedError: it is damaged or of another format.
     """
-    try:
-        data = read_bytes(path, MOST)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot read {path} ({error.strerror}): give a file of weights that can be read"
-        ) from error
+    data = read_weights(path)
     read = {".npz": _read_npz, ".safetensors": _read_safetensors, ".ckpt": _read_checkpoint}
     texts: dict[str, str] = {}
     try:
@@ -105,8 +115,7 @@ def read_tensors(path: Path) -> TensorFile:
     except MemoryError:
         raise
     except Exception as error:  # whatever the libraries make of damaged bytes
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DamagedError(path, reason) from error
+        raise DamagedError.by(path, error) from error
     return TensorFile(arrays, texts, hashlib.sha256(data).hexdigest())
 
 
@@ -229,7 +238,18 @@ def _tensor(
     if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"the shape {shown(shape)} of {shown_name(name)} is not that of its data")
     array = np.frombuffer(content, dtype).reshape(shape)
+    return as_kept(array, brain)
+
+
+def as_kept(array: np.ndarray, brain: bool = False) -> np.ndarray:
+    """Return a copy as we keep weights: floating types as float32, in rows.
+
+    Args:
+        array: of any real type.
+        brain: whether its numbers are the bits of bfloat16, the upper half of a float32.
+    """
     if brain:
-        return (array.astype(np.uint32) << 16).view(np.float32)
+        return (array.astype(np.uint32, order="C") << 16).view(np.float32)
+    dtype = np.float32 if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which is seen later
-        return array.astype(np.float32 if dtype.kind == "f" else dtype.newbyteorder("="))
+        return np.array(array, dtype, order="C")

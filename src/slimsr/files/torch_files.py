@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from slimsr.errors import WeightsError, shown, shown_name
-from slimsr.files.reading import read_bytes
-from slimsr.files.tensor_files import MOST, DamagedError
+from slimsr.files.tensor_files import MOST, DamagedError, as_kept, read_weights
 
 # Types of storages, as NumPy calls them; of bfloat16, which it does not know, the bits.
 _STORAGES = {
@@ -115,20 +114,14 @@ def read_torch_file(path: Path) -> Any:
         DamagedError: it is damaged or of another format.
         RefusedError: it holds objects of other kinds, the first of which is named.
     """
-    try:
-        data = read_bytes(path, MOST)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot read {path} ({error.strerror}): give a file of weights that can be read"
-        ) from error
+    data = read_weights(path)
     try:
         content, storage = (_read_zip if data[:4] == b"PK\3\4" else _read_row)(data, path)
         return _with_arrays(content, _Arrays(storage))
     except (RefusedError, MemoryError):
         raise
     except Exception as error:  # whatever pickle and zipfile make of damaged bytes
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DamagedError(path, reason) from error
+        raise DamagedError.by(path, error) from error
 
 
 def _read_zip(data: bytes, path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
@@ -187,12 +180,7 @@ class _Arrays:
         strides = [stride * storage.itemsize for stride in tensor.strides]
         start = storage[tensor.offset :] if size else storage[:0]
         array = np.lib.stride_tricks.as_strided(start, shape, strides, writeable=False)
-        if kind.kind == "BFloat16Storage":  # the upper half of a float32
-            return (array.astype(np.uint32) << 16).view(np.float32)
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is seen later
-            return np.array(
-                array, np.float32 if array.dtype.kind == "f" else array.dtype, order="C"
-            )
+        return as_kept(array, kind.kind == "BFloat16Storage")
 
 
 def _with_arrays(value: Any, make: Callable[[Tensor], Any], depth: int = 0) -> Any:

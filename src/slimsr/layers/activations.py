@@ -8,8 +8,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from slimsr.layers.branches import BranchedConv2d, Branches
-from slimsr.layers.slim import SlimConv2d, SlimLayer, parts_of, take
+from slimsr.layers.branches import Branches, trained_conv
+from slimsr.layers.slim import SlimLayer, parts_of, take
 
 ActivationName = Literal["relu", "prelu", "lrelu", "tanh"]
 _SLOPE = 0.1  # of lrelu below zero, as in Real-ESRGAN's Compact
@@ -69,11 +69,7 @@ class ConvActivation(nn.Cell):
         branches: Branches = "none",
     ):
         super().__init__()
-        self.conv = (
-            SlimConv2d(n_in, n_out, kernel_size, slim_in=slim_in)
-            if branches == "none"
-            else BranchedConv2d(n_in, n_out, branches, slim_in=slim_in)
-        )
+        self.conv = trained_conv(n_in, n_out, branches, kernel_size, slim_in)
         self.name = activation
         if activation == "prelu":
             self.act = PRelu(n_out)

@@ -11,7 +11,7 @@ from mindspore import ops
 from mindspore.common.initializer import Uniform, initializer
 
 from slimsr.errors import ConfigError
-from slimsr.layers.slim import SlimConv2d, kept
+from slimsr.layers.slim import SlimConv2d, slice_index
 
 Branches = Literal["none", "sesr", "ecbsr"]
 
@@ -88,7 +88,7 @@ class BranchedConv2d(SlimConv2d):
         """Return what is in use at ``width`` of the one convolution's weight and bias."""
         arrays = [array.asnumpy() for array in self.kernel()]
         return tuple(
-            array[kept(array.shape, axes, width)]
+            array[slice_index(array.shape, axes, width)]
             for array, (_, axes) in zip(arrays, self.axes, strict=True)
         )
 
@@ -102,6 +102,26 @@ class BranchedConv2d(SlimConv2d):
             "weights cannot be put into a network that is trained in branches: set "
             "model.branches=none, or begin from a checkpoint with branches"
         )
+
+
+def trained_conv(
+    n_in: int,
+    n_out: int,
+    branches: Branches,
+    kernel_size: int = 3,
+    slim_in: bool = True,
+    slim_out: bool = True,
+) -> SlimConv2d:
+    """Return a convolution that is trained in branches, or as it is (``none``).
+
+    Raises:
+        ConfigError: branches of another kernel than 3x3.
+    """
+    if branches == "none":
+        return SlimConv2d(n_in, n_out, kernel_size, slim_in, slim_out)
+    if kernel_size != 3:
+        raise ConfigError(f"model.branches = {branches!r} needs model.kernel = 3: leave one out")
+    return BranchedConv2d(n_in, n_out, branches, slim_in, slim_out)
 
 
 def _started(shape: tuple[int, ...], fan_in: int) -> ms.Parameter:

@@ -143,7 +143,7 @@ class SlimLayer(nn.Cell):
     def get_slice(self, width: float) -> tuple[np.ndarray, ...]:
         """Return copies of what is in use at ``width`` of each parameter."""
         return tuple(
-            getattr(self, name).asnumpy()[kept(getattr(self, name).shape, axes, width)]
+            getattr(self, name).asnumpy()[slice_index(getattr(self, name).shape, axes, width)]
             for name, axes in self.axes
         )
 
@@ -154,11 +154,11 @@ class SlimLayer(nn.Cell):
             slim = [axis for axis, parts in enumerate(axes) if parts]
             width = array.shape[slim[0]] / parameter.shape[slim[0]] if slim else 1.0
             full = parameter.asnumpy().copy()
-            full[kept(parameter.shape, axes, width)] = array
+            full[slice_index(parameter.shape, axes, width)] = array
             parameter.set_data(ms.Tensor(full))
 
 
-def kept(shape: Sequence[int], axes: Sequence[Parts | None], width: float) -> tuple:
+def slice_index(shape: Sequence[int], axes: Sequence[Parts | None], width: float) -> tuple:
     """Return the index of what is in use at ``width`` of an array; see `SlimLayer` for ``axes``."""
     indices = [
         np.arange(size) if parts is None else _kept_of(parts, width)

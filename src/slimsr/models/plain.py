@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.errors import ConfigError
 from slimsr.layers.activations import ActivationName, ConvActivation
 from slimsr.layers.anchor import Anchor
-from slimsr.layers.branches import BranchedConv2d, Branches
+from slimsr.layers.branches import Branches, trained_conv
 from slimsr.layers.inner import InnerChannels, inner_counts
 from slimsr.layers.pixel_shuffle import PixelShuffle
 from slimsr.layers.range import ToPicture
@@ -137,8 +137,6 @@ class Plain(SlimmableNet):
         ]
         colours = 3 * config.scale**2
         form = config.branches
-        if form != "none" and config.kernel != 3:
-            raise ConfigError(f"model.branches = {form!r} needs model.kernel = 3: leave one out")
         self.head = ConvActivation(3, counts[0], config.kernel, config.activation, False, form)
         self.body = nn.CellList(
             [
@@ -146,11 +144,7 @@ class Plain(SlimmableNet):
                 for n_in, n_out in itertools.pairwise(counts)
             ]
         )
-        self.tail = (
-            SlimConv2d(counts[-1], colours, slim_out=False)
-            if form == "none"
-            else BranchedConv2d(counts[-1], colours, form, slim_out=False)
-        )
+        self.tail = trained_conv(counts[-1], colours, form, slim_out=False)
         self.form = config.closing
         if config.closing != "conv":
             kernel = 3 if config.closing == "conv_conv" else 1

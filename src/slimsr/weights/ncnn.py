@@ -75,7 +75,7 @@ def read_ncnn(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
         layers = _parse(text.decode())
         _read_arrays(layers, data)
     except (ValueError, KeyError, IndexError, OverflowError) as error:
-        raise DamagedError(param, " ".join(str(error).split())[:120]) from error
+        raise DamagedError.by(param, error) from error
     graph, reasons = _Graph(layers), []
     for title, match in (("Compact", _compact), ("RRDBNet", _rrdbnet)):
         try:
