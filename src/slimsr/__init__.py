@@ -1,7 +1,7 @@
 """SlimSR: super-resolution networks, made small and fast, for Ascend NPUs and any CPU.
 
     import slimsr
-    model = slimsr.open_model("runs/quickstart/export", width=0.25)
+    model = slimsr.open_model("photo_x2")
     large = model.enlarge(picture)  # (H, W, 3) uint8 -> (2H, 2W, 3)
 
 Names are looked up when they are used, so that importing the package imports nothing else.

@@ -65,10 +65,10 @@ def open_model(
     tile: int = LARGEST_TILE,
     self_ensemble: bool = False,
 ) -> Model:
-    """Open a checkpoint (.ckpt), an exported network (.onnx, .mindir) or a folder of them.
+    """Open a checkpoint (.ckpt), an exported network (.onnx, .mindir), a folder of them, or a name.
 
     Args:
-        path: of the file or the folder.
+        path: of the file or the folder; or the name of a network that ships, as ``photo_x2``.
         width: which of its widths; None for the widest.
         runtime: ``auto``, ``mindspore`` or ``openvino``.
         precision: ``f32``, or ``bf16`` with OpenVINO.

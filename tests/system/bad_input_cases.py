@@ -200,6 +200,7 @@ CASES = [
     ("export", "--ckpt nowhere.ckpt", "no checkpoint at nowhere.ckpt"),
     ("export", "--ckpt truncated.ckpt", "truncated.ckpt is damaged"),
     ("export", "--ckpt out/edsr_x2_w1.mindir", "edsr_x2_w1.mindir"),
+    ("export", "--model photo_x2", "--model", "not allowed with argument --ckpt"),
     ("export", "--width 0.33", "width 0.33", "0.25"),
     ("export", "--width 1.0 0", "width 0 "),
     ("export", "--width nan", "width nan"),
@@ -279,7 +280,7 @@ CASES = [
     ("upscale", "--output theirs", "theirs/0.png was made otherwise (not by upscale.py)"),
     ("upscale", "--format gif", "invalid choice: 'gif'", "webp"),
     ("upscale", "--input", "expected at least one argument"),
-    ("upscale", "--scale 4", "unrecognized arguments: --scale 4"),
+    ("upscale", "--scale 4", "--scale 4 does not fit run/last.ckpt", "x2"),
     ("export", "--output good/0.png", "good/0.png"),
     ("export", "--output good/0.png/x", "good/0.png"),
 ]  # fmt: skip

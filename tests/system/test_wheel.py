@@ -15,6 +15,7 @@ import pytest
 from slimsr import __version__
 from slimsr.__main__ import COMMANDS
 from slimsr.imaging import imread
+from tests.shipped import put_shipped
 from tests.system.method_cases import EDSR
 from tests.system.tiny import put_pictures
 
@@ -35,9 +36,12 @@ def call(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(repo, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    # A copy, since building leaves folders among the sources.
+    # A copy, since building leaves folders among the sources. It has a network in models/, to which
+    # src/slimsr/shipped leads, whatever ships today.
     clean = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(repo / "src", folder / "checkout" / "src", ignore=clean)
+    shutil.copytree(repo / "src", folder / "checkout" / "src", symlinks=True, ignore=clean)
+    shutil.copytree(repo / "models", folder / "checkout" / "models")
+    put_shipped(folder / "checkout" / "models", "tiny_x2")
     for name in ("pyproject.toml", "README.md", "LICENSE", *map(str, repo.glob("requirements*"))):
         shutil.copy(repo / name, folder / "checkout")
     build = ("wheel", ".", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
@@ -63,11 +67,17 @@ def slimsr(wheel) -> Path:
     return venv / "bin" / "slimsr"
 
 
-def test_the_wheel_holds_the_package_with_its_cpp_sources_and_nothing_else(repo, wheel):
+def test_the_wheel_holds_the_package_its_cpp_sources_the_networks_and_nothing_else(repo, wheel):
     with zipfile.ZipFile(wheel) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     metadata = f"slimsr-{__version__}.dist-info/"
     held = {name: data for name, data in found.items() if not name.startswith(metadata)}
+    shipped = {name for name in held if name.startswith("slimsr/shipped/")}
+    card = "slimsr/shipped/tiny_x2/MODEL_CARD.md"
+    assert held[card].startswith(b"# tiny_x2\n")
+    named = {f"slimsr/shipped/{p.parent.name}/{p.name}" for p in (repo / "models").glob("*/*")}
+    assert {name for name in shipped if "/tiny_x2/" not in name} == named
+    held = {name: data for name, data in held.items() if name not in shipped}
     sources = [path for kind in ("py", "cc", "h") for path in (repo / "src").rglob(f"*.{kind}")]
     assert held == {str(path.relative_to(repo / "src")): path.read_bytes() for path in sources}
     assert any(name.endswith(".cc") for name in held)
@@ -103,6 +113,9 @@ def test_the_way_from_training_to_an_enlarged_picture(slimsr, tmp_path):
     assert {p.name: imread(p).shape for p in (tmp_path / "sr").glob("*.png")} == {
         f"{i}.png": (80, 96, 3) for i in range(3)
     }
+    files = ("--input", "data/0.png", "--output", "a.png")
+    done = call(slimsr, "upscale", "--model", "tiny_x2", *files, cwd=tmp_path)
+    assert done == "a.png: 1 done, 0 done before, 0 failed\n"
     assert "data" in call(slimsr, "eval", "--model", "exported", *data, cwd=tmp_path)
     weights = ("--from", "run/last.ckpt", "--to", "weights.safetensors")
     assert "edsr" in call(slimsr, "convert", *weights, cwd=tmp_path)

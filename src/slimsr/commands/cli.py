@@ -99,7 +99,9 @@ def add_device_arguments(parser: argparse.ArgumentParser, default: str | None = 
 def add_model_arguments(parser: argparse.ArgumentParser, else_: str = "") -> None:
     """Add what names a network and what it runs on; see `model_spec`."""
     parser.add_argument("--ckpt", help=f"checkpoint of train.py{else_}")
-    parser.add_argument("--model", help="instead: .onnx, .mindir or folder of export.py")
+    parser.add_argument(
+        "--model", help="instead: .onnx, .mindir or folder of export.py, or a network that ships"
+    )
     parser.add_argument("--runtime", choices=["auto", "mindspore", "openvino"], default="auto")
     parser.add_argument(
         "--precision", choices=["f32", "bf16"], default="f32", help="bf16: OpenVINO only"
@@ -107,12 +109,10 @@ def add_model_arguments(parser: argparse.ArgumentParser, else_: str = "") -> Non
     add_device_arguments(parser)
 
 
-def model_spec(args: argparse.Namespace) -> ModelSpec | None:
-    """Return what the arguments of `add_model_arguments` name; None where they name nothing."""
+def model_spec(args: argparse.Namespace) -> ModelSpec:
+    """Return what the arguments of `add_model_arguments` name."""
     from slimsr.inference.source import ModelSpec
 
-    if args.ckpt is None and args.model is None:
-        return None
     return ModelSpec(
         args.ckpt, args.model, args.runtime, args.precision, args.device_target, args.device_id
     )

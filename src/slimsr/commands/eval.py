@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
         args.degradation, args.shave, args.rgb,
     )  # fmt: skip
-    report = evaluate_sets(args.data, cli.model_spec(args), options, problems)
+    spec = None if args.ckpt is None and args.model is None else cli.model_spec(args)
+    report = evaluate_sets(args.data, spec, options, problems)
     cli.say(format_table(report))
     if args.json:
         write_json(args.json, report)

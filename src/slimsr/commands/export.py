@@ -11,7 +11,9 @@ from slimsr.errors import printable
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, export, name the files; return the exit code."""
     parser = cli.Parser(description=__doc__)
-    parser.add_argument("--ckpt", required=True, help="checkpoint of train.py")
+    named = parser.add_mutually_exclusive_group(required=True)
+    named.add_argument("--ckpt", help="checkpoint of train.py")
+    named.add_argument("--model", metavar="NAME", help="instead: a network that ships")
     parser.add_argument(
         "--file_format", choices=["MINDIR", "ONNX", "AIR", "ALL"], default="MINDIR",
         help="ALL: MINDIR and ONNX with the time of each, which makes a bundle",
@@ -32,10 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
+    from slimsr.inference.shipped import shipped_checkpoint
+
+    checkpoint = args.ckpt or shipped_checkpoint(args.model)
     from slimsr.deploy.export import export_widths, parse_size
 
     files = export_widths(
-        args.ckpt, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
+        checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
         args.device_target, args.device_id, args.opset,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))

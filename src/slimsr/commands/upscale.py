@@ -1,16 +1,15 @@
-"""Enlarge pictures: slimsr upscale --ckpt C --input IMG_OR_DIR --output DIR."""
+"""Enlarge pictures: slimsr upscale --input IMG_OR_DIR --output DIR, by a network that ships."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from slimsr.commands import cli
 from slimsr.errors import printable
-from slimsr.imaging.formats import FORMATS
-
-_FORMATS = [form.suffixes[0][1:] for form in FORMATS.values() if form.writing]
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -26,10 +25,38 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     return parse
 
 
+class _ListModels(argparse.Action):
+    """Print the table and end, as --help does: nothing else has to be given."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Measure, print, exit."""
+        from slimsr.deploy.list_models import models_table
+
+        cli.say(models_table())
+        parser.exit()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, enlarge, say what was done; return the exit code."""
+    # NumPy's BLAS would start threads, which take a tenth of a second and have nothing to do here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from slimsr.imaging.formats import FORMATS
+
+    formats = [form.suffixes[0][1:] for form in FORMATS.values() if form.writing]
     parser = cli.Parser(description=__doc__)
-    cli.add_model_arguments(parser)
+    cli.add_model_arguments(parser, "; without it and --model: a network that ships, by --scale")
+    parser.add_argument(
+        "--scale", type=_positive(int),
+        help="enlargement, which says what network is taken: photo_x2 by default, photo_xN where "
+        "it is there, else classic_xN",
+    )  # fmt: skip
+    parser.add_argument(
+        "--list_models", "--list-models", action=_ListModels,
+        help="print the networks that ship, what they are for and their speed here, and end",
+    )  # fmt: skip
     parser.add_argument(
         "--input", nargs="+", required=True,
         help="pictures, folders (with sub-folders), .txt files of one path per line",
@@ -41,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="take the widest network that needs no more milliseconds for the largest picture, "
         "measured on this machine",
     )  # fmt: skip
-    parser.add_argument("--format", choices=_FORMATS, help="default: as read")
+    parser.add_argument("--format", choices=formats, help="default: as read")
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
     parser.add_argument("--overwrite", action="store_true", help="do again what is there")
@@ -58,15 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from slimsr.deploy.budget import parse_memory
     from slimsr.deploy.upscale import Options, upscale
-    from slimsr.inference.source import ModelSpec
+    from slimsr.inference.shipped import default_model
 
     memory = None if args.memory is None else parse_memory(args.memory)
     options = Options(
         args.width, args.budget_ms, args.tile, args.overlap, memory,
         args.self_ensemble, args.format and f".{args.format}", args.compare, args.overwrite,
+        args.scale,
     )  # fmt: skip
-    spec = cli.model_spec(args) or ModelSpec()
-    result = upscale(spec, args.input, args.output, options)
+    if args.ckpt is None and args.model is None:
+        args.model = default_model(args.scale or 2)
+    result = upscale(cli.model_spec(args), args.input, args.output, options)
     cli.say(
         f"{printable(args.output)}: {result.done} done, {result.skipped} done before, "
         f"{len(result.failed)} failed"

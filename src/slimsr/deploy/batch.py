@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from slimsr import faults
 from slimsr.deploy.done import Content, Record, check_unchanged
 from slimsr.deploy.jobs import Job
+from slimsr.deploy.progress import Bar, pixel_bar
 from slimsr.deploy.side_by_side import save_comparison
 from slimsr.errors import DiskFullError, SlimSRError, printable
 from slimsr.files.writing import make_folder
@@ -77,8 +75,7 @@ def upscale_jobs(
     todo = [job for job in jobs if record is None or not record.is_done(job, compare)]
     result.skipped = len(jobs) - len(todo)
     total = sum(math.prod(sizes[job]) for job in todo)
-    bar = tqdm(total=total, unit="px", unit_scale=True, disable=not sys.stderr.isatty())
-    with bar, logging_redirect_tqdm():
+    with pixel_bar(total) as bar:
         finished = 0
         for number, job in enumerate(todo, 1):
             bar.set_description(f"{number}/{len(todo)} {printable(job.source.name)}", refresh=False)
@@ -108,7 +105,7 @@ def _report(job: Job, error: Exception) -> str:
 
 
 def _upscale(
-    job: Job, upscaler: Upscaler, bar: tqdm, record: Record | None, compare: bool
+    job: Job, upscaler: Upscaler, bar: Bar, record: Record | None, compare: bool
 ) -> Upscaler:
     """Enlarge one picture; return the upscaler for the next one, with smaller tiles if need be."""
     make_folder(job.target.parent)

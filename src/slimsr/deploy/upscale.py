@@ -18,6 +18,7 @@ from slimsr.deploy.jobs import Job, find_jobs
 from slimsr.errors import ConfigError
 from slimsr.inference.latency import milliseconds
 from slimsr.inference.runtime import Runtime
+from slimsr.inference.shipped import shipped_name
 from slimsr.inference.source import ModelSpec, Source, open_source, start_where_needed
 from slimsr.inference.upscaler import LARGEST_TILE, Upscaler, default_overlap, smallest_tile
 
@@ -42,6 +43,7 @@ class Options:
         suffix: of the files to write; None keeps each picture's own.
         compare: also write bicubic and network side by side.
         overwrite: do again what is done already.
+        scale: that the network must have; None: any.
     """
 
     width: float | None = None
@@ -53,6 +55,7 @@ class Options:
     suffix: str | None = None
     compare: bool = False
     overwrite: bool = False
+    scale: int | None = None
 
 
 def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Options) -> Result:
@@ -75,7 +78,7 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
     world = start_where_needed(spec)
     rank, size = (0, 1) if world is None else (world.rank, world.size)
     threads = max(1, len(os.sched_getaffinity(0)) // size) if size > 1 else 0
-    source = open_source(spec, threads)
+    source = open_source(spec, threads, options.scale)
     sizes = sizes_of(jobs)
     width = options.width
     if options.budget_ms is not None:
@@ -85,7 +88,14 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         width = source.widths[choice]
     elif width is None:
         width = source.widths[0]
-    upscaler = _build(source, source.load(width), width, sizes, options)
+    runtime = source.load(width)
+    upscaler = _build(source, runtime, width, sizes, options)
+    if rank == 0 and (name := shipped_name(spec.model)):
+        parameters = source.cost(width)["parameters"]
+        logger.info(
+            "network %s, width %g (%s parameters), by %s",
+            name, width, f"{parameters:,}", runtime.name,
+        )  # fmt: skip
     if rank == 0 and source.sees_all:
         _warn_of_tiles(upscaler, sizes)
     settings = {

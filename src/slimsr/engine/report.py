@@ -85,12 +85,7 @@ def evaluate_sets(
     if spec is not None:
         network = spec.checkpoint or spec.model
         start_where_needed(spec)
-        source = open_source(spec)
-        if scale not in (None, source.scale):
-            raise ConfigError(
-                f"--scale {scale} does not fit {network}, a network for x{source.scale}: give "
-                f"--scale {source.scale} or another checkpoint"
-            )
+        source = open_source(spec, scale=scale)
         scale = source.scale
     if scale is None:
         raise ConfigError("neither --ckpt nor --model nor --scale is given: give one of them")

@@ -143,6 +143,12 @@ class Manifest:
         found = [model for model in self.models if model.format == file_format]
         return sorted(found, key=lambda model: -model.width)
 
+    def checkpoint_in(self, folder: Path) -> Path | None:
+        """Return the checkpoint that the models were made of, where it lies beside them."""
+        given = self.source.get("checkpoint")
+        path = folder / Path(given).name if isinstance(given, str) else folder
+        return path if path.is_file() else None
+
 
 def digest(path: str | Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""

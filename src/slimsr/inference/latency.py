@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from slimsr.exported.manifest import Latency, LatencyRow, ModelFile
+from slimsr.inference.exported_model import load_model
 from slimsr.inference.runtime import WORTH_COMPILING, Runtime, openvino_installed
-from slimsr.inference.source import load_model
 
 TILE = 128  # side of the square input that is timed
 _RUNS, _SECONDS = 7, 2.0  # at most; at least three runs

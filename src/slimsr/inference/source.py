@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from slimsr.device.msrun import under_msrun
-from slimsr.errors import ConfigError, WeightsError, shown_name
+from slimsr.errors import ConfigError, WeightsError
 from slimsr.exported.manifest import (
     NAME,
     Manifest,
-    ModelFile,
     find_model,
     read_manifest,
-    read_model,
 )
-from slimsr.exported.onnx_file import check_onnx
+from slimsr.inference.exported_model import load_model
 from slimsr.inference.runtime import MindSporeRuntime, OpenVinoRuntime, Runtime, choose_runtime
+from slimsr.inference.shipped import find_model_path
 
 if TYPE_CHECKING:
     from slimsr.device.world import World
@@ -35,7 +32,8 @@ class ModelSpec:
 
     Attributes:
         checkpoint: of train.py.
-        model: an ONNX or MINDIR file with its manifest beside it, or a folder of them.
+        model: an ONNX or MINDIR file with its manifest beside it, a folder of them, or the name of
+            a network that ships with SlimSR (see `slimsr.inference.shipped`).
         runtime: ``auto``, ``mindspore`` or ``openvino``.
         precision: ``f32``, or ``bf16`` with OpenVINO.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
@@ -92,15 +90,28 @@ class CheckpointSource(Source):
         runtime: ``mindspore`` or ``openvino``.
         precision: for OpenVINO.
         threads: for OpenVINO.
+        sha256: of the file, where a manifest tells it.
 
     Raises:
-        WeightsError: the file cannot be read.
+        WeightsError: the file cannot be read, or is another one.
     """
 
-    def __init__(self, path: str | Path, runtime: str, precision: str = "f32", threads: int = 0):
+    def __init__(
+        self,
+        path: str | Path,
+        runtime: str,
+        precision: str = "f32",
+        threads: int = 0,
+        sha256: str | None = None,
+    ):
         from slimsr.weights.checkpoint import read_checkpoint
 
         found = read_checkpoint(path)
+        if sha256 not in (None, found.sha256):
+            raise WeightsError(
+                f"{path} is not the checkpoint that the {NAME} beside it was made of: export again "
+                "or copy the whole folder"
+            )
         self.net, self.widths = found.network(), found.state.widths
         self.runtime, self.precision, self.threads = runtime, precision, threads
         self.scale, self.margin = self.net.scale, self.net.margin
@@ -191,74 +202,6 @@ class ExportedSource(Source):
         }
 
 
-def load_model(
-    folder: Path, model: ModelFile, scale: int, precision: str = "f32", threads: int = 0
-) -> Runtime:
-    """Return an exported model, ready to run: ONNX with OpenVINO, MINDIR with MindSpore.
-
-    Raises:
-        SlimSRError: the file is damaged or enlarges otherwise, or the runtime is not installed.
-    """
-    path = folder / model.file
-    number, _, height, width = model.input.shape
-    fixed = (number, height, width) if number and height and width else None
-    data = read_model(folder, model)
-    if model.format == "ONNX":
-        check_onnx(data, path)
-        try:
-            runtime = OpenVinoRuntime(data, precision, fixed, threads)
-        except WeightsError as error:  # which does not know the file
-            raise WeightsError(f"{path}: {error}") from error
-        _check_ends(runtime, model, path)
-    else:
-        from slimsr.exported.mindir import load_mindir
-
-        runtime = MindSporeRuntime(load_mindir(path, data), fixed)
-    _check_enlarges(runtime, scale, fixed or (1, 8, 9), path)
-    return runtime
-
-
-def _check_ends(runtime: OpenVinoRuntime, model: ModelFile, path: Path) -> None:
-    """Refuse an ONNX that has not the one input that its manifest describes, and one output."""
-    compiled = runtime.request.get_compiled_model()
-    found = [
-        f"{end.get_any_name()} {end.get_element_type().get_type_name()} {end.get_partial_shape()}"
-        for end in (*compiled.inputs, *compiled.outputs)
-    ]
-    ends = (len(compiled.inputs), len(compiled.outputs))
-    if ends != (1, 1) or not found[0].startswith(f"{model.input.name} f32 "):
-        raise WeightsError(
-            f"{path} has other inputs and outputs ({shown_name(', '.join(found))}) than one input "
-            f"{shown_name(model.input.name)} of float32 and one output: its {NAME} is of another "
-            "one; export again"
-        )
-
-
-def _check_enlarges(runtime: Runtime, scale: int, size: tuple[int, int, int], path: Path) -> None:
-    """Refuse a model that does not map (N, 3, H, W) to (N, 3, H*scale, W*scale) in float32."""
-    number, height, width = size
-    expected = (number, 3, height * scale, width * scale)
-    try:
-        found = runtime.run(np.zeros((number, 3, height, width), np.float32))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1][:160] if lines else type(error).__name__
-        raise WeightsError(
-            f"{path} does not take a float32 input (N, 3, H, W) as {NAME} says ({reason}): export "
-            "it again"
-        ) from error
-    if found.ndim == 4 and found.shape[2] != expected[2]:
-        raise WeightsError(
-            f"{path} is listed as a network for x{scale} that enlarges by "
-            f"{found.shape[2] / height:g}: its {NAME} is of another one; export again"
-        )
-    if found.shape != expected or found.dtype != np.float32:
-        raise WeightsError(
-            f"{path} makes {found.dtype} {found.shape} of a picture where float32 {expected} is "
-            f"expected: its {NAME} is of another one; export again"
-        )
-
-
 def start_where_needed(spec: ModelSpec) -> World | None:
     """Start MindSpore's device before a source is opened, but leave MindSpore out on a plain CPU.
 
@@ -277,44 +220,65 @@ def start_where_needed(spec: ModelSpec) -> World | None:
     return start_device(spec.device_target, spec.device_id)
 
 
-def open_source(spec: ModelSpec, threads: int = 0) -> Source:
+def open_source(spec: ModelSpec, threads: int = 0, scale: int | None = None) -> Source:
     """Open what a user names.
 
     Args:
         spec: what and how.
         threads: of OpenVINO; 0 leaves it to OpenVINO.
+        scale: that the network must have; None: any.
 
     Raises:
         SlimSRError: what is named does not exist, is damaged, or does not go with the options.
     """
     if (spec.checkpoint is None) == (spec.model is None):
         raise ConfigError("give either --ckpt (of train.py) or --model (of export.py)")
-    if spec.checkpoint is not None:
-        chosen = choose_runtime(spec.runtime, spec.device_target)
+    if spec.model is not None:
+        source = _open_exported(spec, find_model_path(spec.model), threads)
     else:
-        path = Path(spec.model or "")
-        if not path.exists():
-            raise WeightsError(f"no model at {path}: give a file or folder of export.py")
-        if not path.is_dir() and path.suffix not in _FORMATS:
-            raise WeightsError(
-                f"--model {path} is neither .onnx nor .mindir nor a folder: give a file or folder "
-                "of export.py; a checkpoint goes with --ckpt"
-            )
-        folder = path if path.is_dir() else path.parent
-        manifest = read_manifest(folder)
-        if path.is_dir():
-            wanted = choose_runtime(spec.runtime, spec.device_target)
-            file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
-            if spec.runtime == "auto" and not manifest.of_format(file_format):
-                file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
-        else:
-            file_format = _FORMATS[path.suffix]
-        chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
-    if spec.precision != "f32" and chosen != "openvino":
+        chosen = choose_runtime(spec.runtime, spec.device_target)
+        _check_precision(spec.precision, chosen)
+        source = CheckpointSource(spec.checkpoint or "", chosen, spec.precision, threads)
+    if scale not in (None, source.scale):
         raise ConfigError(
-            f"--precision {spec.precision} is for the runtime openvino: leave it out with {chosen}"
+            f"--scale {scale} does not fit {spec.checkpoint or spec.model}, a network for "
+            f"x{source.scale}: give --scale {source.scale} or another network"
         )
-    if spec.checkpoint is not None:
-        return CheckpointSource(spec.checkpoint, chosen, spec.precision, threads)
-    only = None if path.is_dir() else path.name
+    return source
+
+
+def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
+    """Open a file or a folder of export.py, in the format that goes with the runtime.
+
+    A folder without that format, but with the checkpoint that its models were made of, serves as
+    that checkpoint.
+    """
+    if not path.is_dir() and path.suffix not in _FORMATS:
+        raise WeightsError(
+            f"--model {path} is neither .onnx nor .mindir nor a folder: give a file or folder "
+            "of export.py; a checkpoint goes with --ckpt"
+        )
+    folder, only = (path, None) if path.is_dir() else (path.parent, path.name)
+    manifest = read_manifest(folder)
+    if only is not None:
+        file_format = _FORMATS[path.suffix]
+    else:
+        wanted = choose_runtime(spec.runtime, spec.device_target)
+        file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
+        if not manifest.of_format(file_format):
+            if checkpoint := manifest.checkpoint_in(folder):
+                _check_precision(spec.precision, wanted)
+                sha256 = manifest.source.get("sha256")
+                return CheckpointSource(checkpoint, wanted, spec.precision, threads, sha256)
+            if spec.runtime == "auto":
+                file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
+    chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
+    _check_precision(spec.precision, chosen)
     return ExportedSource(folder, manifest, file_format, only, spec.precision, threads)
+
+
+def _check_precision(precision: str, runtime: str) -> None:
+    if precision != "f32" and runtime != "openvino":
+        raise ConfigError(
+            f"--precision {precision} is for the runtime openvino: leave it out with {runtime}"
+        )

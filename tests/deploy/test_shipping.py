@@ -1,0 +1,132 @@
+"""How a checkpoint becomes a network in models/, with its figures and its card."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+from slimsr.errors import ConfigError, OutputError
+from slimsr.exported.manifest import digest, read_manifest
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState, read_checkpoint
+from slimsr.weights.saving import save_checkpoint
+from tests.system.tiny import put_pictures
+
+CONFIG = {
+    "method": {"name": "csd", "teacher": "/work/runs/teacher.ckpt", "widths": [0.5]},
+    "data": {"train": "/work/pictures/cid22", "patch": 96},
+    "train": {"batch": 4, "lr": 0.001},
+}
+WORDS = """
+pictures: {noise: Noise of our own (CC0).}
+models:
+  tiny_x2:
+    about: For tests, and for nothing else.
+    recipe: None.
+    hours: 0.5
+    data: [noise]
+    limits: Pictures.
+"""
+
+
+@pytest.fixture
+def bench(monkeypatch, repo):
+    """Import one of the scripts of benchmarks/."""
+    monkeypatch.syspath_prepend(repo / "benchmarks")
+    return importlib.import_module
+
+
+def put_checkpoint(folder, **options):
+    net = create_model("plain", scale=2, n_feats=4, n_convs=1, **options)
+    state = TrainingState(describe_network("plain", net), CONFIG, step=7, widths=[1.0, 0.5])
+    save_checkpoint(folder / "best.ckpt", net, state)
+    return folder / "best.ckpt"
+
+
+def test_from_a_checkpoint_to_a_card_with_figures(bench, tmp_path):
+    models, results = tmp_path / "models", tmp_path / "models.json"
+    models.mkdir()
+    folder = bench("ship_model").ship("tiny_x2", put_checkpoint(tmp_path), None, models)
+    assert folder == models / "tiny_x2"
+    manifest = read_manifest(folder)
+    assert [model.width for model in manifest.models] == [1, 0.5]
+    own = folder / "tiny_x2.ckpt"
+    assert manifest.source["checkpoint"] == own.name and manifest.source["sha256"] == digest(own)
+    assert read_checkpoint(own).state.config["method"]["teacher"] == "teacher.ckpt"
+    assert not any(b"/work" in path.read_bytes() for path in folder.iterdir())
+
+    cards = bench("model_cards")
+    assert cards.write_cards(models, results) == ["tiny_x2"]
+    text = (folder / "MODEL_CARD.md").read_text()
+    assert (
+        "TODO" in text and "Not measured yet." in text and "`method.teacher=teacher.ckpt`" in text
+    )
+    (models / "cards.yaml").write_text(WORDS)
+    assert cards.write_cards(models, results) == ["tiny_x2"]
+    text = (folder / "MODEL_CARD.md").read_text()
+    assert "TODO" not in text and "- Noise of our own (CC0).\n" in text
+
+    data = put_pictures(tmp_path / "Set5", 1)
+    figures = bench("shipped_models").measure(folder, str(data), str(data))
+    assert figures["widths"]["1"]["ms_720p"] > 0
+    theirs = {"name": "THEIRS", "scale": 2, "parameters": 100, "marks": ["m", "t"],
+              "sets": {"Set5": 37.0, "Set14": 32.5}, "ms_720p": 3.0}  # fmt: skip
+    whole = {"command": "python it", "models": {"tiny_x2": figures}, "published": [theirs]}
+    bench("slimsr.files.writing").write_json(results, whole)
+    assert cards.write_cards(models, results) == ["tiny_x2"]
+    assert cards.write_cards(models, results, check=True) == []
+    psnr = figures["sets"]["Set5"]["width 0.5"]["psnr"]
+    assert f"| 0.5 | {psnr:.2f} / ." in (folder / "MODEL_CARD.md").read_text()
+    page = bench("shipped_report").report(whole)
+    assert "| **tiny_x2**, width 0.5 |" in page and "| THEIRS | 100 |" in page
+    bench("shipped_report").plots(whole, tmp_path / "plot")
+    assert all((tmp_path / f"plot_{name}.png").stat().st_size for name in ("parameters", "time"))
+
+
+def test_what_cannot_be_shipped(bench, tmp_path, monkeypatch):
+    module, checkpoint = bench("ship_model"), put_checkpoint(tmp_path)
+    (tmp_path / "models").mkdir()
+    with pytest.raises(ConfigError, match="does not end in _x2"):
+        module.ship("tiny_x4", checkpoint, None, tmp_path / "models")
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    with pytest.raises(OutputError, match="would hold"):
+        module.ship("tiny_x2", checkpoint, None, tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_network_is_replaced_and_branches_are_merged(bench, tmp_path):
+    module = bench("ship_model")
+    (tmp_path / "models").mkdir()
+    before = module.ship("tiny_x2", put_checkpoint(tmp_path), [1.0], tmp_path / "models")
+    old = digest(before / "tiny_x2.ckpt")
+    checkpoint = put_checkpoint(tmp_path, branches="sesr")
+    folder = module.ship("tiny_x2", checkpoint, [1.0], tmp_path / "models")
+    assert digest(folder / "tiny_x2.ckpt") != old
+    assert read_checkpoint(folder / "tiny_x2.ckpt").state.network["branches"] == "none"
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["tiny_x2"]
+
+
+def test_labels_of_a_plot_do_not_cover_each_other(bench):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    rng = np.random.default_rng(0)
+    marks = [(*place, f"network {i}", "grey") for i, place in enumerate(rng.uniform(0, 1, (12, 2)))]
+    axes.plot([m[0] for m in marks[:2]], [m[1] for m in marks[:2]], label="a line")
+    axes.scatter([m[0] for m in marks], [m[1] for m in marks])
+    axes.legend()
+    axes.margins(0.15)
+    canvas.draw()
+    bench("shipped_report")._label(axes, marks)
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    assert len(boxes) == 12
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_cards_of_what_ships_are_current(bench):
+    assert bench("model_cards").write_cards(check=True) == []
