@@ -27,8 +27,9 @@ _FREE_KEYS = {
     "train.valid_pictures",
 }  # fmt: skip
 
-# What runs of before these options of ``train`` took.
+# What runs of before these options took.
 _TRAIN_BEFORE = {"ema": 0.0, "skip_above": 0.0, "phases": []}
+_METHOD_BEFORE = {"pixel_loss": "l1", "fourier": 0.0, "history_every": 1000}
 
 # Sections that must agree where a run goes on.
 _COMPARED = ("model", "method", "data", "train")
@@ -120,7 +121,7 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         values |= {section: values.get(section) or {} for section in _COMPARED}
         # Runs of before these options took what is now their default.
         values["data"] = {"degradation": "auto", **values["data"]}
-        values["method"] = {"pixel_loss": "l1", "fourier": 0.0, **values["method"]}
+        values["method"] = {**_METHOD_BEFORE, **values["method"]}
         of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {**_TRAIN_BEFORE, **values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)

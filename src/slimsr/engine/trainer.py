@@ -103,7 +103,8 @@ class Trainer:
         if self.stage.make_step is not None:
             self._refuse_options()
             return self.stage.make_step(options, ranks)
-        step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
+        stage = self.stage
+        step = TrainOneStep(stage.loss, stage.optimised(), options, ranks, stage.follower)
         step.set_train()
         if compiles():
             step.construct = ms.jit(step.construct)

@@ -92,10 +92,11 @@ class Stage:
         validate: label -> width; what is measured on the validation pictures. The first one decides
             which checkpoint is the best; nothing is measured where it is empty.
         widths: at which the network is trained: a checkpoint offers them.
-        helpers: what is trained beside the network and is no part of the product; saved for
-            resuming and for later stages.
+        helpers: what is trained or moved beside the network and is no part of the product; saved
+            for resuming and for later stages.
         groups: parameters with an optimiser of their own; by default one group of all trainable
             parameters of ``net`` and ``helpers``.
+        follower: cell from the learning rate to anything, run after each update of the parameters.
         steps: where the method, not ``train.steps``, decides how many there are.
         parts: step s reads part ``s % parts`` of the training pictures.
         reads_unpaired: whether the loss can use pictures without HR.
@@ -112,6 +113,7 @@ class Stage:
     helpers: nn.Cell | None = None
     groups: Sequence[Group] | None = None
     widths: Sequence[float] = (1.0,)
+    follower: nn.Cell | None = None
     steps: int | None = None
     parts: int = 1
     reads_unpaired: bool = False
