@@ -39,7 +39,7 @@ class CsdConfig(VggConfig, SliceConfig):
     teacher_weight: float = Field(1.0, ge=0)  # of the teacher's own pixel loss
     detach_teacher: bool = True  # the contrast does not train the teacher
     positive: Literal["teacher", "hr"] = "teacher"
-    # enlarged LR, blurred HR, or LR by the student as it was some steps ago (DCKD's history network)
+    # enlarged LR, blurred HR, or what the student as it was some steps ago makes of LR (DCKD)
     negatives: Literal["bicubic", "blur", "history"] = "bicubic"
     negative_choice: Literal["first_k", "others"] = "first_k"  # "others": never the anchor's own
     bicubic_kernel: Literal["torch", "matlab"] = "torch"  # a = -0.75 as released, or a = -0.5

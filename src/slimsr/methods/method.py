@@ -99,6 +99,8 @@ class Stage:
         follower: cell from the learning rate to anything, run after each update of the parameters.
         steps: where the method, not ``train.steps``, decides how many there are.
         parts: step s reads part ``s % parts`` of the training pictures.
+        reads: maps ``train.seed`` and the number of a step, from 0, to what the loss reads after
+            the pictures: arrays of this rank's share, functions of these two numbers alone.
         reads_unpaired: whether the loss can use pictures without HR.
         make_step: builds another step than the gradient of ``loss`` and Adam, from the settings of
             training and the number of ranks.
@@ -116,6 +118,7 @@ class Stage:
     follower: nn.Cell | None = None
     steps: int | None = None
     parts: int = 1
+    reads: Callable[[int, int], tuple[np.ndarray, ...]] | None = None
     reads_unpaired: bool = False
     make_step: Callable[[TrainConfig, int], Step] | None = None
     from_hr: Callable[[np.ndarray], np.ndarray] | None = None
