@@ -23,6 +23,7 @@ from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError, DegradationError, OutputError, WeightsError
 from slimsr.files.locks import locked
 from slimsr.imaging import imread, imwrite
+from slimsr.settings import TrainFolder
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import load_network, read_state
 from slimsr.weights.loading import load_weights
@@ -137,11 +138,13 @@ def test_a_run_that_is_stopped_and_resumed_gives_the_same_numbers(
     assert [row["step"] for row in log(whole)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_run_that_is_killed_and_resumed_gives_the_same_numbers(make, monkeypatch):
+@pytest.mark.parametrize("weights", [None, (1, 2)])
+def test_a_run_that_is_killed_and_resumed_gives_the_same_numbers(make, monkeypatch, weights):
     settings = {"log_every": 3, "save_every": 2, "valid_every": 2, "valid": True}
-    whole = make("whole", **settings)
+    whole, parts = make("whole", **settings), make("parts", **settings)
+    if weights is not None:
+        whole.data.train = parts.data.train = two_folders(whole, weights)
     final = train(whole)
-    parts = make("parts", **settings)
     stop_after(monkeypatch, 3, die)  # after a line of the log, which will be written again
     with pytest.raises(Killed):
         train(parts)
@@ -155,6 +158,34 @@ def test_a_run_that_is_killed_and_resumed_gives_the_same_numbers(make, monkeypat
     for row in found + expected:
         row.get("network", {}).pop("seconds", None)
     assert found == expected
+
+
+def two_folders(config, weights):
+    """Return the pictures of a run but the first as one folder, the first as another."""
+    first, *rest = sorted(Path(config.data.valid).iterdir())
+    for name, paths in (("one", [first]), ("rest", rest)):
+        (folder := Path(config.run.dir).with_name(name)).mkdir()
+        for path in paths:
+            (folder / path.name).write_bytes(path.read_bytes())
+    folders = (str(Path(config.run.dir).with_name(name)) for name in ("one", "rest"))
+    return [TrainFolder(f, weight) for f, weight in zip(folders, weights, strict=True)]
+
+
+def test_weights_of_folders_are_those_of_the_run_where_the_folders_are_is_not(make):
+    config = make(steps=1, valid=True)
+    config.data.train = two_folders(config, (1, 2))
+    train(config)
+    assert load_config(os.path.join(config.run.dir, "config.yaml")) == config
+    folders, more = config.data.train, make(steps=2, valid=True)
+    more.data.train = [folders[0], TrainFolder(folders[1].folder, 3)]
+    with pytest.raises(ConfigError, match=r"data\.train\.weight was \[1, 2\], now \[1, 3\]"):
+        train(more, resume=True)
+    more.data.train = str(more.data.valid)
+    with pytest.raises(ConfigError, match=r"data\.train\.weight was \[1, 2\], now \[\]"):
+        train(more, resume=True)
+    moved = Path(folders[1].folder).rename(Path(config.run.dir).with_name("moved"))
+    more.data.train = [folders[0], TrainFolder(str(moved), 2)]
+    assert train(more, resume=True).step == 2
 
 
 def test_a_run_that_is_made_longer_goes_on(make):
