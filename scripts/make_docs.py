@@ -25,7 +25,8 @@ from slimsr.settings import DataConfig, RunConfig, TrainConfig
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIELD = re.compile(r"^    (\w+): (.+?) = (.+?)(?:  # (.*))?$")
 _ALIASES = {
-    "_Decay": "float", "_Chance": "float", "_Quality": "int", "_Range": "tuple[float, float]",
+    "_Folders": "str or list", "_Decay": "float", "_Chance": "float", "_Quality": "int",
+    "_Range": "tuple[float, float]",
     "ActivationName": "`relu`, `prelu`, `lrelu`, `tanh`", "|": "or",
 }  # fmt: skip
 _HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |\n"

@@ -218,6 +218,33 @@ def test_the_comparisons_that_come_with_the_project():
     assert compared == set(list_methods())
 
 
+def test_folders_of_training_pictures(written):
+    config = load_config(overrides=["data.train=[{folder: a, weight: 3}, {folder: b}]"])
+    assert [(f.folder, f.weight) for f in config.data.train_folders] == [("a", 3), ("b", 1)]
+    assert load_config(written(config.to_yaml())) == build_config(config.to_dict()) == config
+    one, none = (load_config(overrides=[f"data.train={name}"]) for name in ("a", "''"))
+    assert [(f.folder, f.weight) for f in one.data.train_folders] == [("a", 1)]
+    assert none.data.train_folders == []
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("3", r"data\.train = 3 is not valid: give a folder, or a list of \{folder: FOLDER, weig"),
+        ("[a]", r"data\.train = \['a'\] is not valid"),
+        ("[]", r"data\.train = \[\] is not valid"),
+        ("{folder: a}", r"data\.train = \{'folder': 'a'\} is not valid"),
+        ("[{weight: 2}]", r"data\.train\.0\.folder = '' is not valid"),
+        ("[{folder: a}, {folder: a, weight: 0.5}]", r"data\.train\.1\.weight = 0\.5 is not valid"),
+        ("[{folder: a, weight: 0}]", r"data\.train\.0\.weight = 0 is not valid"),
+        ("[{folder: a, wight: 2}]", r"unknown key data\.train\.0\.wight: did you mean 'weight'"),
+    ],
+)
+def test_folders_that_are_none(value, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(overrides=[f"data.train={value}"])
+
+
 def test_there_are_configurations():
     assert CONFIGS and COMPARISONS
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from pydantic import PlainValidator
 from pydantic.dataclasses import dataclass
 
-from slimsr.errors import ConfigError
+from slimsr.errors import ConfigError, shown
 from slimsr.files.strict_yaml import plain, to_yaml
 from slimsr.options import STRICT, Field, build_options
 
@@ -42,10 +44,39 @@ class PhotoConfig:
 
 
 @dataclass(config=STRICT)
+class TrainFolder:
+    """One of several folders of training pictures."""
+
+    folder: str = Field(min_length=1)
+    weight: int = Field(1, ge=1, le=1000)  # how many of each sum-of-all-weights patches are its own
+
+
+def _folders(value: Any) -> str | list[TrainFolder]:
+    """Check ``data.train``; of a union pydantic would tell what is wrong with each alternative."""
+    if isinstance(value, str):
+        return value
+    items = value if isinstance(value, (list, tuple)) else ()
+    if not items or not all(isinstance(item, (TrainFolder, Mapping)) for item in items):
+        raise ConfigError(
+            f"data.train = {shown(value)} is not valid: give a folder, or a list of "
+            "{folder: FOLDER, weight: NUMBER}"
+        )
+    return [
+        item if isinstance(item, TrainFolder)
+        else build_options(TrainFolder, {"folder": "", **item}, f"data.train.{i}")
+        for i, item in enumerate(items)
+    ]  # fmt: skip
+
+
+_Folders = Annotated[str | list[TrainFolder], PlainValidator(_folders)]
+
+
+@dataclass(config=STRICT)
 class DataConfig:
     """Where the pictures are and how patches are cut from them."""
 
-    train: str = ""  # folder of training pictures
+    # of training pictures: one, or a list of {folder: FOLDER, weight: NUMBER}
+    train: _Folders = ""
     valid: str = ""  # folder of validation pictures; empty: no validation
     unpaired: str = ""  # folder of LR pictures without HR, for methods that can learn from them
     # how the folders are laid out; auto: recognised, see the page about data
@@ -57,6 +88,13 @@ class DataConfig:
     patch: int = Field(192, ge=1)  # side of the HR patch in pixels, a multiple of the scale
     augment: bool = True  # flips and 90-degree turns
     cache_dir: str = ""  # decoded pictures; empty: the user's cache folder; "memory": no files
+
+    @property
+    def train_folders(self) -> list[TrainFolder]:
+        """The folders of training pictures; none where ``train`` is not set."""
+        if isinstance(self.train, str):
+            return [TrainFolder(self.train)] if self.train else []
+        return self.train
 
 
 @dataclass(config=STRICT)

@@ -32,6 +32,9 @@ def pairs(tmp_path) -> list[Pair]:
     return found
 
 
+FOLDERS = [(3, 2), (2, 3)]  # pictures 0, 1 and 2, weight 2; pictures 3 and 4, weight 3
+
+
 def make(pairs, **kwargs) -> PatchDataset:
     return PatchDataset(pairs, SCALE, PATCH, **{"cache_dir": "memory", **kwargs})
 
@@ -76,14 +79,33 @@ def test_each_epoch_uses_every_picture_once_in_its_own_order(pairs):
     assert len(set(orders)) > 10
 
 
-def test_samples_are_a_pure_function_of_seed_and_number(pairs, tmp_path):
-    data = make(pairs, seed=7)
+def test_folders_take_turns_by_their_weights_each_with_epochs_of_its_own(pairs):
+    data = make(pairs, folders=FOLDERS)
+    assert len(data) == 5
+    drawn = [int(data.sample(n)[0][2, 0, 0]) for n in range(300)]
+    blocks = [tuple(i > 2 for i in drawn[n : n + 5]) for n in range(0, 300, 5)]
+    assert all(sum(block) == 3 for block in blocks) and len(set(blocks)) > 5
+    for members in ((0, 1, 2), (3, 4)):
+        own = [i for i in drawn if i in members]
+        epochs = [tuple(own[n : n + len(members)]) for n in range(0, len(own), len(members))]
+        assert all(sorted(epoch) == list(members) for epoch in epochs) and len(set(epochs)) > 1
+
+
+def test_one_folder_of_any_weight_is_a_folder(pairs):
+    data, one = make(pairs, seed=3), make(pairs, seed=3, folders=[(5, 4)])
+    for n in range(30):
+        np.testing.assert_array_equal(data.sample(n)[1], one.sample(n)[1])
+
+
+@pytest.mark.parametrize("folders", [(), FOLDERS])
+def test_samples_are_a_pure_function_of_seed_and_number(pairs, tmp_path, folders):
+    data = make(pairs, seed=7, folders=folders)
     forward = [data.sample(n) for n in range(40)]
-    other = make(pairs, seed=7, cache_dir=tmp_path / "cache")
+    other = make(pairs, seed=7, cache_dir=tmp_path / "cache", folders=folders)
     for n in reversed(range(40)):
         for got, wanted in zip(other.sample(n), forward[n], strict=True):
             np.testing.assert_array_equal(got, wanted)
-    different = make(pairs, seed=8)
+    different = make(pairs, seed=8, folders=folders)
     assert any((different.sample(n)[1] != forward[n][1]).any() for n in range(40))
 
 
@@ -94,13 +116,13 @@ def test_these_very_samples(pairs):
     assert got == PINNED
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_ranks_share_the_global_batch(pairs, ranks):
-    data = make(pairs)
+@pytest.mark.parametrize(("ranks", "folders"), [(1, ()), (2, ()), (4, ()), (2, FOLDERS)])
+def test_ranks_share_the_global_batch(pairs, ranks, folders):
+    data = make(pairs, folders=folders)
     lr, hr = data.batch(3, 8)
     assert lr.shape == (8, 3, 4, 4) and hr.shape == (8, 3, 12, 12)
     assert lr.flags.c_contiguous and lr.dtype == hr.dtype == np.uint8
-    parts = [make(pairs).batch(3, 8, rank, ranks) for rank in range(ranks)]
+    parts = [make(pairs, folders=folders).batch(3, 8, rank, ranks) for rank in range(ranks)]
     np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), lr)
     np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), hr)
     for i in range(8):

@@ -1,11 +1,10 @@
-"""The training loop: resuming gives the numbers of an uninterrupted run; log, best, refusals."""
+"""The training loop: its log, what is best, numbers that are not finite, refusals."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import signal
 from pathlib import Path
 
 import mindspore as ms
@@ -19,208 +18,18 @@ from slimsr.engine.evaluate import Protocol, mean_score, network_upscaler, score
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.stopping import Stopped
-from slimsr.engine.trainer import Trainer
-from slimsr.errors import ConfigError, DegradationError, OutputError, WeightsError
-from slimsr.files.locks import locked
+from slimsr.errors import ConfigError, DegradationError
 from slimsr.imaging import imread, imwrite
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import load_network, read_state
-from slimsr.weights.loading import load_weights
-
-CSD = {
-    "name": "csd", "widths": [0.5], "n_negatives": 1, "contrast_weight": 2.0,
-    "vgg": "random", "taps": ["relu1_1"], "tap_weights": [1.0],
-}  # fmt: skip
-SUPERVISED = {"name": "supervised", "width": 1.0}
-
-
-@pytest.fixture
-def make(tmp_path):
-    """Make the configuration of a tiny run in a folder; keywords change settings."""
-    rng = np.random.default_rng(0)
-    for name in ("a", "b", "c"):
-        path = tmp_path / "pictures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        imwrite(path, rng.integers(0, 256, (20, 22, 3), dtype=np.uint8))
-
-    def config(folder="run", method=SUPERVISED, mode="pynative", valid=False, **train):
-        pictures = str(tmp_path / "pictures")
-        defaults = {
-            "steps": 6, "batch": 2, "lr": 1e-3, "schedule": "step", "decay_every": 4,
-            "log_every": 1, "valid_every": 2, "save_every": 100, "warmup": 2,
-        }  # fmt: skip
-        return build_config(
-            {
-                "model": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1},
-                "method": method,
-                "data": {
-                    "train": pictures, "valid": pictures if valid else "", "patch": 8,
-                    "cache_dir": "memory",
-                },
-                "train": {**defaults, **train},
-                "run": {"dir": str(tmp_path / folder), "mode": mode},
-            }
-        )  # fmt: skip
-
-    return config
-
-
-def trainer_of(config):
-    stage = make_method(config, World()).stage("train", {})
-    return Trainer(config, World(), "train", stage, config.run.dir)
-
-
-def arrays(config):
-    return read_arrays(os.path.join(config.run.dir, "last.ckpt"))
-
-
-def same_arrays(one, other):
-    one, other = arrays(one), arrays(other)
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        assert value.tobytes() == other[name].tobytes(), name
-
-
-def log(config, timed=False):
-    with open(os.path.join(config.run.dir, "log.jsonl"), encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    if not timed:
-        for row in rows:
-            for key in ("seconds_per_step", "pictures_per_second"):
-                row.pop(key, None)
-    return rows
-
-
-def stop_after(monkeypatch, step, action):
-    """Let ``action`` happen in the training loop once ``step`` is done."""
-    one_step = Trainer._one_step
-
-    def stepping(self, *pictures):
-        one_step(self, *pictures)
-        if self.state.step == step:
-            monkeypatch.setattr(Trainer, "_one_step", one_step)
-            action()
-
-    monkeypatch.setattr(Trainer, "_one_step", stepping)
-
-
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-class Killed(BaseException):
-    """Stands for a process that dies: nothing is saved."""
-
-
-def die():
-    raise Killed
-
-
-@pytest.mark.parametrize(
-    ("method", "mode", "amp"), [(CSD, "graph", "O0"), (SUPERVISED, "pynative", "O2")]
+from tests.engine.runs import (
+    CSD,
+    arrays,
+    interrupt,
+    log,
+    stop_after,
+    trainer_of,
 )
-def test_a_run_that_is_stopped_and_resumed_gives_the_same_numbers(
-    make, monkeypatch, method, mode, amp
-):
-    whole = make("whole", method, mode, amp=amp)
-    assert train(whole).step == 6
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    stop_after(monkeypatch, 3, interrupt)
-    parts = make("parts", method, mode, amp=amp)
-    with pytest.raises(Stopped, match=r"stopped at step 3 of 6; .*--resume"):
-        train(parts)
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert read_state(os.path.join(parts.run.dir, "last.ckpt")).step == 3
-    assert train(parts, resume=True).step == 6
-    same_arrays(whole, parts)
-    assert log(parts) == log(whole)
-    assert [row["step"] for row in log(whole)] == [1, 2, 3, 4, 5, 6]
-
-
-def test_a_run_that_is_killed_and_resumed_gives_the_same_numbers(make, monkeypatch):
-    settings = {"log_every": 3, "save_every": 2, "valid_every": 2, "valid": True}
-    whole = make("whole", **settings)
-    final = train(whole)
-    parts = make("parts", **settings)
-    stop_after(monkeypatch, 3, die)  # after a line of the log, which will be written again
-    with pytest.raises(Killed):
-        train(parts)
-    stop_after(monkeypatch, 5, die)  # between two lines of the log, of which the mean is taken
-    with pytest.raises(Killed):
-        train(parts, resume=True)
-    resumed = train(parts, resume=True)
-    same_arrays(whole, parts)
-    assert resumed.best == final.best
-    found, expected = log(parts), log(whole)
-    for row in found + expected:
-        row.get("network", {}).pop("seconds", None)
-    assert found == expected
-
-
-def test_a_run_that_is_made_longer_goes_on(make):
-    whole = make("whole")
-    train(whole)
-    train(make("parts", steps=3))
-    parts = make("parts", steps=6)
-    train(parts, resume=True)
-    same_arrays(whole, parts)
-
-
-def test_resuming_what_is_done_or_not_begun(make):
-    config = make("run", steps=2)
-    assert train(config, resume=True).step == 2  # nothing there: from the start
-    before = arrays(config)
-    assert train(config, resume=True).step == 2
-    for name, value in arrays(config).items():
-        assert value.tobytes() == before[name].tobytes()
-    with pytest.raises(ConfigError, match=r"train\.steps = 1 is less than the 2 steps"):
-        train(make("run", steps=1), resume=True)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"lr": 2e-3}, r"train\.lr was 0\.001, now 0\.002"),
-        ({"batch": 3}, r"train\.batch was 2, now 3"),
-        ({"seed": 9}, r"train\.seed was 1, now 9"),
-        ({"method": CSD}, r"method\.name was supervised, now csd|method\.contrast_weight"),
-    ],
-)
-def test_a_changed_setting_is_named_on_resume(make, changed, message):
-    train(make(steps=1))
-    with pytest.raises(ConfigError, match=f"made with other settings .*{message}"):
-        train(make(steps=2, **changed), resume=True)
-
-
-def test_a_cosine_run_cannot_change_its_length(make):
-    train(make(steps=1, schedule="cosine"))
-    with pytest.raises(ConfigError, match=r"train\.steps was 1, now 2"):
-        train(make(steps=2, schedule="cosine"), resume=True)
-
-
-def test_settings_that_change_no_number_may_change_on_resume(make):
-    train(make(steps=1))
-    config = make(steps=2, log_every=2, save_every=1, valid_every=1, valid=True)
-    assert train(config, resume=True).step == 2
-    assert load_config(os.path.join(config.run.dir, "config.yaml")) == config
-
-
-def test_a_folder_with_a_run_is_not_overwritten(make):
-    config = make(steps=1)
-    train(config)
-    before = arrays(config)
-    with pytest.raises(OutputError, match="already holds a run: add --resume"):
-        train(config)
-    assert {k: v.tobytes() for k, v in arrays(config).items()} == {
-        k: v.tobytes() for k, v in before.items()
-    }
-
-
-def test_a_file_in_the_way_is_found_before_training(make, tmp_path):
-    (tmp_path / "run").write_text("x")
-    with pytest.raises(OutputError, match="run"):
-        train(make())
-    assert (tmp_path / "run").read_text() == "x"
 
 
 def test_the_log_has_every_term_and_the_folder_the_effective_configuration(make):
@@ -471,65 +280,3 @@ def test_settings_that_do_not_fit(make):
     with pytest.raises(ConfigError, match=r"data\.train is not set"):
         train(config)
     assert not os.path.exists(config.run.dir)
-
-
-def test_two_runs_are_equal_and_another_seed_is_not(make):
-    configs = [make("a", steps=2), make("b", steps=2), make("c", steps=2, seed=2)]
-    for config in configs:
-        train(config)
-    same_arrays(configs[0], configs[1])
-    one, other = arrays(configs[0]), arrays(configs[2])
-    assert not np.array_equal(one["head.weight"], other["head.weight"])
-
-
-def test_a_damaged_checkpoint_is_refused(make):
-    config = make(steps=1)
-    train(config)
-    last = os.path.join(config.run.dir, "last.ckpt")
-    with open(last, "rb") as file:
-        data = file.read()
-    os.chmod(last, 0o600)
-    with open(last, "wb") as file:
-        file.write(data[: len(data) // 2])
-    with pytest.raises(WeightsError, match="damaged"):
-        train(make(steps=2), resume=True)
-
-
-def test_what_training_gives_can_start_another_run(make):
-    config = make("teacher", steps=1)
-    train(config)
-    path = os.path.join(config.run.dir, "last.ckpt")
-    trainer = trainer_of(make("next", {**CSD, "teacher": path}))
-    net, _ = load_network(path)
-    for name, parameter in net.parameters_and_names():
-        started = dict(trainer.net.parameters_and_names())[name]
-        np.testing.assert_array_equal(started.asnumpy(), parameter.asnumpy())
-    load_weights(trainer.net, path)
-
-
-@pytest.mark.parametrize("resume", [False, True])
-def test_a_folder_that_another_run_holds(make, resume, tmp_path):
-    config = make()
-    (tmp_path / "run").mkdir()
-    with (
-        locked(tmp_path / "run", ""),
-        pytest.raises(OutputError, match=r"run is in use by another process: .* --run_dir"),
-    ):
-        train(config, resume)
-    assert os.listdir(tmp_path / "run") == []
-
-
-def test_a_run_that_ended_while_this_one_began(make, monkeypatch, tmp_path):
-    """Between the first look at a new folder and its lock another run may come and go."""
-    config = make(steps=1)
-    begin = Trainer.__init__
-
-    def slow(self, *args):
-        begin(self, *args)
-        os.makedirs(config.run.dir)
-        (tmp_path / "run" / "last.ckpt").write_bytes(b"of another run")
-
-    monkeypatch.setattr(Trainer, "__init__", slow)
-    with pytest.raises(OutputError, match="already holds a run: add --resume"):
-        train(config)
-    assert (tmp_path / "run" / "last.ckpt").read_bytes() == b"of another run"

@@ -1,6 +1,5 @@
 """``train.phases``: other settings from some step on, the weights going on."""
 
-# ruff: noqa: F811  a fixture of another file
 from __future__ import annotations
 
 import dataclasses
@@ -16,12 +15,11 @@ from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
-from tests.engine.test_trainer import (
+from tests.engine.runs import (
     Killed,
     arrays,
     die,
     log,
-    make,  # noqa: F401
     same_arrays,
     stop_after,
 )

@@ -1,6 +1,5 @@
 """``train.skip_above``: a step whose loss is far above the last ones changes nothing."""
 
-# ruff: noqa: F811  a fixture of another file
 from __future__ import annotations
 
 import mindspore as ms
@@ -12,17 +11,16 @@ from slimsr.engine.stages import train
 from slimsr.engine.trainer import Trainer
 from slimsr.engine.watch import LossWatch
 from slimsr.errors import ConfigError
-from tests.engine.test_step import RATE, batch, everything
-from tests.engine.test_step import make as make_step
-from tests.engine.test_trainer import (
+from tests.engine.runs import (
     Killed,
     arrays,
     die,
     log,
-    make,  # noqa: F401
     same_arrays,
     stop_after,
 )
+from tests.engine.test_step import RATE, batch, everything
+from tests.engine.test_step import make as make_step
 
 
 def judge(watch, loss):

@@ -1,6 +1,5 @@
 """``train.ema``: what is saved, scored, and found again is the average of the weights."""
 
-# ruff: noqa: F811  a fixture of another file
 from __future__ import annotations
 
 import os
@@ -18,20 +17,19 @@ from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import load_network
-from tests.engine.test_step import RATE, batch
-from tests.engine.test_step import make as make_step
-from tests.engine.test_trainer import (
+from tests.engine.runs import (
     CSD,
     SUPERVISED,
     Killed,
     arrays,
     die,
     log,
-    make,  # noqa: F401
     same_arrays,
     stop_after,
     trainer_of,
 )
+from tests.engine.test_step import RATE, batch
+from tests.engine.test_step import make as make_step
 
 
 @pytest.mark.parametrize("graph", [False, True])

@@ -168,6 +168,28 @@ def test_gradient_of_a_shared_slope_that_cancels(graph):
     np.testing.assert_array_equal(cell(ms.Tensor(x)).asnumpy(), x * np.float32(0.25))
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_gradients_of_slopes_are_the_same_in_every_run(graph):
+    cell = PRelu(16).set_train()
+    cell.set_slice(np.linspace(0.1, 0.8, 16).astype(np.float32))
+    x, upstream = noise(4, 8, 24, 24), noise(4, 8, 24, 24)
+
+    def weighted(x, upstream):
+        return (cell(x, 0.5) * upstream).sum()
+
+    run = ms.grad(weighted, 0, [cell.weight])
+    run = ms.jit(run) if graph else run
+    dx, (slopes,) = run(ms.Tensor(x), ms.Tensor(upstream))
+    expected = (np.minimum(x, 0).astype(np.float64) * upstream).sum((0, 2, 3))
+    np.testing.assert_allclose(slopes.asnumpy(), [*expected, *[0] * 8], atol=1e-4)
+    factor = np.where(x > 0, 1, cell.weight.asnumpy()[:8].reshape(1, -1, 1, 1))
+    np.testing.assert_allclose(dx.asnumpy(), factor * upstream, rtol=1e-6)
+    for _ in range(20):
+        again, (found,) = run(ms.Tensor(x), ms.Tensor(upstream))
+        assert found.asnumpy().tobytes() == slopes.asnumpy().tobytes()
+        assert again.asnumpy().tobytes() == dx.asnumpy().tobytes()
+
+
 def test_split_undoes_concat_at_every_width():
     split = Split((4, 12))
     for width in (1.0, 0.25):

@@ -217,6 +217,7 @@ OPTIONS = [
     {},
     {"positive": "hr"},
     {"negatives": "blur", "blur_sigma": 1.0},
+    {"negatives": "history", "widths": [0.25, 0.75], "negative_choice": "others"},
     {"negative_choice": "others"},
     {"bicubic_kernel": "matlab"},
     {"widths": [0.25, 0.75]},
@@ -242,7 +243,9 @@ def test_every_option_trains_and_means_what_it_says(changed):
         student_l1 += np.abs(student.astype(np.float64) - hr).mean()
         if checked.n_negatives and checked.contrast_weight:
             k = checked.n_negatives + (checked.negative_choice == "others")
-            if checked.negatives == "blur":
+            if checked.negatives == "history":  # it starts as the network is
+                negatives = student[:k]
+            elif checked.negatives == "blur":
                 negatives = GaussianBlur(checked.blur_sigma)(ms.Tensor(hr[:k])).asnumpy()
             else:
                 enlarge = BicubicEnlarge(2, checked.bicubic_kernel)
@@ -305,7 +308,7 @@ def test_parameters_keep_the_networks_names():
 def test_options_that_exclude_each_other():
     assert set(list_methods()) >= {"csd", "supervised"}
     cases = [
-        ({"vgg": ""}, r"method\.vgg is not set: .*n_negatives=0"),
+        ({"vgg": ""}, r"method\.vgg is not set: .*contrast_weight=0"),
         ({"widths": []}, r"method\.widths = \[\] is not valid"),
         ({"widths": [1.0]}, "give at least one student width between 0 and 1"),
         ({"widths": [0.0]}, "give at least one student width between 0 and 1"),

@@ -82,12 +82,22 @@ def test_whatever_the_search_finds_the_ratio_is_met(ratio):
     counts = np.array([candidate_counts(layer.count, ratio) for layer in full.prunable()])
     alpha = np.random.default_rng(0).normal(size=counts.shape)
     for preferred in (alpha, -counts, counts):  # anything, the smallest, the largest
-        kept = searched_counts(full, preferred, counts, ratio + 0.03)
+        kept = searched_counts(full, preferred, counts, ratio, 0.03)
         pruned = create_model("drn_s", scale=4, kept=kept)
         sizes = [sum(p.size for p in net.get_parameters()) for net in (pruned, full)]
         assert abs(1 - sizes[0] / sizes[1] - ratio) <= 0.03
-    free = searched_counts(full, -counts.astype(float), counts, ratio + 1)
+    free = searched_counts(full, -counts.astype(float), counts, ratio, 1)
     assert free == counts.min(1).tolist()  # no bound
+
+
+def test_a_network_that_loses_more_at_uniform_widths_may_lose_a_little_more():
+    """Both sides of each convolution are pruned: half of the channels are 69 % of parameters."""
+    net = create_model("plain", scale=2, n_feats=64, n_convs=8)
+    counts = np.array([candidate_counts(layer.count, 0.5) for layer in net.prunable()])
+    kept = searched_counts(net, -counts.astype(float), counts, 0.5, 0.05)
+    assert counts.min(1).sum() < sum(kept) < counts.max(1).sum()
+    kept = searched_counts(net, counts.astype(float), counts, 0.5, 0.03)
+    assert kept == counts.max(1).tolist()
 
 
 COUNTS = np.array([[1, 2, 3, 4, 5, 6]] * 2)

@@ -110,7 +110,7 @@ CASES = [
     ("train", "--set method.blur_sigma=0", "method.blur_sigma = 0"),
     ("train", "--set data.patch=8 method.taps=[relu5_1]", "data.patch = 8", "relu5_1", "16"),
     ("train", "--set data.patch=2 method.negatives=blur", "method.blur_sigma = 2.0", "of 6"),
-    ("train", "--vgg ''", "method.vgg is not set", "method.n_negatives=0"),
+    ("train", "--vgg ''", "method.vgg is not set", "method.contrast_weight=0"),
     ("train", "--vgg nowhere.npz", "no weights at nowhere.npz"),
     ("train", "--vgg text.npz", "text.npz is damaged or not a .npz file"),
     ("train", "--vgg folder.npz", "folder.npz"),

@@ -16,6 +16,10 @@ IDN = (
 )
 # x2: the way from bicubic to better is longer at x4.
 DRN = ("model.name=drn", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
+PLAIN = (
+    "model.name=plain", "model.scale=2", "model.n_feats=16", "model.n_convs=2",
+    "model.activation=prelu",
+)  # fmt: skip
 CSD = (
     "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
     "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
@@ -26,7 +30,13 @@ PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches
 # case -> settings; TEACHER and STUDENT stand for checkpoints of an EDSR twice as wide and of EDSR.
 CASES: dict[str, tuple[str, ...]] = {
     "supervised": ("method.name=supervised", *EDSR),
+    "supervised_sesr": ("method.name=supervised", *PLAIN, "model.branches=sesr"),
+    "supervised_ecbsr": ("method.name=supervised", *PLAIN, "model.branches=ecbsr"),
     "csd": (*CSD, "method.teacher=TEACHER", *EDSR, "model.n_feats=32"),
+    "csd_history": (
+        *CSD, "method.negatives=history", "method.history_every=2", "method.teacher=TEACHER",
+        *EDSR, "model.n_feats=32",
+    ),
     "output_distillation": ("method.name=output_distillation", "method.teacher=TEACHER", *EDSR),
     "fitnets": ("method.name=fitnets", "method.teacher=TEACHER", *EDSR),
     "fakd": ("method.name=fakd", "method.teacher=TEACHER", *EDSR),
@@ -35,6 +45,11 @@ CASES: dict[str, tuple[str, ...]] = {
         "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
         "method.form=infonce", "method.beta=10", "method.negatives=degraded",
         "method.adaptive=psnr", *EDSR,
+    ),
+    "dckd": (
+        "method.name=dckd", "method.teacher=TEACHER", "method.vgg=random",
+        "method.taps=[relu1_1]", "method.tap_weights=[1.0]", "method.history_every=2",
+        "method.n_negatives=2", *EDSR,
     ),
     "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
     "dual_regression": (

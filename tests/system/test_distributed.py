@@ -26,6 +26,11 @@ pytestmark = pytest.mark.system
 
 CSD = (*SETTINGS, "train.batch=4")
 OTHERS = (*CSD, "method.negative_choice=others", "method.n_negatives=2")
+# What has weights beside the network's: branches, and a history network.
+BESIDE = (
+    *(s for s in OTHERS if s != "model.n_blocks=1"), "model.name=plain", "model.n_convs=1",
+    "model.branches=ecbsr", "method.negatives=history", "method.history_every=2",
+)  # fmt: skip
 SUPERVISED = ("method.name=supervised", *(s for s in CSD if not s.startswith("method.")))
 RECIPE = (
     *SUPERVISED, "train.ema=0.9", "train.skip_above=5", "method.fourier=0.05",
@@ -189,7 +194,7 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
 
 def test_stop_then_resume(start, tmp_path):
     """SIGTERM to the script saves and ends all ranks; resumed, they equal an unbroken run."""
-    rare = (*OTHERS, "train.save_every=100000", "train.valid_every=100000")
+    rare = (*BESIDE, "train.save_every=100000", "train.valid_every=100000")
     job = start("2", run="two", settings=(*rare, "train.steps=100000"))
     job.wait_for("step 3  total")
     job.process.send_signal(signal.SIGTERM)

@@ -10,11 +10,12 @@ import numpy as np
 from slimsr.data.cache import Cached, PictureCache
 from slimsr.data.check import check_pairs
 from slimsr.data.degradations import Degradation
+from slimsr.data.order import PictureOrder
 from slimsr.data.pairs import Pair
 from slimsr.errors import DataError
 
-# Keep the random streams of permutations, of patches and of what is done to them apart.
-_ORDER, _SAMPLE, _DEGRADE = 1, 2, 3
+# Keep the random streams of patches and of what is done to them apart, and from those of the order.
+_SAMPLE, _DEGRADE = 2, 3
 
 
 class PatchDataset:
@@ -22,7 +23,7 @@ class PatchDataset:
 
     Sample n depends on `seed` and n only: not on what was asked before, on the number of processes,
     or on their speed. So a training run can be resumed or split at any sample. In each epoch of
-    ``len(dataset)`` samples every picture gives one patch.
+    ``len(dataset)`` samples every picture gives one patch, where there is one folder.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class PatchDataset:
         cache_dir: str | os.PathLike[str] = "",
         augment: bool = True,
         seed: int = 0,
+        folders: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Decode every picture into the cache and check it.
 
@@ -43,6 +45,8 @@ class PatchDataset:
             cache_dir: See `PictureCache`.
             augment: Flip and transpose (together: all eight positions) at random.
             seed: At least 0.
+            folders: How many of the pictures come from each folder, one folder after the other, and
+                its weight, see `PictureOrder`; empty: all from one.
 
         Raises:
             DataError: No pictures, patch and scale that do not go together, or any picture that is
@@ -61,7 +65,7 @@ class PatchDataset:
         self.pairs = tuple(pairs)
         self.scale, self.patch, self.augment, self.seed = scale, patch, augment, seed
         self._cache = PictureCache(cache_dir)
-        self._orders: dict[int, np.ndarray] = {}
+        self._order = PictureOrder(folders or [(len(pairs), 1)], seed)
         self._small: list[int] = []  # shorter sides of the pictures that are too small
         check_pairs(self.pairs, self._problem, "prepared", self._remedy)
 
@@ -118,8 +122,7 @@ class PatchDataset:
         """Sample n as (3, h, w) views into the cached pictures."""
         if n < 0:
             raise ValueError(f"sample numbers start at 0, got {n}")
-        epoch, position = divmod(n, len(self.pairs))
-        pair = self.pairs[self._order(epoch)[position]]
+        pair = self.pairs[self._order(n)]
         random = np.random.default_rng((self.seed, _SAMPLE, n))
         if pair.degradation is None:
             lr, hr = self._cache.find(pair, self.scale)
@@ -152,16 +155,6 @@ class PatchDataset:
         y, x = y - top, x - left
         large = area[y * scale : y * scale + self.patch, x * scale : x * scale + self.patch]
         return lr[y : y + size, x : x + size], large
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """Which picture comes at which position of an epoch."""
-        if epoch not in self._orders:
-            # A batch may reach over the end of an epoch: keep two, drop the one left behind.
-            while len(self._orders) > 1:
-                del self._orders[next(iter(self._orders))]
-            random = np.random.default_rng((self.seed, _ORDER, epoch))
-            self._orders[epoch] = random.permutation(len(self.pairs))
-        return self._orders[epoch]
 
     def _remedy(self) -> str:
         if not self._small:

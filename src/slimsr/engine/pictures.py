@@ -28,20 +28,28 @@ def training_patches(
         ConfigError: there are too few pictures, or pictures without HR that nobody reads.
         DataError: pictures that cannot be used.
     """
-    if not data.train:
+    folders, parts = data.train_folders, stage.parts
+    if not folders:
         raise ConfigError(
             "data.train is not set: give the folder of training pictures (--data_path)"
         )
-    pairs = find_pairs(data.train, scale, data.layout, "train", data.degradation, data.photo)
-    if len(pairs) < stage.parts:
-        raise ConfigError(
-            f"{data.train} has {len(pairs)} picture(s), but this stage needs {stage.parts} parts: "
-            "give more pictures"
+    found = []
+    for each in folders:
+        pairs = find_pairs(each.folder, scale, data.layout, "train", data.degradation, data.photo)
+        if len(pairs) < parts:
+            raise ConfigError(
+                f"{each.folder} has {len(pairs)} picture(s), but this stage needs {parts} parts: "
+                "give more pictures"
+            )
+        found.append(pairs)
+    patches = []
+    for i in range(parts):
+        pairs = [pair for of_folder in found for pair in of_folder[i::parts]]
+        counts = [len(of_folder[i::parts]) for of_folder in found]
+        shares = [(count, each.weight) for count, each in zip(counts, folders, strict=True)]
+        patches.append(
+            PatchDataset(pairs, scale, data.patch, data.cache_dir, data.augment, seed, shares)
         )
-    found = [
-        PatchDataset(pairs[i :: stage.parts], scale, data.patch, data.cache_dir, data.augment, seed)
-        for i in range(stage.parts)
-    ]
     if data.unpaired:
         if not stage.reads_unpaired:
             raise ConfigError(
@@ -49,8 +57,8 @@ def training_patches(
                 "HR: leave it out, or use a method that can"
             )
         lr, size = find_pictures(data.unpaired), data.patch // scale
-        found.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
-    return found
+        patches.append(PatchDataset(lr, 1, size, data.cache_dir, data.augment, seed))
+    return patches
 
 
 def validation_pairs(data: DataConfig, scale: int) -> list[Pair]:

@@ -27,8 +27,9 @@ _FREE_KEYS = {
     "train.valid_pictures",
 }  # fmt: skip
 
-# What runs of before these options of ``train`` took.
+# What runs of before these options took.
 _TRAIN_BEFORE = {"ema": 0.0, "skip_above": 0.0, "phases": []}
+_METHOD_BEFORE = {"pixel_loss": "l1", "fourier": 0.0, "history_every": 1000}
 
 # Sections that must agree where a run goes on.
 _COMPARED = ("model", "method", "data", "train")
@@ -120,7 +121,9 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
         values |= {section: values.get(section) or {} for section in _COMPARED}
         # Runs of before these options took what is now their default.
         values["data"] = {"degradation": "auto", **values["data"]}
-        values["method"] = {"pixel_loss": "l1", "fourier": 0.0, **values["method"]}
+        # Folders may have been moved; their weights must stay.
+        values["data"]["train.weight"] = _weights(values["data"].get("train"))
+        values["method"] = {**_METHOD_BEFORE, **values["method"]}
         of_stage = (values["train"].get("stages") or {}).get(stage, {})
         values["train"] = {**_TRAIN_BEFORE, **values["train"], **of_stage, "stages": {}}
     free = set(_FREE_KEYS)
@@ -138,6 +141,12 @@ def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
             f"this run was made with other settings ({'; '.join(differences[:4])}): resume with "
             "the same ones, or start anew in another --run_dir"
         )
+
+
+def _weights(folders: Any) -> list[Any]:
+    """Return the weights of several training folders, nothing for one."""
+    several = isinstance(folders, list) and len(folders) > 1
+    return [f.get("weight") for f in folders if isinstance(f, dict)] if several else []
 
 
 def progress(total: int, start: int, shown: bool) -> tqdm:

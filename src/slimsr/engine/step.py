@@ -70,6 +70,7 @@ class TrainOneStep(nn.Cell):
         options: betas, eps, clipping, precision, which losses are too high, and the decay of the
             weights' average.
         ranks: processes that share the batch.
+        follower: see `Stage`; None for nothing that happens after an update.
 
     Attributes:
         average: of everything that is updated; None where there is none.
@@ -77,10 +78,15 @@ class TrainOneStep(nn.Cell):
     """
 
     def __init__(
-        self, loss: nn.Cell, groups: Sequence[Group], options: TrainConfig, ranks: int = 1
+        self,
+        loss: nn.Cell,
+        groups: Sequence[Group],
+        options: TrainConfig,
+        ranks: int = 1,
+        follower: nn.Cell | None = None,
     ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.loss = loss
+        self.loss, self.follower = loss, follower
         self.rates = tuple(float(group.rate) for group in groups)
         optimizers = [Adam(group.parameters, *options.betas, options.eps) for group in groups]
         self.optimizers = nn.CellList(optimizers, auto_prefix=False)
@@ -153,7 +159,7 @@ class TrainOneStep(nn.Cell):
         return (*terms, taken.astype(ms.float32))
 
     def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
-        """Clip each group's gradient and update its parameters, then their average."""
+        """Clip each group's gradient and update its parameters, then what follows them."""
         for i in range(len(self.rates)):
             own = grads[self.ends[i] : self.ends[i + 1]]
             if self.clip_norm > 0:
@@ -161,6 +167,8 @@ class TrainOneStep(nn.Cell):
             self.optimizers[i](own, rate * self.rates[i])
         if self.average is not None:
             self.average(rate)
+        if self.follower is not None:
+            self.follower(rate)
         return rate
 
     def state(self) -> dict[str, ms.Parameter]:

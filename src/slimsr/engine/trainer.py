@@ -103,7 +103,8 @@ class Trainer:
         if self.stage.make_step is not None:
             self._refuse_options()
             return self.stage.make_step(options, ranks)
-        step = TrainOneStep(self.stage.loss, self.stage.optimised(), options, ranks)
+        stage = self.stage
+        step = TrainOneStep(stage.loss, stage.optimised(), options, ranks, stage.follower)
         step.set_train()
         if compiles():
             step.construct = ms.jit(step.construct)
@@ -136,6 +137,12 @@ class Trainer:
             return
         for pair, (lr, _) in zip(paired, training_batches(self.patches[-1], *shares), strict=True):
             yield (*pair, lr)
+
+    def _others(self) -> tuple[ms.Tensor, ...]:
+        """Return what the loss reads beside pictures in the step that comes."""
+        if self.stage.reads is None:
+            return ()
+        return tuple(map(ms.Tensor, self.stage.reads(self.options.seed, self.state.step)))
 
     def run(self, resume: bool) -> TrainingState:
         """Train to the last step.
@@ -184,7 +191,7 @@ class Trainer:
             stop_requests() as stop,
         ):
             for pictures in self._batches():
-                self._one_step(*pictures)
+                self._one_step(*pictures, *self._others())
                 bar.update()
                 if self.world.any_rank(bool(stop)):
                     self._save_last()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import mindspore as ms
+import numpy as np
 from mindspore import nn, ops
 from pydantic.dataclasses import dataclass
 
@@ -15,18 +16,17 @@ from slimsr.layers.collective import GatherBatch
 from slimsr.losses import ContrastiveLoss
 from slimsr.losses.negatives import choose_negatives
 from slimsr.losses.phases import OnePhase, PhasedLoss, Preparation
-from slimsr.losses.vgg import CSD_TAPS, Vgg19
-from slimsr.methods.common_options import SliceConfig
+from slimsr.methods.common_options import SliceConfig, VggConfig
+from slimsr.methods.history import History, HistoryUpdate
 from slimsr.methods.method import METHODS, Batch, Method, Stage
 from slimsr.methods.start import start_network
 from slimsr.models import SlimmableNet
 from slimsr.options import STRICT, Field
-from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import Checkpoint
 
 
 @dataclass(config=STRICT)
-class CsdConfig(SliceConfig):
+class CsdConfig(VggConfig, SliceConfig):
     """Options of CSD; the defaults are those of the paper's experiments.
 
     The contrast's denominator is a sum over the K negatives, so the term's effective strength is
@@ -39,14 +39,11 @@ class CsdConfig(SliceConfig):
     teacher_weight: float = Field(1.0, ge=0)  # of the teacher's own pixel loss
     detach_teacher: bool = True  # the contrast does not train the teacher
     positive: Literal["teacher", "hr"] = "teacher"
-    negatives: Literal["bicubic", "blur"] = "bicubic"  # enlarged LR, or blurred HR
+    # enlarged LR, blurred HR, or what the student as it was some steps ago makes of LR (DCKD)
+    negatives: Literal["bicubic", "blur", "history"] = "bicubic"
     negative_choice: Literal["first_k", "others"] = "first_k"  # "others": never the anchor's own
     bicubic_kernel: Literal["torch", "matlab"] = "torch"  # a = -0.75 as released, or a = -0.5
     blur_sigma: float = Field(2.0, gt=0)  # of blurred HR negatives, in HR pixels
-    vgg: str = ""  # file of VGG-19 weights, or "random" (seed 0: no meaning, for trying out)
-    vgg_normalisation: Literal["raw", "imagenet", "caffe"] = "raw"
-    taps: tuple[str, ...] = CSD_TAPS
-    tap_weights: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 class CsdContrast(nn.Cell):
@@ -57,19 +54,28 @@ class CsdContrast(nn.Cell):
         scale: of the network.
         options: choice and kind of the negatives.
         batch: what the loss will see.
+        history: makes negatives of the kind ``history``, of each student its own.
 
     Raises:
         ConfigError: the batch holds too few pictures, or too small ones for the blur.
     """
 
-    def __init__(self, loss: ContrastiveLoss, scale: int, options: CsdConfig, batch: Batch):
+    def __init__(
+        self,
+        loss: ContrastiveLoss,
+        scale: int,
+        options: CsdConfig,
+        batch: Batch,
+        history: History | None = None,
+    ):
         super().__init__()
         self.loss = loss
         self.hr_positive = options.positive == "hr"
         chosen = choose_negatives(options.n_negatives, batch.size, options.negative_choice)
         self.candidates = int(chosen.max()) + 1
-        self.chosen = ms.Tensor(chosen[:, batch.share])
+        self.chosen = chosen[:, batch.share]
         self.gather = GatherBatch(batch.ranks)
+        self.history, self.widths = history, options.widths
         self.blurs = options.negatives == "blur"
         self.degrade = (
             GaussianBlur(options.blur_sigma)
@@ -82,19 +88,32 @@ class CsdContrast(nn.Cell):
                 f"{batch.patch}: blur less, or use patches of {self.degrade.radius} and more"
             )
 
+    def chosen_for(self, student: int) -> ms.Tensor:
+        """Return which of `negatives` serve the student of this index, (K, B) int32."""
+        first = 0 if self.history is None else student * self.candidates
+        return ms.Tensor(self.chosen + np.int32(first))
+
     def negatives(self, lr: ms.Tensor, hr: ms.Tensor) -> ms.Tensor:
-        """Return the candidate negatives (M, 3, H, W), the same on all ranks."""
-        source = hr if self.blurs else lr
-        return ops.stop_gradient(self.degrade(self.gather(source)[: self.candidates]))
+        """Return the candidate negatives (M, 3, H, W), the same on all ranks.
+
+        Those of a history network are as many for each student, one student after the other.
+        """
+        source = self.gather(hr if self.blurs else lr)[: self.candidates]
+        if self.history is None:
+            return ops.stop_gradient(self.degrade(source))
+        made = ()
+        for width in self.widths:
+            made = (*made, self.history(source, width))
+        return ops.concat(made)
 
     def references(self, teacher: ms.Tensor, lr: ms.Tensor, hr: ms.Tensor) -> tuple:
         """Return the features that all students of a batch are compared with."""
         positive = hr if self.hr_positive else teacher
         return self.loss.references(positive, self.negatives(lr, hr))
 
-    def construct(self, student: ms.Tensor, references: tuple) -> ms.Tensor:
-        """Return the contrast, a scalar."""
-        return self.loss.compare(student, references, self.chosen)
+    def construct(self, student: ms.Tensor, references: tuple, chosen: ms.Tensor) -> ms.Tensor:
+        """Return the contrast, a scalar; ``chosen`` is what `chosen_for` returns."""
+        return self.loss.compare(student, references, chosen)
 
 
 class TeacherPhase(nn.Cell):
@@ -129,10 +148,11 @@ class StudentPhase(nn.Cell):
     """The pixel loss and the contrast of one student."""
 
     def __init__(
-        self, net: SlimmableNet, width: float, options: CsdConfig, contrast: CsdContrast | None
+        self, net: SlimmableNet, student: int, options: CsdConfig, contrast: CsdContrast | None
     ):
         super().__init__(auto_prefix=False)  # parameters keep the network's names
-        self.net, self.width = net, width
+        self.net, self.width = net, options.widths[student]
+        self.chosen = None if contrast is None else contrast.chosen_for(student)
         self.contrast_weight = options.contrast_weight
         self.pixel_loss = options.distance()
         self.contrast = contrast
@@ -144,7 +164,7 @@ class StudentPhase(nn.Cell):
         distance = self.pixel_loss(student, hr)
         if self.contrast is None:
             return (distance, distance, zero, zero), carried
-        contrast = self.contrast(student, carried)
+        contrast = self.contrast(student, carried, self.chosen)
         return (distance + self.contrast_weight * contrast, distance, zero, contrast), carried
 
 
@@ -159,6 +179,7 @@ class CsdLoss(PhasedLoss):
         options: the weights and choices.
         contrast: the contrastive loss; None for joint training without contrast.
         batch: what the loss will see.
+        history: makes the negatives, where ``options.negatives`` is ``history``.
     """
 
     def __init__(
@@ -167,11 +188,14 @@ class CsdLoss(PhasedLoss):
         options: CsdConfig,
         contrast: ContrastiveLoss | None,
         batch: Batch,
+        history: History | None = None,
     ):
-        made = None if contrast is None else CsdContrast(contrast, net.scale, options, batch)
+        made = None
+        if contrast is not None:
+            made = CsdContrast(contrast, net.scale, options, batch, history)
         phases: list[nn.Cell] = [TeacherPhase(net, options)]
         phases += [] if made is None else [ReferencePhase(made)]
-        phases += [StudentPhase(net, width, options, made) for width in options.widths]
+        phases += [StudentPhase(net, i, options, made) for i in range(len(options.widths))]
         reaches_teacher = made is not None and not (
             options.detach_teacher or options.positive == "hr"
         )
@@ -203,40 +227,15 @@ class Csd(Method[CsdConfig]):
         net = start_network(self.model, options.teacher, options.student, first)
         for width in widths:
             net.check_width(width)
-        contrast = None
+        contrast = history = follower = None
         if options.n_negatives > 0 and options.contrast_weight > 0:
-            contrast = self._contrast()
-        loss = CsdLoss(net, options, contrast, self.batch)
+            contrast = options.contrast(self.batch, options.detach_teacher)
+            if options.negatives == "history":
+                history = History(net)
+                follower = HistoryUpdate(net, history, options.history_every)
+        loss = CsdLoss(net, options, contrast, self.batch, history)
         terms = (
             "total", f"student_{options.pixel_loss}", f"teacher_{options.pixel_loss}", "contrast",
         )  # fmt: skip
         validate = {f"student {width:g}": width for width in widths} | {"teacher": 1.0}
-        return Stage(net, loss, terms, validate, widths=(1.0, *widths))
-
-    def _contrast(self) -> ContrastiveLoss:
-        options, batch = self.options, self.batch
-        if len(options.tap_weights) != len(options.taps):
-            raise ConfigError(
-                f"method.tap_weights has {len(options.tap_weights)} values for "
-                f"{len(options.taps)} taps: give one per tap"
-            )
-        if not options.vgg:
-            raise ConfigError(
-                "method.vgg is not set: the contrast of CSD needs VGG-19 weights; give a file "
-                "(.npz, .safetensors, .ckpt), or 'random' to try out, or method.n_negatives=0 for "
-                "no contrast"
-            )
-        vgg = Vgg19(options.taps, options.vgg_normalisation)
-        if options.vgg != "random":
-            vgg.load(read_arrays(options.vgg), options.vgg)
-        if 0 < batch.patch < vgg.smallest:
-            raise ConfigError(
-                f"data.patch = {batch.patch} is too small for {vgg.taps[-1]}, which needs "
-                f"{vgg.smallest}: use larger patches, or method.taps that lie less deep"
-            )
-        weights = [
-            weight
-            for tap, weight in zip(options.taps, options.tap_weights, strict=True)
-            if tap in vgg.taps
-        ]
-        return ContrastiveLoss(vgg, weights, options.detach_teacher, batch.ranks)
+        return Stage(net, loss, terms, validate, history, None, (1.0, *widths), follower)

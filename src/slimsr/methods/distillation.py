@@ -16,7 +16,7 @@ from slimsr.losses.reversible import ReversibleChange
 from slimsr.methods.common_options import TeacherConfig
 from slimsr.methods.method import METHODS, Method, Stage
 from slimsr.methods.start import load_teacher, start_network
-from slimsr.methods.taps import TapLoss, TapTerm, pair_taps
+from slimsr.methods.taps import TapLoss, TapTerm, Term, pair_taps
 from slimsr.models import SlimmableNet
 from slimsr.options import STRICT, Field
 from slimsr.weights.checkpoint import Checkpoint
@@ -59,13 +59,13 @@ class FakdConfig(TapConfig):
 
 
 class DistillationLoss(nn.Cell):
-    """Distance to HR, distance to the teacher's picture and, where there is one, a term on taps.
+    """Distance to HR, distance to the teacher's picture and, where there is one, another term.
 
     Args:
         net: the student.
         teacher: frozen network of the same scale.
         weights: of the distances to HR and to the teacher's picture.
-        feature: the term on the taps; None for no such term.
+        feature: the other term, most often on taps; None for none.
         pixel_loss: name of the distance.
         consistency: weight of the distance to the teacher's picture of a changed input.
         fourier: weight of the Fourier term, see `create_pixel_loss`.
@@ -76,7 +76,7 @@ class DistillationLoss(nn.Cell):
         net: SlimmableNet,
         teacher: SlimmableNet,
         weights: tuple[float, float],
-        feature: TapTerm | None = None,
+        feature: Term | None = None,
         pixel_loss: str = "l1",
         consistency: float = 0.0,
         fourier: float = 0.0,
@@ -93,8 +93,13 @@ class DistillationLoss(nn.Cell):
         more += () if feature is None else feature.terms
         self.terms = ("total", f"hr_{pixel_loss}", f"teacher_{pixel_loss}", *more)
 
-    def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
-        """Return the values of ``terms``, unweighted but for the total, in float32."""
+    def construct(self, lr: ms.Tensor, hr: ms.Tensor, *more: ms.Tensor) -> tuple[ms.Tensor, ...]:
+        """Return the values of ``terms``, unweighted but for the total, in float32.
+
+        Args:
+            lr, hr: see `Stage`.
+            *more: what the other term reads.
+        """
         taps, sr = self.net.features(lr)
         teacher_taps, target = self.teacher.features(lr)
         sr, target = sr.astype(ms.float32), ops.stop_gradient(target.astype(ms.float32))
@@ -107,7 +112,7 @@ class DistillationLoss(nn.Cell):
             found = (*found, again)
         if self.feature is None:
             return (total, *found)
-        terms = self.feature(lr, hr, (taps, sr), (ops.stop_gradient(teacher_taps), target))
+        terms = self.feature(lr, hr, (taps, sr), (ops.stop_gradient(teacher_taps), target), *more)
         return (total + self.feature.beta * terms[0], *found, *terms)
 
 
@@ -118,7 +123,7 @@ class Distillation(Method[Distilled]):
     """A student, ``model``, that learns from a separate frozen teacher of any architecture.
 
     The teacher computes in float32 at any ``train.amp``. A subclass may change `weights` and add
-    a term on feature maps by `feature`, with the options of a `TapConfig`.
+    a term by `feature`; one on feature maps has the options of a `TapConfig`.
     """
 
     def stage(self, name: str, done: Mapping[str, Checkpoint]) -> Stage:
@@ -136,15 +141,15 @@ class Distillation(Method[Distilled]):
             consistency=options.consistency,
             fourier=options.fourier,
         )
-        helpers = None if feature is None else feature.adapters
+        helpers = None if feature is None else feature.helpers
         return Stage(net, loss, loss.terms, {"student": 1.0}, helpers)
 
     def weights(self) -> tuple[float, float]:
         """Return the weights of the distances to HR and to the teacher's picture."""
         return 1 - self.options.alpha, self.options.alpha
 
-    def feature(self, net: SlimmableNet, teacher: SlimmableNet) -> TapTerm | None:
-        """Return the term on feature maps, with the adapters that it trains; None for none."""
+    def feature(self, net: SlimmableNet, teacher: SlimmableNet) -> Term | None:
+        """Return the term beside the pictures' distances, with its helpers; None for none."""
         return None
 
 

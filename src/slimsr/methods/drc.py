@@ -143,8 +143,8 @@ class Drc(Method[DrcConfig]):
         options, ranks = self.options, self.batch.ranks
         counts, dual = self.uniform, None
         if options.criterion == "drc":
-            alpha, most = done["search"].helpers["alpha"], options.ratio + options.tolerance
-            counts = searched_counts(net, alpha, self.candidates, most)
+            alpha = done["search"].helpers["alpha"]
+            counts = searched_counts(net, alpha, self.candidates, options.ratio, options.tolerance)
             dual = self._dual_models(done)
         if dual is not None:
             freeze(dual, "dual")

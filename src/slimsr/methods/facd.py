@@ -134,7 +134,7 @@ class AdaptiveContrast(TapTerm):
     def construct(
         self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...]
     ) -> tuple[ms.Tensor, ms.Tensor]:
-        """Return the contrast and the share of patches that are distilled; see `TapTerm`."""
+        """Return the contrast and the share of patches that are distilled; see `Term`."""
         taps, positives = self.paired(student[0], teacher[0])
         negatives = self.negatives(lr, positives)
         each = ops.zeros((lr.shape[0],), ms.float32)

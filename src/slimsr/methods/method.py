@@ -92,12 +92,15 @@ class Stage:
         validate: label -> width; what is measured on the validation pictures. The first one decides
             which checkpoint is the best; nothing is measured where it is empty.
         widths: at which the network is trained: a checkpoint offers them.
-        helpers: what is trained beside the network and is no part of the product; saved for
-            resuming and for later stages.
+        helpers: what is trained or moved beside the network and is no part of the product; saved
+            for resuming and for later stages.
         groups: parameters with an optimiser of their own; by default one group of all trainable
             parameters of ``net`` and ``helpers``.
+        follower: cell from the learning rate to anything, run after each update of the parameters.
         steps: where the method, not ``train.steps``, decides how many there are.
         parts: step s reads part ``s % parts`` of the training pictures.
+        reads: maps ``train.seed`` and the number of a step, from 0, to what the loss reads after
+            the pictures: arrays of this rank's share, functions of these two numbers alone.
         reads_unpaired: whether the loss can use pictures without HR.
         make_step: builds another step than the gradient of ``loss`` and Adam, from the settings of
             training and the number of ranks.
@@ -112,8 +115,10 @@ class Stage:
     helpers: nn.Cell | None = None
     groups: Sequence[Group] | None = None
     widths: Sequence[float] = (1.0,)
+    follower: nn.Cell | None = None
     steps: int | None = None
     parts: int = 1
+    reads: Callable[[int, int], tuple[np.ndarray, ...]] | None = None
     reads_unpaired: bool = False
     make_step: Callable[[TrainConfig, int], Step] | None = None
     from_hr: Callable[[np.ndarray], np.ndarray] | None = None

@@ -85,17 +85,16 @@ def select(taps: tuple[ms.Tensor, ...], indices: tuple[int, ...]) -> tuple[ms.Te
     return found
 
 
-class TapTerm(nn.Cell):
-    """A term of a loss between the paired taps of a student and a frozen teacher.
+class Term(nn.Cell):
+    """A term of a loss between what a student and a frozen teacher make of a batch.
 
     A subclass writes ``construct``, which maps ``lr, hr``, (taps, picture) of the student and the
-    same of the teacher, which take no gradient, to the values of ``terms``, scalars. Pictures are
-    float32, taps of any precision.
+    same of the teacher, which take no gradient, and whatever else the loss reads, to the values of
+    ``terms``, scalars. Pictures are float32, taps of any precision.
 
     Args:
-        pairs: the taps.
         beta: weight of the term in the loss.
-        adapters: what the student's taps go through first, trained with it; None for nothing.
+        helpers: those of the stage; None for none.
 
     Attributes:
         terms: names of the term, and of others for the log.
@@ -103,10 +102,23 @@ class TapTerm(nn.Cell):
 
     terms: tuple[str, ...]
 
-    def __init__(self, pairs: TapPairs, beta: float, adapters: Adapters | None = None):
+    def __init__(self, beta: float, helpers: nn.Cell | None = None):
         super().__init__(auto_prefix=False)  # a teacher's parameters keep their names
+        self.beta, self.helpers = beta, helpers
+
+
+class TapTerm(Term):
+    """A term between the paired taps of a student and a teacher.
+
+    Args:
+        pairs: the taps.
+        beta: as for `Term`.
+        adapters: what the student's taps go through first, trained with it; None for nothing.
+    """
+
+    def __init__(self, pairs: TapPairs, beta: float, adapters: Adapters | None = None):
+        super().__init__(beta, adapters)
         self.ours, self.theirs = pairs.student, pairs.teacher
-        self.beta = beta
         self.adapters = adapters
 
     def paired(
@@ -142,7 +154,7 @@ class TapLoss(TapTerm):
     def construct(
         self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...]
     ) -> tuple[ms.Tensor]:
-        """See `TapTerm`."""
+        """See `Term`."""
         taps, teacher_taps = self.paired(student[0], teacher[0])
         total = ops.zeros((), ms.float32)
         for i in range(len(taps)):

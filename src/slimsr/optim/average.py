@@ -12,9 +12,36 @@ _each = ops.MultitypeFuncGraph("average_each")
 
 
 @_each.register("Function", "Number", "Tensor", "Tensor")
-def _move_one(move, share, average, parameter):
-    """Move one average; the types of the arguments are those registered above."""
-    return move(average, share, average - parameter)
+def _move_one(move, share, moved, goal):
+    """Move one parameter; the types of the arguments are those registered above."""
+    return move(moved, share, moved - goal)
+
+
+@_each.register("Function", "Tensor", "Tensor", "Tensor")
+def _move_one_by_tensor(move, share, moved, goal):
+    """Move one parameter; the types of the arguments are those registered above."""
+    return move(moved, share, moved - goal)
+
+
+class Approach(nn.Cell):
+    """Moves parameters towards others: moved = moved - share * (moved - goal).
+
+    Args:
+        moved: float32.
+        goals: one of the same shape for each.
+    """
+
+    def __init__(self, moved: Sequence[ms.Parameter], goals: Sequence[ms.Parameter]):
+        super().__init__(auto_prefix=False)
+        self.moved, self.goals = ms.ParameterTuple(moved), ms.ParameterTuple(goals)
+        self.move = ops.ApplyGradientDescent()  # one pass where an addition and a product are two
+        self.map = ops.HyperMap()
+
+    def construct(self, share: float | ms.Tensor) -> float | ms.Tensor:
+        """Go ``share`` of the way, a number or a scalar; return it."""
+        # Not a loop, see `slimsr.optim.adam.Adam`.
+        self.map(ops.partial(_each, self.move, share), self.moved, self.goals)
+        return share
 
 
 class WeightAverage(nn.Cell):
@@ -33,16 +60,13 @@ class WeightAverage(nn.Cell):
         self.parameters = ms.ParameterTuple(parameters)
         self.averages = self.parameters.clone("average", init="same")
         self.share = 1.0 - decay
-        self.move = ops.ApplyGradientDescent()  # one pass where an addition and a product are two
-        self.map = ops.HyperMap()
+        self.approach = Approach(self.averages, self.parameters)
         # The graph compiler gives the parameters other names later.
         self.names = tuple(parameter.name for parameter in self.parameters)
 
     def construct(self, rate: ms.Tensor) -> ms.Tensor:
         """Take in the weights as they now are; return ``rate``."""
-        # Not a loop, see `slimsr.optim.adam.Adam`.
-        each = ops.partial(_each, self.move, self.share)
-        self.map(each, self.averages, self.parameters)
+        self.approach(self.share)
         return rate
 
     @contextlib.contextmanager

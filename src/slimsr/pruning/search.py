@@ -41,7 +41,7 @@ class SearchState(nn.Cell):
 
 
 def searched_counts(
-    net: SlimmableNet, alpha: np.ndarray, counts: np.ndarray, most: float
+    net: SlimmableNet, alpha: np.ndarray, counts: np.ndarray, ratio: float, tolerance: float
 ) -> list[int]:
     """Return the number of channels that each layer keeps after the search.
 
@@ -49,11 +49,15 @@ def searched_counts(
         net: the network before pruning.
         alpha: (L, K), what the search has found.
         counts: (L, K), what it has chosen among.
-        most: which part of the network's parameters may go, see `bounded_counts`.
+        ratio: which part of the network's parameters is to go; where more goes with the largest
+            numbers already, as in a plain network, whose neighbours are all pruned, it is that.
+        tolerance: how much more may go, see `bounded_counts`.
     """
     costs = np.array([layer.cost for layer in net.prunable()])
     full = np.array([layer.count for layer in net.prunable()])
     parameters = sum(p.size for p in net.get_parameters())
+    least = np.dot(full - counts.max(axis=1), costs) / parameters
+    most = tolerance + (ratio if least <= ratio + tolerance else least)
     return bounded_counts(alpha, counts, costs, np.dot(full, costs) - most * parameters)
 
 

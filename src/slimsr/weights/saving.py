@@ -73,7 +73,8 @@ def restore(
     found.load_into(net)  # says so where the checkpoint is of another network
     if lacking:
         raise WeightsError(
-            f"{path} lacks {shorten(lacking)}: resume with the train.amp that it was made with"
+            f"{path} lacks {shorten(lacking)}: resume with the train.amp and the method's options "
+            "that it was made with"
         )
     other = [name for name, p in parameters.items() if found.rest[name].size != p.size]
     if other:
