@@ -86,8 +86,19 @@ def read_results(path: Path = RESULTS) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]) -> str:
+def card(
+    name: str,
+    manifest: Manifest,
+    cards: Cards,
+    results: Mapping[str, Any],
+    has_checkpoint: bool = True,
+) -> str:
     """Return the card of a network as Markdown."""
+    checkpoint = (
+        f"`{name}.ckpt` is the checkpoint (all widths; `export.py --model` makes other forms). "
+        if has_checkpoint
+        else ""
+    )
     words = cards.models.get(name, Words())
     options = {k: v for k, v in manifest.network.items() if k not in ("name", "scale")}
     widths = " / ".join(f"{m.width:g}" for m in manifest.models)
@@ -105,13 +116,12 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         f"- Network: `{manifest.network['name']}`, x{manifest.scale}: "
         f"{', '.join(f'{key} {_plain(value)}' for key, value in options.items())}.",
         f"- Widths {widths}, with {parameters} parameters.",
-        f"- Licence of the weights: Apache-2.0, as this repository's. `{name}.ckpt` is the "
-        "checkpoint (all widths; `export.py --model` makes other forms of it), the ONNX files are "
-        "the widths; float32, RGB in [0, 255], NCHW.",
+        f"- Licence of the weights: Apache-2.0, as this repository's. {checkpoint}"
+        "The ONNX files are the widths; float32, RGB in [0, 255], NCHW.",
         "", "## Figures", "", *figures,
         "", "## Recipe", "", words.recipe.strip(), "",
-        f"Settings of the last run: {_settings(manifest.source['config'])}; "
-        f"{manifest.source['step']:,} steps. All stages took {hours} hours of the machine.",
+        f"{_settings(manifest.source['config'])}{manifest.source['step']:,} steps in the last run. "
+        f"All stages took {hours} hours of the machine.",
         "", "## Data and licences", "", *pictures,
         "", "## Not good for", "", words.limits.strip(),
     ]  # fmt: skip
@@ -126,7 +136,8 @@ def _settings(config: Mapping[str, Any]) -> str:
         if (value := config.get(section, {}).get(key)) not in (None, "", 0)
     ]
     phases = config.get("train", {}).get("phases") or []
-    return ", ".join(shown) + (f", {len(phases)} phases" if phases else "")
+    phased = [f"{len(phases)} phases"] if phases else []
+    return f"Settings: {', '.join([*shown, *phased])}; " if shown else ""
 
 
 def _plain(value: Any) -> str:
@@ -165,7 +176,10 @@ def write_cards(models: Path = MODELS, results: Path = RESULTS, check: bool = Fa
     cards, figures, old = read_cards(models), read_results(results), []
     for path in sorted(models.glob(f"*/{NAME}")):
         folder = path.parent
-        text = card(folder.name, read_manifest(folder), cards, figures)
+        manifest = read_manifest(folder)
+        text = card(
+            folder.name, manifest, cards, figures, manifest.checkpoint_in(folder) is not None
+        )
         found = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).exists() else ""
         if found != text:
             old.append(folder.name)
