@@ -48,7 +48,10 @@ def test_the_loss_by_hand(make, copies):
         float(v.asnumpy()) for v in stage.loss(lr, hr, *noise)
     )
     assert stage.terms == ("total", "hr_l1", "teacher_l1", "consistency_l1", "contrast")
-    sr, target = (net(lr).asnumpy().astype(np.float64) for net in (stage.net, stage.loss.teacher))
+    sr, target = (
+        net(lr).asnumpy().astype(np.float64)
+        for net in (stage.net, stage.loss.phases[1].loss.teacher)
+    )
     assert to_hr == pytest.approx(np.abs(sr - hr.asnumpy()).mean(), rel=1e-5)
     assert to_teacher == pytest.approx(np.abs(sr - target).mean(), rel=1e-5)
     seen = [lr.asnumpy()]
@@ -66,7 +69,7 @@ def test_the_loss_by_hand(make, copies):
 def test_a_step_trains_the_student_and_moves_its_history(make, graph):
     stage = make()
     assert {p.name for p in stage.optimised()[0].parameters} == set(values(stage.net))
-    start, before = values(stage.helpers), values(stage.loss.teacher)
+    start, before = values(stage.helpers), values(stage.loss.phases[1].loss.teacher)
     trained = values(stage.net)
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(), 1, stage.follower)
     step.set_train()
@@ -80,7 +83,7 @@ def test_a_step_trains_the_student_and_moves_its_history(make, graph):
     for name, value in values(stage.net).items():
         assert np.abs(value - trained[name]).max() > 0, name
         assert np.abs(values(stage.helpers)[f"average.{name}"] - start[f"net.{name}"]).max() > 0
-    for name, value in values(stage.loss.teacher).items():
+    for name, value in values(stage.loss.phases[1].loss.teacher).items():
         np.testing.assert_array_equal(value, before[name])
 
 

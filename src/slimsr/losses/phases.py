@@ -26,7 +26,8 @@ class Phases(nn.Cell):
     Args:
         phases: cells that map what the phase before carries over (nothing, for the first), and the
             pictures, to what this one finds, a tuple of tensors or of tuples, and to the tuple of
-            tensors that it carries over itself. A `Preparation` finds nothing; the first is none.
+            tensors that it carries over itself. A `Preparation` finds nothing; one may come first,
+            and then no other at once.
     """
 
     def __init__(self, phases: Iterable[nn.Cell]):
@@ -34,6 +35,7 @@ class Phases(nn.Cell):
         phases = list(phases)
         self.phases = nn.CellList(phases, auto_prefix=False)
         self.prepares = tuple(isinstance(phase, Preparation) for phase in phases)
+        self.start = int(self.prepares[0])
 
     def between(self, found: tuple, carried: Tensors, pictures: Tensors) -> tuple[Tensors, Tensors]:
         """Return what the next phase is given for ``carried`` and ``pictures``."""
@@ -41,8 +43,11 @@ class Phases(nn.Cell):
 
     def construct(self, *pictures: ms.Tensor) -> tuple:
         """Return the sums of what the phases find."""
-        found, carried = self.phases[0]((), *pictures)
-        for i in range(1, len(self.phases)):  # a slice would rename the parameters
+        carried = ()
+        if self.start == 1:
+            carried = self.phases[0](carried, *pictures)
+        found, carried = self.phases[self.start](carried, *pictures)
+        for i in range(self.start + 1, len(self.phases)):  # a slice would rename the parameters
             carried, given = self.between(found, carried, pictures)
             if self.prepares[i]:
                 carried = self.phases[i](carried, *given)

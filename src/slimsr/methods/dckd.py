@@ -11,13 +11,15 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import ops
+from mindspore import nn, ops
 from pydantic.dataclasses import dataclass
 
 from slimsr.data.degradations import add_noise
 from slimsr.losses import ContrastiveLoss
+from slimsr.losses.phases import PhasedLoss, Preparation
+from slimsr.losses.vgg import Vgg19
 from slimsr.methods.common_options import VggConfig
-from slimsr.methods.distillation import Distillation, DistillationConfig
+from slimsr.methods.distillation import Distillation, DistillationConfig, DistillationLoss
 from slimsr.methods.history import History, HistoryUpdate
 from slimsr.methods.method import METHODS, Batch, Stage
 from slimsr.methods.taps import Term
@@ -75,10 +77,41 @@ class PatchNoise:
         return found
 
 
-class HistoryContrast(Term):
-    """CSD's contrast; the negatives are what the history network makes of LR and of noisy LR.
+class NegativesPhase(Preparation):
+    """Features of what the history network makes of LR and of noisy LR.
 
-    Each picture has its own: a sum over them, a mean over the batch.
+    A phase of its own: in PyNative mode all that is computed within a gradient is kept for it.
+    """
+
+    def __init__(self, history: History, vgg: Vgg19):
+        super().__init__(auto_prefix=False)
+        self.history, self.vgg = history, vgg
+
+    def construct(
+        self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor, *noises: ms.Tensor
+    ) -> tuple[ms.Tensor, ...]:
+        """Return the taps ((1 + K) * B, C, h, w); ``noises`` are what `PatchNoise` returns."""
+        seen = lr
+        for noise in noises:
+            noisy = ops.clamp(lr.expand_dims(0) + noise, 0, 255)
+            seen = ops.concat((seen, noisy.reshape((-1, *lr.shape[1:]))))
+        return self.vgg(self.history(seen))
+
+
+class DistillationPhase(nn.Cell):
+    """The loss of the student, which reads what is carried over."""
+
+    def __init__(self, loss: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+
+    def construct(self, carried: tuple, lr: ms.Tensor, hr: ms.Tensor, *noises: ms.Tensor) -> tuple:
+        """Return the terms, and nothing to carry over."""
+        return self.loss(lr, hr, *carried), ()
+
+
+class HistoryContrast(Term):
+    """CSD's contrast; each picture has its own negatives, those of `NegativesPhase`.
 
     Args:
         contrast: the contrastive loss.
@@ -99,14 +132,10 @@ class HistoryContrast(Term):
 
     def construct(
         self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...],
-        *noises: ms.Tensor,
+        *negatives: ms.Tensor,
     ) -> tuple[ms.Tensor]:  # fmt: skip
-        """See `Term`; ``noises`` are what `PatchNoise` returns."""
-        seen = lr
-        for noise in noises:
-            noisy = ops.clamp(lr.expand_dims(0) + noise, 0, 255)
-            seen = ops.concat((seen, noisy.reshape((-1, *lr.shape[1:]))))
-        references = self.contrast.references(teacher[1], self.history(seen))
+        """See `Term`; ``negatives`` are their features."""
+        references = (*self.contrast.vgg(teacher[1]), *negatives)
         return (self.contrast.compare(student[1], references, self.chosen),)
 
 
@@ -119,8 +148,11 @@ class Dckd(Distillation[DckdConfig]):
     def stage(self, name: str, done: Mapping[str, Checkpoint]) -> Stage:
         """Return the only stage."""
         stage, options = super().stage(name, done), self.options
-        if isinstance(stage.helpers, History):
-            stage.follower = HistoryUpdate(stage.net, stage.helpers, options.history_every)
+        loss = stage.loss
+        if isinstance(loss, DistillationLoss) and isinstance(loss.feature, HistoryContrast):
+            history, vgg = loss.feature.history, loss.feature.contrast.vgg
+            stage.loss = PhasedLoss([NegativesPhase(history, vgg), DistillationPhase(loss)])
+            stage.follower = HistoryUpdate(stage.net, history, options.history_every)
             if options.n_negatives > 0:
                 side = self.batch.patch // stage.net.scale
                 stage.reads = PatchNoise(options.n_negatives, side, self.batch)
