@@ -34,11 +34,11 @@ from tests.engine.test_step import make as make_step
 
 @pytest.mark.parametrize("graph", [False, True])
 def test_every_update_moves_the_average(graph):
-    loss, step = make_step(graph, ema=0.75)
+    loss, step = make_step(graph, ema=0.2)
     expected = np.zeros(2)
-    for lr in (2.0, -1.0, 3.0):
+    for kept, lr in zip((1 / 10, 2 / 11, 0.2), (2.0, -1.0, 3.0), strict=True):
         step(RATE, *batch(lr, 1))
-        expected = 0.75 * expected + 0.25 * loss.a.asnumpy()
+        expected = kept * expected + (1 - kept) * loss.a.asnumpy()
         np.testing.assert_allclose(step.state()["raw.a"].asnumpy(), expected, rtol=1e-6)
     assert not np.allclose(expected, loss.a.asnumpy())
 
@@ -79,8 +79,9 @@ def test_a_checkpoint_holds_the_average_and_the_weights_beside_it(make, monkeypa
         f"state.raw.{p.name}" for p in trainer_of(plain).net.trainable_params()
     }
     expected = {n: p.asnumpy() for n, p in trainer_of(plain).net.parameters_and_names()}
-    for values in raw:
-        expected = {name: 0.75 * v + 0.25 * values[name] for name, v in expected.items()}
+    for t, values in enumerate(raw):
+        kept = min(0.75, (1 + t) / (10 + t))
+        expected = {n: kept * v + (1 - kept) * values[n] for n, v in expected.items()}
     for name, value in arrays(plain).items():  # the run itself is that without the average
         kept = name if name.startswith("state.") else f"state.raw.{name}"
         assert found[kept].tobytes() == value.tobytes(), name

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import mindspore as ms
 from mindspore import nn, ops
 
+_UPDATES = "average_updates"  # what the number of updates is called in checkpoints
+
 _each = ops.MultitypeFuncGraph("average_each")
 
 
@@ -47,8 +49,9 @@ class Approach(nn.Cell):
 class WeightAverage(nn.Cell):
     """Exponential moving average: after each update average = d * average + (1 - d) * weight.
 
-    It starts as the weights are (as BasicSR does, which trained many published networks), and a
-    decay of d remembers about the last 1 / (1 - d) updates.
+    It starts as the weights are. A decay of d remembers about the last 1 / (1 - d) updates, so that
+    a short run would end with much of its random start: update t, from 0, takes the smaller one of
+    d and (1 + t) / (10 + t), as TensorFlow's ExponentialMovingAverage.
 
     Args:
         parameters: what is averaged, float32.
@@ -59,6 +62,7 @@ class WeightAverage(nn.Cell):
         super().__init__(auto_prefix=False)
         self.parameters = ms.ParameterTuple(parameters)
         self.averages = self.parameters.clone("average", init="same")
+        self.updates = ms.Parameter(ms.Tensor(0, ms.float32), name=_UPDATES, requires_grad=False)
         self.share = 1.0 - decay
         self.approach = Approach(self.averages, self.parameters)
         # The graph compiler gives the parameters other names later.
@@ -66,7 +70,9 @@ class WeightAverage(nn.Cell):
 
     def construct(self, rate: ms.Tensor) -> ms.Tensor:
         """Take in the weights as they now are; return ``rate``."""
-        self.approach(self.share)
+        share = ops.maximum(9.0 / (10.0 + self.updates), self.share)
+        ops.assign(self.updates, self.updates + 1.0)
+        self.approach(share)
         return rate
 
     @contextlib.contextmanager
@@ -88,4 +94,5 @@ class WeightAverage(nn.Cell):
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return what resuming needs: by the names of what it holds while they are exchanged."""
-        return {f"raw.{name}": a for name, a in zip(self.names, self.averages, strict=True)}
+        found = {f"raw.{name}": a for name, a in zip(self.names, self.averages, strict=True)}
+        return {**found, _UPDATES: self.updates}
