@@ -107,7 +107,8 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         f"- Widths {widths}, with {parameters} parameters.",
         f"- Licence of the weights: Apache-2.0, as this repository's. `{name}.ckpt` is the "
         "checkpoint (all widths; `export.py --model` makes other forms of it), the ONNX files are "
-        "the widths; float32, RGB in [0, 255], NCHW.",
+        f"the widths; weights {_precisions(manifest)}, input and output float32, RGB in [0, 255], "
+        "NCHW.",
         "", "## Figures", "", *figures,
         "", "## Recipe", "", words.recipe.strip(), "",
         f"Settings of the last run: {_settings(manifest.source['config'])}; "
@@ -116,6 +117,11 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         "", "## Not good for", "", words.limits.strip(),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _precisions(manifest: Manifest) -> str:
+    names = {"f32": "float32", "fp16": "float16", "int8": "int8"}
+    return " and ".join(sorted({names[model.precision] for model in manifest.models}))
 
 
 def _settings(config: Mapping[str, Any]) -> str:

@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--opset", type=cli.whole_number, default=11, metavar="11..18",
         help="version of the operators in ONNX files (default: 11)",
     )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=["f32", "fp16"], default="f32",
+        help="of weights and computation in ONNX files; input and output stay float32",
+    )  # fmt: skip
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     files = export_widths(
         checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id, args.opset,
+        args.device_target, args.device_id, args.opset, args.precision,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0
