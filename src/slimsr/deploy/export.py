@@ -12,6 +12,9 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from slimsr.deploy.calibration import write_calibration
+from slimsr.deploy.quantise import OPSET as QUANTISED_OPSET
+from slimsr.deploy.quantise import Quantiser
 from slimsr.device.world import start_device
 from slimsr.errors import (
     ConfigError,
@@ -74,7 +77,8 @@ def export_widths(
     device_target: str = "CPU",
     device_id: int = 0,
     opset: int = OPSET,
-    precision: Literal["f32", "fp16"] = "f32",
+    precision: Precision = "f32",
+    quantiser: Quantiser | None = None,
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -93,6 +97,8 @@ def export_widths(
         opset: version of ONNX's operators, for ONNX files.
         precision: of weights and computation, for ONNX files; input and output are float32. A
             folder holds models of one precision.
+        quantiser: that makes them int8, where that is the precision; what Huawei's converters
+            calibrate with is written beside them (see `slimsr.deploy.calibration`).
 
     Returns:
         The models, and last the manifest.
@@ -114,6 +120,11 @@ def export_widths(
             f"--precision {precision} is for --file_format ONNX: give that; for MINDIR the "
             "converter of MindSpore Lite chooses it (docs/ascend310.md)"
         )
+    if (precision == "int8") != (quantiser is not None) or (quantiser and size):
+        raise ConfigError(
+            "--precision int8 needs --calibration, which nothing else takes, and a free --size: "
+            "give the one with the other"
+        )
     start_device(device_target, device_id)
     found = read_checkpoint(checkpoint)
     net, state = found.network(), found.state
@@ -131,7 +142,7 @@ def export_widths(
     with exporting(folder) as temporary:
         before = _read_before(folder, source["sha256"], precision)
         models = [
-            _export(net, state, width, one, shape, temporary, opset, precision)
+            _export(net, state, width, one, shape, temporary, opset, precision, quantiser)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -156,6 +167,8 @@ def export_widths(
             sees_all=net.sees_all,
         )
         publish(temporary, folder, before, manifest)
+        if quantiser is not None:
+            write_calibration(folder, quantiser.pairs(net.scale))
     return [*(folder / model.file for model in models), folder / NAME]
 
 
@@ -193,7 +206,8 @@ def _export(
     shape: Shape,
     temporary: Path,
     opset: int,
-    precision: Literal["f32", "fp16"],
+    precision: Precision,
+    quantiser: Quantiser | None,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
@@ -203,7 +217,10 @@ def _export(
     path = temporary / f"{stem}.{file_format.lower()}"
     graph = to_onnx(narrow, opset=opset)
     difference = None
-    if file_format == "ONNX":
+    if quantiser is not None:
+        free = to_onnx(narrow, opset=max(opset, QUANTISED_OPSET))
+        onnx.save(quantiser(free, net.scale, path.name), path)
+    elif file_format == "ONNX":
         form = to_half if precision == "fp16" else lambda model: model
         onnx.save(form(to_onnx(narrow, shape, opset)), path)
         run: Any = ReferenceEvaluator(form(graph))
