@@ -86,19 +86,8 @@ def read_results(path: Path = RESULTS) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def card(
-    name: str,
-    manifest: Manifest,
-    cards: Cards,
-    results: Mapping[str, Any],
-    has_checkpoint: bool = True,
-) -> str:
+def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]) -> str:
     """Return the card of a network as Markdown."""
-    checkpoint = (
-        f"`{name}.ckpt` is the checkpoint (all widths; `export.py --model` makes other forms). "
-        if has_checkpoint
-        else ""
-    )
     words = cards.models.get(name, Words())
     options = {k: v for k, v in manifest.network.items() if k not in ("name", "scale")}
     widths = " / ".join(f"{m.width:g}" for m in manifest.models)
@@ -116,8 +105,10 @@ def card(
         f"- Network: `{manifest.network['name']}`, x{manifest.scale}: "
         f"{', '.join(f'{key} {_plain(value)}' for key, value in options.items())}.",
         f"- Widths {widths}, with {parameters} parameters.",
-        f"- Licence of the weights: Apache-2.0, as this repository's. {checkpoint}"
-        "The ONNX files are the widths; float32, RGB in [0, 255], NCHW.",
+        f"- Licence of the weights: Apache-2.0, as this repository's. `{name}.ckpt` is the "
+        "checkpoint (all widths; `export.py --model` makes other forms of it), the ONNX files are "
+        f"the widths; weights {_precisions(manifest)}, input and output float32, RGB in [0, 255], "
+        "NCHW.",
         "", "## Figures", "", *figures,
         "", "## Recipe", "", words.recipe.strip(), "",
         f"{_settings(manifest.source['config'])}{manifest.source['step']:,} steps in the last run. "
@@ -126,6 +117,11 @@ def card(
         "", "## Not good for", "", words.limits.strip(),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _precisions(manifest: Manifest) -> str:
+    names = {"f32": "float32", "fp16": "float16", "int8": "int8"}
+    return " and ".join(sorted({names[model.precision] for model in manifest.models}))
 
 
 def _settings(config: Mapping[str, Any]) -> str:
@@ -176,10 +172,7 @@ def write_cards(models: Path = MODELS, results: Path = RESULTS, check: bool = Fa
     cards, figures, old = read_cards(models), read_results(results), []
     for path in sorted(models.glob(f"*/{NAME}")):
         folder = path.parent
-        manifest = read_manifest(folder)
-        text = card(
-            folder.name, manifest, cards, figures, manifest.checkpoint_in(folder) is not None
-        )
+        text = card(folder.name, read_manifest(folder), cards, figures)
         found = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).exists() else ""
         if found != text:
             old.append(folder.name)

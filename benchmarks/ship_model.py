@@ -13,7 +13,7 @@ import argparse
 import os
 import re
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 import mindspore as ms
 import numpy as np
@@ -34,7 +34,11 @@ _TOLERANCE = 1e-5
 
 
 def ship(
-    name: str, checkpoint: Path, widths: list[float] | None, models: Path, keep: bool = True
+    name: str,
+    checkpoint: Path,
+    widths: list[float] | None,
+    models: Path,
+    precision: Literal["f32", "fp16"] = "f32",
 ) -> Path:
     """Put a network into a folder of shipped ones; return its own folder.
 
@@ -43,7 +47,7 @@ def ship(
         checkpoint: of train.py.
         widths: to export; None for those that it was trained for.
         models: the folder.
-        keep: whether the checkpoint lies beside the ONNX files, which takes half of the room.
+        precision: of the ONNX files; fp16 halves them. The checkpoint is float32.
 
     Raises:
         SlimSRError: a checkpoint, name or width that does not serve; all together are too large.
@@ -67,9 +71,7 @@ def ship(
         try:
             os.chdir(folder)  # the manifest names the checkpoint as it is named here
             save_checkpoint(f"{name}.ckpt", plain, kept)
-            export_widths(f"{name}.ckpt", widths, ".", "ONNX")
-            if not keep:
-                Path(f"{name}.ckpt").unlink()
+            export_widths(f"{name}.ckpt", widths, ".", "ONNX", precision=precision)
         finally:
             os.chdir(before)
         others = [p for p in models.iterdir() if p.is_dir() and not p.name.startswith(".")]
@@ -117,12 +119,10 @@ def main() -> int:
     parser.add_argument("--name", required=True, help="as photo_x2: ends in its scale")
     parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint of train.py")
     parser.add_argument("--width", type=float, nargs="+", help="default: those it was trained for")
-    parser.add_argument(
-        "--without_checkpoint", action="store_true", help="ONNX files alone: all must fit 12 MB"
-    )
+    parser.add_argument("--precision", choices=["f32", "fp16"], default="f32", help="of ONNX files")
     parser.add_argument("--models", type=Path, default=MODELS, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    folder = ship(args.name, args.ckpt, args.width, args.models, not args.without_checkpoint)
+    folder = ship(args.name, args.ckpt, args.width, args.models, args.precision)
     write_cards(args.models)
     size = sum(_bytes_in(p) for p in args.models.iterdir() if p.is_dir()) / 1e6
     cli.say(f"{folder}: {_bytes_in(folder) / 1e6:.1f} MB; {args.models}: {size:.1f} MB in all\n")

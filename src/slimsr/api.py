@@ -124,6 +124,7 @@ def export(
     widths: Sequence[float] = (1.0,),
     file_format: Literal["MINDIR", "ONNX", "AIR", "ALL"] = "ONNX",
     size: tuple[int, int] | None = None,
+    precision: Literal["f32", "fp16"] = "f32",
 ) -> list[Path]:
     """Write widths of a checkpoint as files, see `slimsr.deploy.export.export_widths`.
 
@@ -135,7 +136,7 @@ def export(
     """
     from slimsr.deploy.export import export_widths
 
-    return export_widths(checkpoint, widths, folder, file_format, size)
+    return export_widths(checkpoint, widths, folder, file_format, size, precision=precision)
 
 
 def evaluate(

@@ -24,6 +24,7 @@ from slimsr.errors import (
     WidthError,
 )
 from slimsr.exported.manifest import read_manifest
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.models import create_model, describe_network
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
@@ -101,7 +102,7 @@ def test_the_manifest_describes_the_files(tiny, exported):
         },
         "parameters": (27 + 1) + 3 * (9 + 1) + (36 + 4) + (27 + 3),
         "multiply_adds_720p": 1280 * 720 // 4 * (27 + 3 * 9 + 36) + 1280 * 720 * 27,
-        "bytes_per_pixel": 4 * (12 + 12),
+        "bytes_per_pixel": 4 * (12 + 12), "precision": "f32",
     }  # fmt: skip
     assert manifest == {
         "slimsr_manifest": 1,
@@ -315,3 +316,30 @@ def test_sizes_beyond_all_pictures(text):
     with pytest.raises(ConfigError, match=r"--size .* is not valid: .* at most 8192") as caught:
         parse_size(text)
     assert len(str(caught.value)) < 250
+
+
+def test_float16(tiny, tmp_path):
+    checkpoint, net = tiny
+    export_widths(checkpoint, [1.0, 0.5], tmp_path / "f32", "ONNX")
+    export_widths(checkpoint, [1.0, 0.5], tmp_path, "ONNX", precision="fp16")
+    models = read_manifest(tmp_path).models
+    assert [m.file for m in models] == ["edsr_x2_w1_fp16.onnx", "edsr_x2_w0.5_fp16.onnx"]
+    for model, full in zip(models, read_manifest(tmp_path / "f32").models, strict=True):
+        assert (model.precision, model.input.dtype) == ("fp16", "float32")
+        assert model.bytes < full.bytes
+        assert 1e-5 < model.largest_relative_difference < 5e-3
+    x = np.random.default_rng(0).uniform(0, 255, (1, 3, 12, 13)).astype(np.float32)
+    found = open_source(ModelSpec(model=str(tmp_path), runtime="openvino")).load(0.5).run(x)
+    np.testing.assert_allclose(found, net(ms.Tensor(x), 0.5).asnumpy(), atol=1)
+
+
+def test_where_float16_is_refused(tiny, tmp_path):
+    for file_format in ("MINDIR", "ALL"):
+        with pytest.raises(ConfigError, match="--precision fp16 is for --file_format ONNX"):
+            export_widths(tiny[0], [1.0], tmp_path / "out", file_format, precision="fp16")
+    assert not (tmp_path / "out").exists()
+    export_widths(tiny[0], [1.0], tmp_path, "ONNX")
+    before = names(tmp_path)
+    with pytest.raises(OutputError, match="holds models of the precision f32"):
+        export_widths(tiny[0], [1.0], tmp_path, "ONNX", precision="fp16")
+    assert names(tmp_path) == before

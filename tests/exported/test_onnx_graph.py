@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from slimsr.exported.memory import bytes_per_pixel
 from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, OnnxGraph, Symbol, to_onnx
+from slimsr.exported.onnx_half import to_half
 from slimsr.exported.onnx_rewrite import convolve_before_shuffle
 from slimsr.models import create_model, list_models, resolve
 from slimsr.models.widths import extract
@@ -41,6 +42,20 @@ def test_every_network_gives_the_same_from_onnx(form, scale):
         for shape in ((1, 3, 4, 6), (3, 3, 5, 4)):
             x = picture(*shape)
             assert_same(run(model, x), net(ms.Tensor(x), width).asnumpy())
+
+
+@pytest.mark.parametrize("form", SMALL_FORMS)
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # of ONNX's own sigmoid
+def test_every_network_gives_nearly_the_same_in_float16(form):
+    net = small(form, one_scale(form))
+    x = picture(1, 3, 12, 14)
+    model = to_half(to_onnx(net))
+    kinds = {constant.data_type for constant in model.graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in kinds
+    ends = (*model.graph.input, *model.graph.output)
+    assert {end.type.tensor_type.elem_type for end in ends} == {onnx.TensorProto.FLOAT}
+    expected = net(ms.Tensor(x)).asnumpy()
+    assert np.abs(run(model, x) - expected).max() <= 5e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(

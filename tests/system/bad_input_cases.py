@@ -201,6 +201,8 @@ CASES = [
     ("export", "--ckpt truncated.ckpt", "truncated.ckpt is damaged"),
     ("export", "--ckpt out/edsr_x2_w1.mindir", "edsr_x2_w1.mindir"),
     ("export", "--model photo_x2", "--model", "not allowed with argument --ckpt"),
+    ("export", "--file_format ONNX --precision int8", "--precision int8 needs --calibration"),
+    ("export", "--precision fp16", "--precision fp16 is for --file_format ONNX"),
     ("export", "--width 0.33", "width 0.33", "0.25"),
     ("export", "--width 1.0 0", "width 0 "),
     ("export", "--width nan", "width nan"),

@@ -42,7 +42,7 @@ def wheel(repo, tmp_path_factory) -> Path:
     shutil.copytree(repo / "src", folder / "checkout" / "src", symlinks=True, ignore=clean)
     shutil.copytree(repo / "models", folder / "checkout" / "models")
     put_shipped(folder / "checkout" / "models", "tiny_x2")
-    for name in ("pyproject.toml", "README.md", "LICENSE", *map(str, repo.glob("requirements*"))):
+    for name in ("pyproject.toml", "README.md", "LICENSE", *map(str, repo.glob("*requirements*"))):
         shutil.copy(repo / name, folder / "checkout")
     build = ("wheel", ".", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
     call(sys.executable, "-m", "pip", *build, cwd=folder / "checkout")
@@ -84,6 +84,7 @@ def test_the_wheel_holds_the_package_its_cpp_sources_the_networks_and_nothing_el
     about = found[f"{metadata}METADATA"].decode()
     assert "Requires-Dist: mindspore" in about
     assert "Provides-Extra: openvino" in about and "Provides-Extra: native" in about
+    assert "Provides-Extra: quantise" in about
     assert found[f"{metadata}entry_points.txt"].split() == [
         b"[console_scripts]", b"slimsr", b"=", b"slimsr.__main__:run",
     ]  # fmt: skip

@@ -31,6 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--opset", type=cli.whole_number, default=11, metavar="11..18",
         help="version of the operators in ONNX files (default: 11)",
     )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=["f32", "fp16", "int8"], default="f32",
+        help="of weights and computation in ONNX files; input and output stay float32",
+    )  # fmt: skip
+    parser.add_argument("--calibration", help="folder of photographs, for int8")
+    parser.add_argument(
+        "--max_drop", "--max-drop", type=float, default=0.1, metavar="DB",
+        help="PSNR on them that a network may lose in int8 (default: 0.1)",
+    )  # fmt: skip
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -38,10 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     checkpoint = args.ckpt or shipped_checkpoint(args.model)
     from slimsr.deploy.export import export_widths, parse_size
+    from slimsr.deploy.quantise import Quantiser
 
+    quantiser = None if args.calibration is None else Quantiser(args.calibration, args.max_drop)
     files = export_widths(
         checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id, args.opset,
+        args.device_target, args.device_id, args.opset, args.precision, quantiser,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

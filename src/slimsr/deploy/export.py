@@ -12,6 +12,9 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from slimsr.deploy.calibration import write_calibration
+from slimsr.deploy.quantise import OPSET as QUANTISED_OPSET
+from slimsr.deploy.quantise import Quantiser
 from slimsr.device.world import start_device
 from slimsr.errors import (
     ConfigError,
@@ -30,6 +33,7 @@ from slimsr.exported.manifest import (
     Input,
     Manifest,
     ModelFile,
+    Precision,
     Shape,
     digest,
     read_manifest,
@@ -37,6 +41,7 @@ from slimsr.exported.manifest import (
 from slimsr.exported.memory import bytes_per_pixel
 from slimsr.exported.mindir import load_mindir, write_mindir
 from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, to_onnx
+from slimsr.exported.onnx_half import to_half
 from slimsr.files.writing import make_folder
 from slimsr.inference.latency import measure_latency
 from slimsr.models import SlimmableNet
@@ -44,8 +49,8 @@ from slimsr.models.cost import network_cost
 from slimsr.models.widths import extract
 from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 
-# Largest difference, relative to the largest value, that float32 arithmetic may cause.
-_TOLERANCE = 1e-5
+# Largest difference, relative to the largest value, that the arithmetic may cause.
+_TOLERANCE = {"f32": 1e-5, "fp16": 5e-3}
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -72,6 +77,8 @@ def export_widths(
     device_target: str = "CPU",
     device_id: int = 0,
     opset: int = OPSET,
+    precision: Precision = "f32",
+    quantiser: Quantiser | None = None,
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -88,6 +95,10 @@ def export_widths(
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
         opset: version of ONNX's operators, for ONNX files.
+        precision: of weights and computation, for ONNX files; input and output are float32. A
+            folder holds models of one precision.
+        quantiser: that makes them int8, where that is the precision; what Huawei's converters
+            calibrate with is written beside them (see `slimsr.deploy.calibration`).
 
     Returns:
         The models, and last the manifest.
@@ -104,6 +115,16 @@ def export_widths(
         raise ConfigError(f"--batch {shown(batch)} is not valid: give 1 to {LONGEST_SIDE}")
     if not OPSET <= opset <= NEWEST_OPSET:
         raise ConfigError(f"--opset {opset} is not valid: give {OPSET} to {NEWEST_OPSET}")
+    if precision != "f32" and file_format != "ONNX":
+        raise ConfigError(
+            f"--precision {precision} is for --file_format ONNX: give that; for MINDIR the "
+            "converter of MindSpore Lite chooses it (docs/ascend310.md)"
+        )
+    if (precision == "int8") != (quantiser is not None) or (quantiser and size):
+        raise ConfigError(
+            "--precision int8 needs --calibration, which nothing else takes, and a free --size: "
+            "give the one with the other"
+        )
     start_device(device_target, device_id)
     found = read_checkpoint(checkpoint)
     net, state = found.network(), found.state
@@ -119,9 +140,9 @@ def export_widths(
     formats: tuple[Format, ...] = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
     shape: Shape = (None, 3, None, None) if size is None else (batch, 3, *size)
     with exporting(folder) as temporary:
-        before = _read_before(folder, source["sha256"])
+        before = _read_before(folder, source["sha256"], precision)
         models = [
-            _export(net, state, width, one, shape, temporary, opset)
+            _export(net, state, width, one, shape, temporary, opset, precision, quantiser)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -146,11 +167,13 @@ def export_widths(
             sees_all=net.sees_all,
         )
         publish(temporary, folder, before, manifest)
+        if quantiser is not None:
+            write_calibration(folder, quantiser.pairs(net.scale))
     return [*(folder / model.file for model in models), folder / NAME]
 
 
-def _read_before(folder: Path, sha256: str) -> Manifest | None:
-    """Return the manifest that the folder has; refuse to mix models of two checkpoints."""
+def _read_before(folder: Path, sha256: str, precision: Precision) -> Manifest | None:
+    """Return the manifest that the folder has; refuse to mix checkpoints, and precisions."""
     if not (folder / NAME).exists():
         return None
     before = read_manifest(folder)
@@ -158,6 +181,12 @@ def _read_before(folder: Path, sha256: str) -> Manifest | None:
         raise OutputError(
             f"{folder} holds models of another checkpoint "
             f"({before.source.get('checkpoint')}): give another --output, or remove that folder"
+        )
+    others = {model.precision for model in before.models} - {precision}
+    if others:
+        raise OutputError(
+            f"{folder} holds models of the precision {', '.join(sorted(others))}, and a width is "
+            "to mean one model: give another --output"
         )
     return before
 
@@ -177,16 +206,24 @@ def _export(
     shape: Shape,
     temporary: Path,
     opset: int,
+    precision: Precision,
+    quantiser: Quantiser | None,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
     _check_weights(narrow, width)
-    path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
+    suffix = "" if precision == "f32" else f"_{precision}"
+    stem = f"{state.network['name']}_x{net.scale}_w{width:g}{suffix}"
+    path = temporary / f"{stem}.{file_format.lower()}"
     graph = to_onnx(narrow, opset=opset)
     difference = None
-    if file_format == "ONNX":
-        onnx.save(to_onnx(narrow, shape, opset), path)
-        run: Any = ReferenceEvaluator(graph)
+    if quantiser is not None:
+        free = to_onnx(narrow, opset=max(opset, QUANTISED_OPSET))
+        onnx.save(quantiser(free, net.scale, path.name), path)
+    elif file_format == "ONNX":
+        form = to_half if precision == "fp16" else lambda model: model
+        onnx.save(form(to_onnx(narrow, shape, opset)), path)
+        run: Any = ReferenceEvaluator(form(graph))
         # The size only stands in the graph's header, and NumPy takes long for large pictures.
         sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
         difference = _compare(net, width, lambda x: run.run(None, {"lr": x})[0], sizes)
@@ -197,10 +234,11 @@ def _export(
             sizes = [fixed] if len(fixed) == 4 else [(1, 3, 24, 24), (2, 3, 17, 31)]
             cell = load_mindir(path)
             difference = _compare(net, width, lambda x: cell(ms.Tensor(x)).asnumpy(), sizes)
-    if difference is not None and not difference <= _TOLERANCE:
+    if difference is not None and not difference <= _TOLERANCE[precision]:
+        advice = "please report it" if precision == "f32" else "export it in f32"
         raise OutputError(
             f"{path.name} differs from the checkpoint by {difference:.1e} of the largest value, "
-            f"more than {_TOLERANCE:.0e}: nothing was written; please report it"
+            f"more than {_TOLERANCE[precision]:.0e}: nothing was written; {advice}"
         )
     return ModelFile(
         file=path.name,
@@ -212,6 +250,7 @@ def _export(
         **network_cost(net, width),
         bytes_per_pixel=bytes_per_pixel(graph),
         largest_relative_difference=difference,
+        precision=precision,
     )
 
 

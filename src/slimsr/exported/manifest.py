@@ -59,6 +59,8 @@ def _named(network: dict[str, Any]) -> dict[str, Any]:
 _Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 _Amount = Annotated[int, Field(ge=0)]
 Format = Literal["MINDIR", "ONNX", "AIR"]
+Precision = Literal["f32", "fp16", "int8"]
+"""What a file's convolutions compute in where the runtime can; input and output are float32."""
 Shape = tuple[_Side | None, Literal[3], _Side | None, _Side | None]
 """Number, channels, height and width; None is free."""
 
@@ -90,6 +92,7 @@ class ModelFile:
     """Memory that the network's feature maps need at most, for each pixel of the input."""
     largest_relative_difference: float | None = None
     """From the checkpoint, relative to the largest value; None where it was not measured."""
+    precision: Precision = "f32"
 
 
 @dataclass(frozen=True, config=STRICT)
