@@ -30,6 +30,7 @@ if ((! ${#selected[@]})); then
 fi
 bash scripts/lint.sh
 # Slow tests only where they are asked for; a later -m on the command line wins over this one. Two
-# processes, each with whole files: most tests compile graphs on one core. They share the cores.
+# processes, each with whole files, in the order of tests/conftest.py: most tests compile graphs on one
+# core. They share the cores.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$PYTHON" -m pytest -n 2 --dist loadfile -m "not slow" "${selected[@]}" "$@"
+exec "$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" "${selected[@]}" "$@"
