@@ -20,6 +20,7 @@ from tests.system.tiny import put_pictures
 
 pytestmark = pytest.mark.system
 
+_KINDS = ("py", "cc", "h", "js", "css", "html")
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
@@ -63,14 +64,14 @@ def slimsr(wheel) -> Path:
     return venv / "bin" / "slimsr"
 
 
-def test_the_wheel_holds_the_package_with_its_cpp_sources_and_nothing_else(repo, wheel):
+def test_the_wheel_holds_the_package_with_its_cpp_sources_its_page_and_nothing_else(repo, wheel):
     with zipfile.ZipFile(wheel) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     metadata = f"slimsr-{__version__}.dist-info/"
     held = {name: data for name, data in found.items() if not name.startswith(metadata)}
-    sources = [path for kind in ("py", "cc", "h") for path in (repo / "src").rglob(f"*.{kind}")]
+    sources = [path for kind in _KINDS for path in (repo / "src").rglob(f"*.{kind}")]
     assert held == {str(path.relative_to(repo / "src")): path.read_bytes() for path in sources}
-    assert any(name.endswith(".cc") for name in held)
+    assert all(any(name.endswith(f".{kind}") for name in held) for kind in _KINDS)
     about = found[f"{metadata}METADATA"].decode()
     assert "Requires-Dist: mindspore" in about
     assert "Provides-Extra: openvino" in about and "Provides-Extra: native" in about
