@@ -28,10 +28,10 @@ def about(device_target: str = "CPU", machine: str | None = None) -> dict[str, s
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    name = os.path.basename(sys.argv[0])
+    name = os.path.basename(sys.argv[0]).split(" ")[0]  # of "slimsr eval"; eval follows
     return {
         "made": time.strftime("%Y-%m-%d %H:%M"),
-        "command": shlex.join([*name.split(" "), *sys.argv[1:]]),
+        "command": shlex.join([name, *sys.argv[1:]]),
         "machine": machine or machine_name(device_target),
         "versions": ", ".join(versions),
     }

@@ -38,7 +38,9 @@ def runs_page(folders: Sequence[str | os.PathLike[str]], renewed: float | None =
     """
     names = [str(folder) for folder in folders]
     sections = [
-        run_section(found, _called(found, names)) for folder in names for found in _logs(folder)
+        run_section(found, _called(found, names))
+        for folder in names
+        for found in logs_below(folder)
     ]
     title = "Training" if len(sections) > 1 else f"Training of {sections[0]['name']}"
     return Page(title, about(), runs=sections, renewed=renewed)
@@ -69,7 +71,8 @@ def run_section(folder: Path, name: str | None = None) -> dict[str, Any]:
     }
 
 
-def _logs(folder: str) -> list[Path]:
+def logs_below(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return a run's folder and those of its stages that have a log; DataError: there is none."""
     found = [path for path in [Path(folder), *sorted(Path(folder).glob("*/"))] if is_run(path)]
     if not found:
         raise DataError(

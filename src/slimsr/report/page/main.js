@@ -22,7 +22,7 @@ content.push(aboutSection(data.about));
 
 document.body.append(
   make("header", {}, make("h1", {}, data.title),
-    make("nav", { "aria-label": "Sections" }, ...content.slice(0, -1).map((part) =>
+    make("nav", { "aria-label": "Sections" }, ...(content.length > 2 ? content.slice(0, -1) : []).map((part) =>
       make("a", { href: `#${part.id}` }, part.querySelector("h2").textContent))),
     make("button", { type: "button", class: "theme", onclick: toggleTheme }, "Light / dark")),
   make("main", {}, ...data.notes.map((note) => make("p", { class: "note" }, note)), ...content));

@@ -9,6 +9,8 @@ function scatterCard(title, quality, points, baselines) {
   const least = Math.min(...own), room = 2 * Math.max(Math.max(...own) - least, 0.2);
   const near = baselines.filter((p) => p.y >= least - room);
   const far = baselines.filter((p) => p.y < least - room);
+  const below = far.map((p) => ` · ${p.label} ${p.y.toFixed(2)} lies below`).join("");
+  card.firstChild.append(below);
   const ys = [...own, ...near.map((p) => p.y)];
   const logX = Math.min(...xs) > 0 && Math.max(...xs) / Math.min(...xs) > 4;
   atWidth(host, (width) => {
@@ -44,7 +46,6 @@ function scatterCard(title, quality, points, baselines) {
         draw("title", {}, `${p.label}: ${p.y.toFixed(2)} dB, ${short(p.x)}`)));
     for (const p of points) label(`${p.label} · ${p.y.toFixed(2)}`, x(p.x), y(p.y), p.colour);
     for (const p of near) label(`${p.label} · ${p.y.toFixed(2)}`, FRAME.left - 4, y(p.y) - 8, 0);
-    for (const p of far) label(`↓ ${p.label} · ${p.y.toFixed(2)}`, FRAME.left - 4, area.bottom - 9, 0);
   });
   return card;
 }
