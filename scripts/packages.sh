@@ -7,6 +7,10 @@
 HARNESS=(cmake g++ make libopencv-imgcodecs-dev libopencv-imgproc-dev libpng-dev libjpeg-dev
   libtiff-dev libgtest-dev nlohmann-json3-dev)
 
+# What the tests of the report look at its page with.
+# shellcheck disable=SC2034
+BROWSER=(chromium chromium-driver)
+
 # Installs those packages that are missing, once, if it may: install_packages WHO PACKAGE...
 # WHO needs them begins the message if it may not.
 install_packages() {

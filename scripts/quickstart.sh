@@ -57,7 +57,8 @@ echo "$output/large.png: $(basename "$photograph") enlarged by a network that sh
 "$PYTHON" train.py --config configs/quickstart.yaml --set "train.steps=$steps" --resume --run_dir "$output/run" --vgg "$vgg" \
   --data_path "$output/pictures/train" --valid_path "$output/pictures/valid"
 "$PYTHON" eval.py --ckpt "$output/run/last.ckpt" --data "$output/pictures/valid" \
-  --widths 0.25 1.0 --json "$output/scores.json" | tee "$output/scores.txt"
+  --widths 0.25 1.0 --json "$output/scores.json" --report "$output/report.html" \
+  | tee "$output/scores.txt"
 rm -rf "$output/export"
 "$PYTHON" export.py --ckpt "$output/run/last.ckpt" --file_format ALL --width 1.0 0.25 \
   --output "$output/export" >/dev/null
@@ -73,4 +74,5 @@ Done in $(((SECONDS - start) / 60)) min $(((SECONDS - start) % 60)) s. In $outpu
                      python upscale.py --model "$output/export" --width 0.25 --input PICTURES --output DIR
   strip.png          LR | bicubic | student | teacher | HR
   curve.png          training loss and validation PSNR
+Look at all of it in a browser: $output/report.html
 SUMMARY

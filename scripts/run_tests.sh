@@ -27,6 +27,8 @@ source scripts/venv.sh
 if ((! ${#selected[@]})); then
   source scripts/packages.sh
   install_packages "error: the C++ harness" "${HARNESS[@]}"
+  # Without a browser its tests are skipped and say so.
+  install_packages "warning: the tests of the report" "${BROWSER[@]}" || true
 fi
 bash scripts/lint.sh
 # Slow tests only where they are asked for; a later -m on the command line wins over this one. Two

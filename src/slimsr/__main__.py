@@ -17,6 +17,7 @@ COMMANDS = {
     "upscale": "enlarge pictures",
     "convert": "weights of other programs into ours and back",
     "compare": "train one student under several methods",
+    "report": "show training in the browser",
     "register": "list a MINDIR that a converter has made in its manifest",
     "list": "print all networks and what they cost",
 }

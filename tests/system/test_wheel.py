@@ -15,12 +15,12 @@ import pytest
 from slimsr import __version__
 from slimsr.__main__ import COMMANDS
 from slimsr.imaging import imread
-from tests.shipped import put_shipped
 from tests.system.method_cases import EDSR
 from tests.system.tiny import put_pictures
 
 pytestmark = pytest.mark.system
 
+_KINDS = ("py", "cc", "h", "js", "css", "html")
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
@@ -36,12 +36,10 @@ def call(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(repo, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    # A copy, since building leaves folders among the sources. It has a network in models/, to which
-    # src/slimsr/shipped leads, whatever ships today.
+    # A copy, since building leaves folders among the sources.
     clean = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(repo / "src", folder / "checkout" / "src", symlinks=True, ignore=clean)
     shutil.copytree(repo / "models", folder / "checkout" / "models")
-    put_shipped(folder / "checkout" / "models", "tiny_x2")
     for name in ("pyproject.toml", "README.md", "LICENSE", *map(str, repo.glob("*requirements*"))):
         shutil.copy(repo / name, folder / "checkout")
     build = ("wheel", ".", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
@@ -67,20 +65,20 @@ def slimsr(wheel) -> Path:
     return venv / "bin" / "slimsr"
 
 
-def test_the_wheel_holds_the_package_its_cpp_sources_the_networks_and_nothing_else(repo, wheel):
+def test_the_wheel_holds_the_package_its_cpp_sources_its_page_the_networks_and_nothing_else(
+    repo, wheel
+):
     with zipfile.ZipFile(wheel) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     metadata = f"slimsr-{__version__}.dist-info/"
     held = {name: data for name, data in found.items() if not name.startswith(metadata)}
     shipped = {name for name in held if name.startswith("slimsr/shipped/")}
-    card = "slimsr/shipped/tiny_x2/MODEL_CARD.md"
-    assert held[card].startswith(b"# tiny_x2\n")
     named = {f"slimsr/shipped/{p.parent.name}/{p.name}" for p in (repo / "models").glob("*/*")}
-    assert {name for name in shipped if "/tiny_x2/" not in name} == named
+    assert shipped == named and "slimsr/shipped/photo_x2/MODEL_CARD.md" in shipped
     held = {name: data for name, data in held.items() if name not in shipped}
-    sources = [path for kind in ("py", "cc", "h") for path in (repo / "src").rglob(f"*.{kind}")]
+    sources = [path for kind in _KINDS for path in (repo / "src").rglob(f"*.{kind}")]
     assert held == {str(path.relative_to(repo / "src")): path.read_bytes() for path in sources}
-    assert any(name.endswith(".cc") for name in held)
+    assert all(any(name.endswith(f".{kind}") for name in held) for kind in _KINDS)
     about = found[f"{metadata}METADATA"].decode()
     assert "Requires-Dist: mindspore" in about
     assert "Provides-Extra: openvino" in about and "Provides-Extra: native" in about

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from slimsr.commands import cli
 
@@ -32,9 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from slimsr.engine.comparison import compare, read_comparison
     from slimsr.engine.comparison_report import markdown
+    from slimsr.report.compared import comparison_page
+    from slimsr.report.page import write_page
 
     given = {key: getattr(args, flag) for flag, (key, _) in FLAGS.items()}
     comparison = read_comparison(args.config, given, args.test_path, args.seeds, args.only)
     report = compare(comparison, args.output)
     cli.say(markdown(report))
+    write_page(Path(args.output) / "report.html", comparison_page(report, args.output))
     return 0

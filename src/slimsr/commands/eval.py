@@ -45,23 +45,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--rgb", action="store_true", help="PSNR of RGB (DIV2K), not of Y")
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
+    parser.add_argument("--report", metavar="FILE", help="write pictures and scores as HTML")
     args = parser.parse_args(argv)
 
     from slimsr.engine.report import EvalOptions, evaluate_sets, format_table
     from slimsr.files.writing import check_can_write, write_json
+    from slimsr.report.album import Album
+    from slimsr.report.page import write_page
+    from slimsr.report.scores import scores_page
 
-    if args.json:
-        check_can_write(args.json)
+    for file in filter(None, (args.json, args.report)):
+        check_can_write(file)
     problems: dict[str, DataError] = {}
     options = EvalOptions(
         args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
         args.degradation, args.shave, args.rgb,
     )  # fmt: skip
     spec = None if args.ckpt is None and args.model is None else cli.model_spec(args)
-    report = evaluate_sets(args.data, spec, options, problems)
+    album = Album() if args.report else None
+    report = evaluate_sets(args.data, spec, options, problems, album)
     cli.say(format_table(report))
     if args.json:
         write_json(args.json, report)
+    if album is not None:
+        write_page(args.report, scores_page(report, album))
     for name, error in problems.items():
         cli.complain(f"error: {name} is not scored: {error}")
     return 2 if problems else 0

@@ -81,12 +81,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
     )
+    parser.add_argument("--report", metavar="FILE", help="write pictures to compare, as HTML")
     args = parser.parse_args(argv)
 
     from slimsr.deploy.budget import parse_memory
+    from slimsr.deploy.jobs import find_jobs
     from slimsr.deploy.upscale import Options, upscale
+    from slimsr.files.writing import check_can_write
     from slimsr.inference.shipped import default_model
 
+    if args.report:
+        check_can_write(args.report)
     memory = None if args.memory is None else parse_memory(args.memory)
     options = Options(
         args.width, args.budget_ms, args.tile, args.overlap, memory,
@@ -102,6 +107,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         + (f", {result.left} not begun" if result.left else "")
         + "\n"
     )
+    if args.report:
+        from slimsr.report.page import write_page  # takes time to import
+        from slimsr.report.upscaled import upscaled_page
+
+        jobs = find_jobs(args.input, args.output, options.suffix, options.compare)
+        write_page(args.report, upscaled_page(jobs, set(result.failed)))
     for message in result.failed.values():
         cli.complain(f"error: {message}")
     return 2 if result.failed else 0

@@ -60,6 +60,21 @@ def summarise(results: Results) -> dict[str, Any]:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Return the report as a Markdown table, bicubic first."""
+    header, *rows = table(report)
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return f"{heading(report)}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def heading(report: Mapping[str, Any]) -> str:
+    """Return what holds for the whole table."""
+    return (
+        f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved; mean ± "
+        f"standard deviation over seeds; {report['machine']}"
+    )
+
+
+def table(report: Mapping[str, Any]) -> list[list[str]]:
+    """Return the cells of the table: its header, bicubic, the runs."""
     sets = list(report["bicubic"])
     header = [
         "run", "parameters", "GMACs 720p", "ms 128x128", *(f"{name}, dB / SSIM" for name in sets),
@@ -79,12 +94,7 @@ def markdown(report: Mapping[str, Any]) -> str:
                 str(len(run["seeds"])),
             ]
         )  # fmt: skip
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    title = (
-        f"x{report['scale']}, Y channel, borders of {report['scale']} pixels shaved; mean ± "
-        f"standard deviation over seeds; {report['machine']}\n\n"
-    )
-    return title + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return [header, *rows]
 
 
 def plot(report: Mapping[str, Any], path: Path) -> None:

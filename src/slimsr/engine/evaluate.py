@@ -24,6 +24,7 @@ from slimsr.models import SlimmableNet
 _SMALLEST = 11
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
+Seen = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]  # of name, LR, SR and HR
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,11 @@ def check_pictures(pairs: Sequence[Pair], protocol: Protocol) -> None:
 
 
 def score_pictures(
-    upscale: Enlarge, pairs: Sequence[Pair], protocol: Protocol, from_hr: bool = False
+    upscale: Enlarge,
+    pairs: Sequence[Pair],
+    protocol: Protocol,
+    from_hr: bool = False,
+    seen: Seen | None = None,
 ) -> list[Score]:
     """Enlarge every LR picture and compare it with HR.
 
@@ -144,6 +149,7 @@ def score_pictures(
         pairs: the pictures, which `check_pictures` finds good; LR is made where it is missing.
         protocol: how they are compared.
         from_hr: whether ``upscale`` is given HR instead, as a teacher that may see it.
+        seen: called with every picture after it is scored.
 
     Raises:
         NotFiniteError: the network gives no numbers, naming the picture.
@@ -157,10 +163,14 @@ def score_pictures(
         except NotFiniteError as error:
             raise NotFiniteError(f"{pair.name}: {error}") from error
         scores.append(_score(pair.name, sr, hr, protocol, time.perf_counter() - start))
+        if seen:
+            seen(pair.name, lr, sr, hr)
     return scores
 
 
-def score_results(folder: str | Path, pairs: Sequence[Pair], protocol: Protocol) -> list[Score]:
+def score_results(
+    folder: str | Path, pairs: Sequence[Pair], protocol: Protocol, seen: Seen | None = None
+) -> list[Score]:
     """Compare pictures that another program has enlarged with HR; their time is not known.
 
     Args:
@@ -169,6 +179,7 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], protocol: Protocol)
             BasicSR (``a_NAME``) call theirs.
         pairs: see `score_pictures`.
         protocol: see `score_pictures`.
+        seen: see `score_pictures`.
 
     Raises:
         DataError: a picture is missing, stands twice, or has another size than HR.
@@ -186,7 +197,7 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], protocol: Protocol)
                 f"{folder} has {len(paths)} pictures named {' or '.join(names)}, expected one: "
                 "give the folder that the pictures of this set were enlarged into"
             )
-        _, hr = load_pair(pair, protocol.scale)
+        lr, hr = load_pair(pair, protocol.scale)
         sr = imread(paths[0])
         if sr.shape != hr.shape:
             raise DataError(
@@ -194,6 +205,8 @@ def score_results(folder: str | Path, pairs: Sequence[Pair], protocol: Protocol)
                 f" enlarge by {protocol.scale}"
             )
         scores.append(_score(pair.name, sr, hr, protocol))
+        if seen:
+            seen(pair.name, lr, sr, hr)
     return scores
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from slimsr.data import Pair, find_sets
 from slimsr.engine.evaluate import (
     Protocol,
+    Seen,
     bicubic_upscaler,
     check_pictures,
     exact_upscaler,
@@ -26,6 +31,19 @@ from slimsr.inference.upscaler import LARGEST_TILE
 
 _RESULTS = "pictures"  # label of what another program has enlarged
 _NOTHING = {"parameters": 0, "multiply_adds_720p": 0}
+TABLE_HEADER = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
+
+
+class Onlooker(typing.Protocol):
+    """Sees every picture that is scored, one at a time."""
+
+    def expect(self, names: Mapping[str, Sequence[str]], layers: int) -> None:
+        """Learn the pictures of each set, and how many results each of them will have."""
+
+    def see(
+        self, label: str, name: str, layer: str, lr: np.ndarray, sr: np.ndarray, hr: np.ndarray
+    ) -> None:
+        """Look at a result of a set's picture by a method (``layer``), uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,7 @@ def evaluate_sets(
     spec: ModelSpec | None,
     options: EvalOptions,
     problems: dict[str, DataError] | None = None,
+    onlooker: Onlooker | None = None,
 ) -> dict[str, Any]:
     """Score bicubic, a network at several widths and ready pictures on several sets.
 
@@ -68,11 +87,12 @@ def evaluate_sets(
         spec: the network; None for none.
         options: what and how.
         problems: gets the errors of sets that cannot be scored, by name; None to raise the first.
+        onlooker: sees every picture and its results meanwhile.
 
     Returns:
-        ``scale``, ``protocol``, ``checkpoint`` (or model), ``runtime``, ``machine``; ``costs`` by
-        method; ``sets`` -> method -> means and the scores of each ``pictures``; ``left_out`` ->
-        why, of the sets in ``problems``.
+        ``scale``, ``protocol``, ``shave``, ``rgb``, ``checkpoint`` (or model), ``runtime``,
+        ``machine``; ``costs`` by method; ``sets`` -> method -> means and the scores of each
+        ``pictures``; ``left_out`` -> why, of the sets in ``problems``.
 
     Raises:
         SlimSRError: folders, network, scale or widths that do not fit.
@@ -103,14 +123,21 @@ def evaluate_sets(
             costs[label] = source.cost(width)
     protocol = Protocol(scale, scale if options.shave is None else options.shave, options.rgb)
     pairs_of = _find_sets(folders, protocol, options, problems)
+    if onlooker is not None:
+        names = {label: [pair.name for pair in pairs] for label, pairs in pairs_of.items()}
+        onlooker.expect(names, len(upscalers) + (results is not None) + 1)
     sets: dict[str, Any] = {}
     for name, pairs in pairs_of.items():
         scored = {}
+
+        def seen(layer: str, label: str = name) -> Seen | None:
+            return None if onlooker is None else partial(_see, onlooker, label, layer)
+
         with _noted(problems, name):
             if results is not None:
-                scored[_RESULTS] = score_results(results, pairs, protocol)
+                scored[_RESULTS] = score_results(results, pairs, protocol, seen(_RESULTS))
             for label, upscale in upscalers.items():
-                scored[label] = score_pictures(upscale, pairs, protocol)
+                scored[label] = score_pictures(upscale, pairs, protocol, seen=seen(label))
             sets[name] = {
                 label: {
                     **mean_score(scored[label]),
@@ -124,6 +151,8 @@ def evaluate_sets(
     return {
         "scale": scale,
         "protocol": str(protocol),
+        "shave": protocol.shave,
+        "rgb": protocol.rgb,
         "checkpoint": network,
         "runtime": runtime_name,
         "precision": "f32" if spec is None else spec.precision,
@@ -133,6 +162,10 @@ def evaluate_sets(
         "sets": sets,
         "left_out": {name: str(error) for name, error in (problems or {}).items()},
     }
+
+
+def _see(onlooker: Onlooker, label: str, layer: str, name: str, *pictures: np.ndarray) -> None:
+    onlooker.see(label, name, layer, *pictures)
 
 
 def _find_sets(
@@ -175,23 +208,11 @@ def format_table(report: dict[str, Any]) -> str:
 
     PSNR is the mean of the finite ones; ``+1 inf`` counts a picture that equals HR.
     """
-    header = ("set", "method", "PSNR/dB", "SSIM", "parameters", "GMACs 720p", "ms/picture")
-    rows: list[tuple[str, ...]] = [header]
+    rows: list[tuple[str, ...]] = [TABLE_HEADER]
     for name, methods in report["sets"].items():
         for label, score in methods.items():
-            cost = report["costs"][label]
-            rows.append(
-                (
-                    name,
-                    label,
-                    shown_psnr(score),
-                    f"{score['ssim']:.4f}",
-                    f"{cost['parameters']:,}",
-                    f"{cost['multiply_adds_720p'] / 1e9:.2f}",
-                    "-" if score["seconds"] is None else f"{score['seconds'] * 1e3:.0f}",
-                )
-            )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+            rows.append(table_cells(name, label, score, report["costs"][label]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(TABLE_HEADER))]
     lines = []
     for row in rows:
         left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
@@ -201,4 +222,19 @@ def format_table(report: dict[str, Any]) -> str:
     return (
         "\n".join([title + (", x8 self-ensemble" if report["self_ensemble"] else ""), *lines])
         + "\n"
+    )
+
+
+def table_cells(
+    name: str, label: str, score: Mapping[str, Any], cost: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return a row of the table: a set's mean score by a method, under `TABLE_HEADER`."""
+    return (
+        name,
+        label,
+        shown_psnr(score),
+        f"{score['ssim']:.4f}",
+        f"{cost['parameters']:,}",
+        f"{cost['multiply_adds_720p'] / 1e9:.2f}",
+        "-" if score["seconds"] is None else f"{score['seconds'] * 1e3:.0f}",
     )
