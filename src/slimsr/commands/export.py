@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--opset", type=cli.whole_number, default=11, metavar="11..18",
         help="version of the operators in ONNX files (default: 11)",
     )  # fmt: skip
+    parser.add_argument(
+        "--shuffle", choices=["depth_to_space", "transposes"], default="depth_to_space",
+        help="pixel shuffle in ONNX files; transposes: for chips without DepthToSpace (310B)",
+    )  # fmt: skip
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     files = export_widths(
         checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id, args.opset,
+        args.device_target, args.device_id, args.opset, args.shuffle,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

@@ -37,6 +37,7 @@ from slimsr.exported.manifest import (
 from slimsr.exported.memory import bytes_per_pixel
 from slimsr.exported.mindir import load_mindir, write_mindir
 from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, to_onnx
+from slimsr.exported.onnx_spelled_out import Shuffle
 from slimsr.files.writing import make_folder
 from slimsr.inference.latency import measure_latency
 from slimsr.models import SlimmableNet
@@ -72,6 +73,7 @@ def export_widths(
     device_target: str = "CPU",
     device_id: int = 0,
     opset: int = OPSET,
+    shuffle: Shuffle = "depth_to_space",
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -88,6 +90,8 @@ def export_widths(
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
         device_id: which device.
         opset: version of ONNX's operators, for ONNX files.
+        shuffle: how ONNX files write the pixel shuffle: ``depth_to_space``, or ``transposes`` for
+            chips without that operator.
 
     Returns:
         The models, and last the manifest.
@@ -121,7 +125,7 @@ def export_widths(
     with exporting(folder) as temporary:
         before = _read_before(folder, source["sha256"])
         models = [
-            _export(net, state, width, one, shape, temporary, opset)
+            _export(net, state, width, one, shape, temporary, opset, shuffle)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -177,19 +181,26 @@ def _export(
     shape: Shape,
     temporary: Path,
     opset: int,
+    shuffle: Shuffle,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
     _check_weights(narrow, width)
     path = temporary / f"{state.network['name']}_x{net.scale}_w{width:g}.{file_format.lower()}"
-    graph = to_onnx(narrow, opset=opset)
+    graph = to_onnx(narrow, opset=opset, shuffle=shuffle)
     difference = None
     if file_format == "ONNX":
-        onnx.save(to_onnx(narrow, shape, opset), path)
-        run: Any = ReferenceEvaluator(graph)
-        # The size only stands in the graph's header, and NumPy takes long for large pictures.
-        sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
-        difference = _compare(net, width, lambda x: run.run(None, {"lr": x})[0], sizes)
+        onnx.save(to_onnx(narrow, shape, opset, shuffle), path)
+        # The size stands in the graph's header and in reshapes alone, and NumPy takes long for
+        # large pictures: what is compared is the same graph of another size.
+        free = None in shape
+
+        def run(x: np.ndarray) -> Any:
+            same = graph if free else to_onnx(narrow, x.shape, opset, shuffle)
+            evaluator: Any = ReferenceEvaluator(same)
+            return evaluator.run(None, {"lr": x})[0]
+
+        difference = _compare(net, width, run, [(1, 3, 8, 8), (2, 3, 7, 10)])
     else:
         write_mindir(narrow, path, shape, file_format)
         if file_format == "MINDIR":
