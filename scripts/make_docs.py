@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: docs/settings.md and docs/networks.md.
+"""Write the reference pages that follow from the code: docs/settings.md, networks.md, onnx.md.
 
     python scripts/make_docs.py [--check]
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from slimsr.commands import cli
 from slimsr.errors import ConfigError
+from slimsr.exported.onnx_importers import importers_table
 from slimsr.files.strict_json import to_json
 from slimsr.files.writing import write_text
 from slimsr.methods import METHODS
@@ -112,13 +113,29 @@ def networks_page() -> str:
     )
 
 
+def onnx_page() -> str:
+    """Return docs/onnx.md."""
+    return (
+        "# What is in our ONNX files, and who takes it\n\nMade by `python scripts/make_docs.py` "
+        "from `src/slimsr/exported/onnx_importers.py`; a test looks at every operator of every network. "
+        "Convolutions have all attributes written out; a border that is repeated is a row of pads "
+        "of one pixel, each with a constant of its own; no tensor has more than four axes. "
+        "`export.py --shuffle transposes` writes the pixel shuffle as reshapes and transposes, for "
+        "chips without `DepthToSpace`; give it a fixed `--size`.\n\n" + importers_table() + "\n"
+        "Measured through onnxruntime and OpenCV, opset by opset: "
+        "[results](results/onnx_importers.md); MindSpore Lite: [ascend310.md](ascend310.md).\n"
+    )
+
+
 def main() -> int:
     """Write the pages, or tell whether they are current; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     args = parser.parse_args()
     old = []
-    for name, page in (("settings.md", settings_page()), ("networks.md", networks_page())):
+    pages = {"settings.md": settings_page, "networks.md": networks_page, "onnx.md": onnx_page}
+    for name, make in pages.items():
+        page = make()
         path = DOCS / name
         if not path.exists() or path.read_text(encoding="utf-8") != page:
             old.append(name)

@@ -12,7 +12,9 @@ from onnx.reference import ReferenceEvaluator
 from slimsr.exported.memory import bytes_per_pixel
 from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, OnnxGraph, Symbol, to_onnx
 from slimsr.exported.onnx_half import to_half
+from slimsr.exported.onnx_importers import IMPORTERS, problems
 from slimsr.exported.onnx_rewrite import convolve_before_shuffle
+from slimsr.exported.onnx_spelled_out import spell_out
 from slimsr.models import create_model, list_models, resolve
 from slimsr.models.widths import extract
 from tests.networks import FORMS, OTHER_FORMS, assert_same, one_scale, picture, small
@@ -71,6 +73,80 @@ def test_every_network_gives_the_same_in_every_opset(form, opset):
     model = to_onnx(net, opset=opset)
     assert [imported.version for imported in model.opset_import] == [opset]
     assert_same(run(model, x), net(ms.Tensor(x)).asnumpy())
+
+
+@pytest.mark.parametrize("form", SMALL_FORMS)
+def test_a_shuffle_by_transposes_gives_the_same(form):
+    net = small(form, one_scale(form))
+    shape = (2, 3, 5, 4)
+    expected = run(to_onnx(net), picture(*shape))
+    for sizes in ((None, 3, None, None), shape):
+        model = to_onnx(net, sizes, shuffle="transposes")
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+        assert all(len(v.type.tensor_type.shape.dim) <= 4 for v in inferred.value_info)
+        assert "DepthToSpace" not in {node.op_type for node in model.graph.node}
+        np.testing.assert_array_equal(run(model, picture(*shape)), expected)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_border_is_repeated_pixel_by_pixel(times):
+    """MindSpore Lite takes mode edge for a reflection, of which one pixel is the border's."""
+    graph = OnnxGraph()
+    lr = Symbol(graph, "lr")
+    padded = graph.node("Pad", [lr, np.array([0, 0, times, 1, 0, 0, 0, times])], mode="edge")
+    nodes = spell_out(graph.nodes, graph.constants)
+    pads = [onnx.numpy_helper.to_array(constant) for constant in graph.constants]
+    assert len(nodes) == len(pads) == len({node.input[1] for node in nodes}) == times
+    assert all(set(array) <= {0, 1} for array in pads)
+    value = onnx.helper.make_tensor_value_info
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes, "g", [value("lr", 1, [None] * 4)], [value(padded.name, 1, [None] * 4)],
+            graph.constants,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+    )  # fmt: skip
+    x = picture(1, 3, 4, 5)
+    expected = np.pad(x, ((0, 0), (0, 0), (times, 0), (1, times)), "edge")
+    np.testing.assert_array_equal(run(model, x), expected)
+
+
+@pytest.mark.parametrize("form", SMALL_FORMS)
+def test_every_importer_takes_it_or_the_table_says_why_not(form):
+    net = small(form, one_scale(form))
+    for importer in IMPORTERS:
+        by_transposes = importer.refused.keys() & {"DepthToSpace"}
+        shuffle = "transposes" if by_transposes else "depth_to_space"
+        model = to_onnx(net, (1, 3, 17, 22), shuffle=shuffle)
+        refused = {problem.split()[0] for problem in problems(model, importer)}
+        # Sides that are worked out from sides while the network runs: MindSpore Lite has no kernel.
+        own = name_of(form) == "rlfn" and importer.name == "MindSpore Lite"
+        assert refused == ({"Less"} if own else set())
+
+
+def name_of(form):
+    return resolve(*SMALL_FORMS[form])[0]
+
+
+def test_what_an_importer_would_refuse_is_said():
+    lite = next(importer for importer in IMPORTERS if importer.name == "MindSpore Lite")
+    graph = OnnxGraph()
+    lr = Symbol(graph, "lr")
+    x = graph.node("Pad", [lr, np.array([0, 0, 2, 2] * 2)], mode="edge")
+    x = graph.node("Conv", [x, np.zeros((1, 3, 1, 1))], group=1)
+    x = graph.node("Einsum", [x], equation="nchw->nchw")
+    value = onnx.helper.make_tensor_value_info
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            graph.nodes, "g", [value("lr", 1, [None] * 4)], [value(x.name, 1, [None] * 4)],
+            graph.constants,
+        ),
+    )  # fmt: skip
+    assert problems(model, lite) == [
+        "Pad pad_0: its border is of more than one pixel, or shares its constant",
+        "Conv conv_1: without dilations, kernel_shape, pads, strides",
+        "Einsum einsum_2: an operator that was never tried",
+    ]
 
 
 @pytest.mark.parametrize("form", SMALL_FORMS)

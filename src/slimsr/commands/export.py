@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--max_drop", "--max-drop", type=float, default=0.1, metavar="DB",
         help="PSNR on them that a network may lose in int8 (default: 0.1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--shuffle", choices=["depth_to_space", "transposes"], default="depth_to_space",
+        help="pixel shuffle in ONNX files; transposes: for chips without DepthToSpace (310B)",
+    )  # fmt: skip
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -52,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     quantiser = None if args.calibration is None else Quantiser(args.calibration, args.max_drop)
     files = export_widths(
         checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id, args.opset, args.precision, quantiser,
+        args.device_target, args.device_id, args.opset, args.precision, quantiser, args.shuffle,
     )  # fmt: skip
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

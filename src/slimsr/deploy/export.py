@@ -42,6 +42,7 @@ from slimsr.exported.memory import bytes_per_pixel
 from slimsr.exported.mindir import load_mindir, write_mindir
 from slimsr.exported.onnx_graph import NEWEST_OPSET, OPSET, to_onnx
 from slimsr.exported.onnx_half import to_half
+from slimsr.exported.onnx_spelled_out import Shuffle
 from slimsr.files.writing import make_folder
 from slimsr.inference.latency import measure_latency
 from slimsr.models import SlimmableNet
@@ -79,6 +80,7 @@ def export_widths(
     opset: int = OPSET,
     precision: Precision = "f32",
     quantiser: Quantiser | None = None,
+    shuffle: Shuffle = "depth_to_space",
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -99,6 +101,8 @@ def export_widths(
             folder holds models of one precision.
         quantiser: that makes them int8, where that is the precision; what Huawei's converters
             calibrate with is written beside them (see `slimsr.deploy.calibration`).
+        shuffle: how ONNX files write the pixel shuffle: ``depth_to_space``, or ``transposes`` for
+            chips without that operator.
 
     Returns:
         The models, and last the manifest.
@@ -142,7 +146,7 @@ def export_widths(
     with exporting(folder) as temporary:
         before = _read_before(folder, source["sha256"], precision)
         models = [
-            _export(net, state, width, one, shape, temporary, opset, precision, quantiser)
+            _export(net, state, width, one, shape, temporary, opset, precision, quantiser, shuffle)
             for width in dict.fromkeys(widths)
             for one in formats
         ]
@@ -208,6 +212,7 @@ def _export(
     opset: int,
     precision: Precision,
     quantiser: Quantiser | None,
+    shuffle: Shuffle,
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
@@ -215,18 +220,23 @@ def _export(
     suffix = "" if precision == "f32" else f"_{precision}"
     stem = f"{state.network['name']}_x{net.scale}_w{width:g}{suffix}"
     path = temporary / f"{stem}.{file_format.lower()}"
-    graph = to_onnx(narrow, opset=opset)
+    graph = to_onnx(narrow, opset=opset, shuffle=shuffle)
     difference = None
     if quantiser is not None:
-        free = to_onnx(narrow, opset=max(opset, QUANTISED_OPSET))
+        free = to_onnx(narrow, opset=max(opset, QUANTISED_OPSET), shuffle=shuffle)
         onnx.save(quantiser(free, net.scale, path.name), path)
     elif file_format == "ONNX":
         form = to_half if precision == "fp16" else lambda model: model
-        onnx.save(form(to_onnx(narrow, shape, opset)), path)
-        run: Any = ReferenceEvaluator(form(graph))
-        # The size only stands in the graph's header, and NumPy takes long for large pictures.
-        sizes = [(1, 3, 8, 8), (2, 3, 7, 10)]
-        difference = _compare(net, width, lambda x: run.run(None, {"lr": x})[0], sizes)
+        onnx.save(form(to_onnx(narrow, shape, opset, shuffle)), path)
+
+        # The size stands in the graph's header and in reshapes alone, and NumPy takes long for
+        # large pictures: what is compared is the same graph of another size.
+        def run(x: np.ndarray) -> Any:
+            same = graph if None in shape else to_onnx(narrow, x.shape, opset, shuffle)
+            evaluator: Any = ReferenceEvaluator(form(same))
+            return evaluator.run(None, {"lr": x})[0]
+
+        difference = _compare(net, width, run, [(1, 3, 8, 8), (2, 3, 7, 10)])
     else:
         write_mindir(narrow, path, shape, file_format)
         if file_format == "MINDIR":

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from slimsr.compat import cells_called_by
 from slimsr.exported.onnx_rewrite import convolve_before_shuffle
+from slimsr.exported.onnx_spelled_out import Shuffle, shuffle_by_transposes, spell_out
 from slimsr.models import SlimmableNet
 
 # DepthToSpace has its mode CRD since 11, and ATC reads 11. After 18 operators are used differently.
@@ -116,6 +117,7 @@ def to_onnx(
     net: SlimmableNet,
     shape: Sequence[int | None] = (None, 3, None, None),
     opset: int = OPSET,
+    shuffle: Shuffle = "depth_to_space",
 ) -> onnx.ModelProto:
     """Write a plain network (see `extract`) down as an ONNX model, float32, checked.
 
@@ -123,6 +125,7 @@ def to_onnx(
         net: a network at width 1.
         shape: of the input ``lr``, RGB in [0, 255], NCHW; None leaves a side free.
         opset: version of ONNX's operators, 11 to 18.
+        shuffle: ``depth_to_space``, or ``transposes`` for chips that do not have that operator.
 
     Raises:
         TypeError: the network uses a layer of MindSpore that is not known here; give that layer a
@@ -134,7 +137,7 @@ def to_onnx(
         sr = net.construct(lr)
     graph.nodes.append(helper.make_node("Identity", [sr.name], ["sr"], name="sr"))
     nodes = convolve_before_shuffle(graph.nodes, graph.constants)
-    _write_in_full(nodes, graph.constants)
+    nodes = spell_out(nodes, graph.constants)
     imports = [helper.make_opsetid("", opset)]
     names = ("N", None, "H", "W")
     sides = [name if side is None else side for side, name in zip(shape, names, strict=True)]
@@ -154,25 +157,10 @@ def to_onnx(
         # Of the opset's time, so that old readers take the file.
         ir_version=helper.find_min_ir_version_for(imports),
     )
+    if shuffle == "transposes":
+        shuffle_by_transposes(model)
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def _write_in_full(nodes: Sequence[onnx.NodeProto], constants: Sequence[TensorProto]) -> None:
-    """Write the attributes of convolutions that have a default: not every importer knows it."""
-    shapes = {constant.name: list(constant.dims) for constant in constants}
-    for node in nodes:
-        if node.op_type not in ("Conv", "ConvTranspose"):
-            continue
-        kernel = shapes[node.input[1]][2:]
-        defaults = {
-            "kernel_shape": kernel, "pads": [0] * 4, "strides": [1] * 2, "dilations": [1] * 2,
-            "group": 1,
-        }  # fmt: skip
-        given = {attribute.name for attribute in node.attribute}
-        for name, value in defaults.items():
-            if name not in given:
-                node.attribute.append(helper.make_attribute(name, value))
 
 
 def _describe(call: Callable[..., Any], cell: nn.Cell, *args: Any, **kwargs: Any) -> Any:

@@ -45,9 +45,9 @@ def convolve_before_shuffle(
         ):
             result.append(node)
             continue
-        factor = _attributes(shuffle)["blocksize"]
+        factor = attributes_of(shuffle)["blocksize"]
         weight, *bias = (numpy_helper.to_array(arrays[name]) for name in node.input[1:])
-        attributes = _attributes(node)
+        attributes = attributes_of(node)
         size = weight.shape[2]
         plain = attributes.get("group", 1) == 1 and attributes.get("strides", [1, 1]) == [1, 1]
         if (
@@ -80,7 +80,8 @@ def convolve_before_shuffle(
     return result
 
 
-def _attributes(node: onnx.NodeProto) -> dict:
+def attributes_of(node: onnx.NodeProto) -> dict:
+    """Return name -> value of the attributes that are written; text as bytes."""
     return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
