@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "train one student under several methods",
     "register": "list a MINDIR that a converter has made in its manifest",
     "list": "print all networks and what they cost",
+    "doctor": "print what this machine has and what does not fit together",
 }
 
 
