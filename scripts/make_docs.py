@@ -117,7 +117,8 @@ def onnx_page() -> str:
     """Return docs/onnx.md."""
     return (
         "# What is in our ONNX files, and who takes it\n\nMade by `python scripts/make_docs.py` "
-        "from `src/slimsr/exported/onnx_importers.py`; a test looks at every operator of every network. "
+        "from `src/slimsr/exported/onnx_importers.py`; a test looks at every operator of every "
+        "network. "
         "Convolutions have all attributes written out; a border that is repeated is a row of pads "
         "of one pixel, each with a constant of its own; no tensor has more than four axes. "
         "`export.py --shuffle transposes` writes the pixel shuffle as reshapes and transposes, for "

@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "show training in the browser",
     "register": "list a MINDIR that a converter has made in its manifest",
     "list": "print all networks and what they cost",
+    "doctor": "print what this machine has and what does not fit together",
 }
 
 

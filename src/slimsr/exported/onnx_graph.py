@@ -19,7 +19,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from slimsr.compat import cells_called_by
 from slimsr.exported.onnx_rewrite import convolve_before_shuffle
-from slimsr.exported.onnx_spelled_out import Shuffle, shuffle_by_transposes, spell_out
+from slimsr.exported.onnx_spelled_out import (
+    Shuffle,
+    fold_sides,
+    shuffle_by_transposes,
+    spell_out,
+)
 from slimsr.models import SlimmableNet
 
 # DepthToSpace has its mode CRD since 11, and ATC reads 11. After 18 operators are used differently.
@@ -157,6 +162,8 @@ def to_onnx(
         # Of the opset's time, so that old readers take the file.
         ir_version=helper.find_min_ir_version_for(imports),
     )
+    if None not in shape:
+        fold_sides(model)
     if shuffle == "transposes":
         shuffle_by_transposes(model)
     onnx.checker.check_model(model, full_check=True)

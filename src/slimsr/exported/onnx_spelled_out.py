@@ -7,17 +7,17 @@ Each rule was found by an importer that refuses or misreads the short form
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import mindspore  # noqa: F401  before onnx: after it, the process would end by a crash
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from slimsr.exported.onnx_rewrite import attributes_of
 
 Shuffle = Literal["depth_to_space", "transposes"]
-SHUFFLES: tuple[Shuffle, ...] = get_args(Shuffle)
 
 
 def spell_out(
@@ -78,6 +78,43 @@ def _one_pixel_pads(
     return result
 
 
+def fold_sides(model: onnx.ModelProto) -> None:
+    """Work out what depends on the input's shape alone, in place; that shape is fixed.
+
+    MindSpore Lite has no kernel for some sums of sides, and an NPU should not work them out.
+    """
+    graph, opsets = model.graph, {"": model.opset_import[0].version}
+    arrays = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+    folded = True
+    while folded:  # what is known of sides grows with each turn
+        folded, sides = False, _sides(model)
+        for node in list(graph.node):
+            if node.op_type == "Shape" and all(sides.get(node.input[0], [0])):
+                value = np.array(sides[node.input[0]])
+            elif all(name in arrays for name in node.input):
+                run: Any = ReferenceEvaluator(node, opsets=opsets)
+                value = run.run(None, {name: arrays[name] for name in node.input})[0]
+            else:
+                continue
+            arrays[node.output[0]] = value
+            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
+            graph.node.remove(node)
+            folded = True
+    used = {name for node in graph.node for name in node.input}
+    kept = [constant for constant in graph.initializer if constant.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _sides(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Return the shape of every tensor as far as it is known, 0 for a side that is free."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *model.graph.input)
+    }
+
+
 def shuffle_by_transposes(model: onnx.ModelProto) -> None:
     """Write each DepthToSpace of a model as reshapes and transposes of four axes, in place.
 
@@ -88,12 +125,7 @@ def shuffle_by_transposes(model: onnx.ModelProto) -> None:
         model: whose DepthToSpace are of mode CRD. Where its input has a fixed shape, so have the
             reshapes: MindSpore Lite, which moves channels last, misreads 0 and -1 in them.
     """
-    graph = model.graph
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    sides = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in (*inferred.value_info, *graph.input)
-    }
+    graph, sides = model.graph, _sides(model)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node.op_type != "DepthToSpace":
