@@ -3,9 +3,9 @@
     python benchmarks/folder.py --data PHOTOS [--pictures 500] [--rounds 3] \
         [--write docs/results/folder.md]
 
-Crops of 640x480 are made of the pictures below ``--data``, half PNG, half JPEG. Each row is a process
-of its own, its start included; they take turns. ``ascend310_infer/build.sh`` comes first. Medians
-over the rounds; ratios are those within a round, so that a busy machine counts for both.
+Crops of 640x480 are made of the pictures below ``--data``, half PNG, half JPEG. Each row is a
+process of its own, its start included; they take turns. ``ascend310_infer/build.sh`` comes first.
+Medians over the rounds; ratios are those within a round: a busy machine counts for both.
 """
 
 from __future__ import annotations
