@@ -117,18 +117,6 @@ def test_wrong_values_are_named(override, name):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("mode", "device", "compiles"),
-    [
-        ("auto", "CPU", False), ("auto", "Ascend", True), ("auto", "GPU", True),
-        ("graph", "CPU", True), ("pynative", "Ascend", False),
-    ],
-)  # fmt: skip
-def test_steps_are_compiled_where_that_pays(mode, device, compiles):
-    config = load_config(overrides=[f"run.mode={mode}", f"run.device_target={device}"])
-    assert config.run.compiles == compiles
-
-
 @pytest.mark.parametrize("override", ["train.lr", "lr=1", "train.=1", "=1", "", "train"])
 def test_overrides_of_another_form(override):
     with pytest.raises(ConfigError, match=r"is not an override: expected section\.key=value"):

@@ -149,14 +149,9 @@ class RunConfig:
     dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
     device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"  # what computes
     device_id: int = Field(0, ge=0)  # which one; under msrun each process has its own
-    # auto: pynative on a CPU, where graphs are faster but need memory and seconds to begin with;
-    # graph elsewhere
+    # auto: what pays; on a CPU graph for 4000 steps and more with 2 GB free, else pynative; on
+    # other devices graph. A line of the log says which and why; --resume goes on in the same one
     mode: Literal["auto", "graph", "pynative"] = "auto"
-
-    @property
-    def compiles(self) -> bool:
-        """Whether training steps are compiled: graph mode."""
-        return self.mode == "graph" or (self.mode == "auto" and self.device_target != "CPU")
 
 
 @dataclass(config=STRICT)

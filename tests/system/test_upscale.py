@@ -181,7 +181,8 @@ def test_a_run_that_is_stopped_goes_on(network, tmp_path, stop):
     assert again.returncode == 0
     kept = sum(path.stat().st_mtime_ns == ns for path, ns in times.items())
     assert again.stdout == f"out: {count - kept} done, {kept} done before, 0 failed\n"
-    assert kept >= len(done) - 1  # the last one may have been there, but not yet noted as whole
+    # Those that were in work may have been there, but not yet noted as whole.
+    assert kept >= len(done) - min(8, len(os.sched_getaffinity(0)) + 1)
     assert (
         len(list((tmp_path / "out").iterdir())) == count + 1
     )  # nor is anything left of the killed one

@@ -6,11 +6,13 @@ import math
 import os
 import re
 
+from slimsr.deploy.beside import ONE, Beside
 from slimsr.errors import ConfigError, shown_name
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _USUAL = 10**9  # bytes
 _MOST = 10**18  # bytes, more than any machine has
+_MOST_BESIDE = 8  # pictures; the network, which takes one at a time, is the limit before
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -63,6 +65,22 @@ def tile_for(
             "smaller --overlap or a narrower width"
         )
     return tile
+
+
+def pictures_beside(memory: int | None, needed: float, processes: int = 1) -> Beside:
+    """Return how many pictures may be in work at a time with what a tile leaves of the memory.
+
+    One more than there are cores: while one of them waits for its turn of the network, the others
+    are decoded and encoded. A single core has nothing to do beside.
+
+    Args:
+        memory: see `tile_for`.
+        needed: bytes that the network takes for a tile.
+        processes: that share this machine.
+    """
+    cores = len(os.sched_getaffinity(0)) // processes
+    room = (memory or _USUAL) - _resident() - int(needed)
+    return Beside(min(cores + 1, _MOST_BESIDE), room) if cores > 1 else ONE
 
 
 def _resident() -> int:

@@ -209,6 +209,13 @@ class Record:
         with contextlib.suppress(OSError):
             (self.folder / _LINES).unlink()
 
+    def sort(self, jobs: Sequence[Job], compare: bool) -> None:
+        """Put the results of these jobs in their order, after all others: they end in any."""
+        targets = [self._name(target) for job in jobs for target in job.targets(compare)]
+        places = {name: place for place, name in enumerate(targets)}
+        found = sorted(self.entries.items(), key=lambda entry: places.get(entry[0], -1))
+        self.entries = dict(found)
+
     def _name(self, target: Path) -> str:
         return os.path.relpath(target, self.folder)
 
@@ -246,7 +253,9 @@ def claimed(
             yield
         finally:
             with contextlib.suppress(OutputError):  # the lines stay for the next run
-                Record(folder, settings).write()
+                record = Record(folder, settings)
+                record.sort(jobs, compare)
+                record.write()
 
 
 def open_record(output: str, jobs: Sequence[Job], settings: Mapping[str, Any]) -> Record | None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slimsr.deploy.batch import Result, sizes_of, upscale_jobs
-from slimsr.deploy.budget import tile_for
+from slimsr.deploy.batch import Result, share_of, sizes_of, upscale_jobs
+from slimsr.deploy.beside import ONE
+from slimsr.deploy.budget import pictures_beside, tile_for
 from slimsr.deploy.done import claimed, open_record
 from slimsr.deploy.jobs import Job, find_jobs
 from slimsr.errors import ConfigError
@@ -90,6 +91,10 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         width = source.widths[0]
     runtime = source.load(width)
     upscaler = _build(source, runtime, width, sizes, options)
+    beside = ONE
+    if runtime.any_thread:
+        needed = math.prod(upscaler.tile) * source.bytes_per_pixel(width) * runtime.scratch
+        beside = pictures_beside(options.memory, needed, size)
     if rank == 0 and (name := shipped_name(spec.model)):
         parameters = source.cost(width)["parameters"]
         logger.info(
@@ -113,7 +118,9 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         if world is not None:
             world.barrier()  # the record of the folder decides what is done
         record = open_record(output, jobs, settings)
-        result = upscale_jobs(jobs[rank::size], sizes, record, upscaler, options.compare)
+        result = upscale_jobs(
+            share_of(jobs, sizes, rank, size), sizes, record, upscaler, options.compare, beside
+        )
         if world is not None:
             world.barrier()  # msrun kills the others as soon as one has ended
     return result

@@ -33,6 +33,11 @@ def run_one_by_one() -> None:
         _one_by_one = True
 
 
+def runs_one_by_one() -> bool:
+    """Tell whether `run_one_by_one` was called: graphs would be slow from now on."""
+    return _one_by_one
+
+
 @ops.constexpr(check=False, reuse_result=False)
 def compiles() -> bool:
     """Tell whether what takes long is compiled: see `set_compiles`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import mindspore as ms
 
 from slimsr.device.world import World, start_device
+from slimsr.engine.mode import with_mode
 from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.record import RunFolder
 from slimsr.engine.trainer import Trainer
@@ -43,8 +44,9 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     """
     run = RunFolder(config.run.dir)
     run.check(resume)
+    config = with_mode(config, resume)
     options = config.run
-    world = start_device(options.device_target, options.device_id, options.compiles)
+    world = start_device(options.device_target, options.device_id, options.mode == "graph")
     method = make_method(config, world)
     phases = {name: phases_of(config, name) for name in method.stages}
     for phase in (phase for each in phases.values() for phase in each):

@@ -38,6 +38,8 @@ class Runtime(abc.ABC):
     name: str
     fixed: tuple[int, int, int] | None = None
     """Number, height and width of the only input that it takes; None where all are free."""
+    any_thread: bool = False
+    """Whether `run` may be called by threads other than that which made it, one at a time."""
     scratch: float
     """Memory that it takes for each byte of feature maps, measured, rounded up."""
 
@@ -117,6 +119,7 @@ class OpenVinoRuntime(Runtime):
     """
 
     name = "openvino"
+    any_thread = True
     scratch = 2.0
 
     def __init__(
