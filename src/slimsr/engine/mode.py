@@ -42,7 +42,8 @@ def with_mode(config: Config, resume: bool) -> Config:
     why = "as the run began"
     if mode is None:
         mode, why = decide(config, free_memory(), under_msrun(), runs_one_by_one())
-    logger.info("run.mode %s: %s", mode, why)
+    if config.run.device_target == "CPU":  # elsewhere there is no choice
+        logger.info("run.mode %s: %s", mode, why)
     return dataclasses.replace(config, run=dataclasses.replace(config.run, mode=mode))
 
 
