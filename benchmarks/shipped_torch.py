@@ -12,7 +12,6 @@ DIR/NAME.npz, which `slimsr convert` reads, with the steps done in DIR/NAME.json
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from pathlib import Path
@@ -29,6 +28,8 @@ from shipped_torch_data import (
 )
 from torch import nn
 from torch.nn import functional as F
+
+from slimsr.files.strict_json import to_json
 
 ALONE, THREE = (1.0,), (1.0, 0.5, 0.25)
 # name: scale, channels, convolutions between first and last, widths, highest rate, seconds,
@@ -187,7 +188,7 @@ def main() -> None:
         scores = {width: round(psnr(net, valid, width, device), 3) for width in widths}
         torch.backends.cudnn.allow_tf32 = True
         found = {"steps": steps, "seconds": seconds * args.times, "valid": scores}
-        (args.output / f"{name}.json").write_text(json.dumps(found))
+        (args.output / f"{name}.json").write_text(to_json(found))
         print(name, found, flush=True)
 
 

@@ -139,4 +139,4 @@ def test_the_state_names_everything_but_the_network():
     own = {f"moment{i}.{name}" for i in (1, 2) for name in "ab"} | {"beta1_power", "beta2_power"}
     assert make()[1].state().keys() == own
     assert make(amp="O2")[1].state().keys() == own | {"scale_value", "scale_counter"}
-    assert make(ema=0.9)[1].state().keys() == own | {"raw.a", "raw.b"}
+    assert make(ema=0.9)[1].state().keys() == own | {"raw.a", "raw.b", "average_updates"}
