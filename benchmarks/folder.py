@@ -11,7 +11,6 @@ Medians over the rounds; ratios are those within a round: a busy machine counts 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -78,7 +77,7 @@ def one_step(step: str, network: str, width: str, folder: Path, suffix: str) -> 
         else:
             target = folder.parent / f"step.{suffix}"
             save_strips(target, *result.shape, np.uint8, [result])
-    sys.stdout.write(json.dumps(time.perf_counter() - begin))
+    sys.stdout.write(str(time.perf_counter() - begin))
 
 
 def timed(command: list[str], output: Path) -> dict[str, float]:
@@ -93,7 +92,7 @@ def timed(command: list[str], output: Path) -> dict[str, float]:
         raise SystemExit(f"{command[0]} has failed: {process.returncode}")
     seconds = time.perf_counter() - begin
     if "--step" in command:
-        seconds = json.loads(said)
+        seconds = float(said)
     return {
         "seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "mb": usage.ru_maxrss / 1024,
     }  # fmt: skip
