@@ -15,8 +15,8 @@ from slimsr.weights.saving import save_checkpoint
 from tests.system.tiny import put_pictures
 
 CONFIG = {
-    "method": {"name": "csd", "teacher": "/work/runs/teacher.ckpt", "widths": [0.5]},
-    "data": {"train": "/work/pictures/cid22", "patch": 96},
+    "method": {"name": "csd", "teacher": "/home/me/runs/teacher.ckpt", "widths": [0.5]},
+    "data": {"train": "/home/me/pictures/cid22", "patch": 96},
     "train": {"batch": 4, "lr": 0.001},
 }
 WORDS = """
@@ -55,7 +55,7 @@ def test_from_a_checkpoint_to_a_card_with_figures(bench, tmp_path):
     own = folder / "tiny_x2.ckpt"
     assert manifest.source["checkpoint"] == own.name and manifest.source["sha256"] == digest(own)
     assert read_checkpoint(own).state.config["method"]["teacher"] == "teacher.ckpt"
-    assert not any(b"/work" in path.read_bytes() for path in folder.iterdir())
+    assert not any(b"/home/me" in path.read_bytes() for path in folder.iterdir())
 
     cards = bench("model_cards")
     assert cards.write_cards(models, results) == ["tiny_x2"]

@@ -15,14 +15,7 @@ from slimsr.engine.trainer import Trainer
 from slimsr.errors import ConfigError
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
-from tests.engine.runs import (
-    Killed,
-    arrays,
-    die,
-    log,
-    same_arrays,
-    stop_after,
-)
+from tests.engine.runs import Killed, arrays, die, log, same_arrays, stop_after
 
 PHASES = [
     {"steps": 3, "patch": 8, "lr": "2e-3"},

@@ -11,14 +11,7 @@ from slimsr.engine.stages import train
 from slimsr.engine.trainer import Trainer
 from slimsr.engine.watch import LossWatch
 from slimsr.errors import ConfigError
-from tests.engine.runs import (
-    Killed,
-    arrays,
-    die,
-    log,
-    same_arrays,
-    stop_after,
-)
+from tests.engine.runs import Killed, arrays, die, log, same_arrays, stop_after
 from tests.engine.test_step import RATE, batch, everything
 from tests.engine.test_step import make as make_step
 

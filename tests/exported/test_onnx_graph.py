@@ -23,6 +23,18 @@ from tests.networks import SMALL as SMALL_FORMS
 SMALL = {"edsr": {"n_feats": 8, "n_blocks": 2, "res_scale": 0.1}}
 
 
+def model_of(graph, nodes, output):
+    """Return a model of nodes from ``lr`` to a symbol, with the graph's constants."""
+    value = onnx.helper.make_tensor_value_info
+    return onnx.helper.make_model(
+        onnx.helper.make_graph(
+            nodes, "g", [value("lr", 1, [None] * 4)], [value(output.name, 1, [None] * 4)],
+            graph.constants,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+    )  # fmt: skip
+
+
 def run(model: onnx.ModelProto, picture: np.ndarray) -> np.ndarray:
     return ReferenceEvaluator(model).run(None, {"lr": picture})[0]
 
@@ -98,14 +110,7 @@ def test_a_border_is_repeated_pixel_by_pixel(times):
     pads = [onnx.numpy_helper.to_array(constant) for constant in graph.constants]
     assert len(nodes) == len(pads) == len({node.input[1] for node in nodes}) == times
     assert all(set(array) <= {0, 1} for array in pads)
-    value = onnx.helper.make_tensor_value_info
-    model = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            nodes, "g", [value("lr", 1, [None] * 4)], [value(padded.name, 1, [None] * 4)],
-            graph.constants,
-        ),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-    )  # fmt: skip
+    model = model_of(graph, nodes, padded)
     x = picture(1, 3, 4, 5)
     expected = np.pad(x, ((0, 0), (0, 0), (times, 0), (1, times)), "edge")
     np.testing.assert_array_equal(run(model, x), expected)
@@ -256,14 +261,7 @@ def shuffled(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, factor: int, r
     hr = graph.node("DepthToSpace", [lr], blocksize=factor, mode="CRD")
     hr = graph.node("Conv", [hr, weight, bias], pads=[pad] * 4)
     nodes = convolve_before_shuffle(graph.nodes, graph.constants) if rewrite else graph.nodes
-    value = onnx.helper.make_tensor_value_info
-    model = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            nodes, "g", [value("lr", 1, [None] * 4)], [value(hr.name, 1, [None] * 4)],
-            graph.constants,
-        ),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-    )  # fmt: skip
+    model = model_of(graph, nodes, hr)
     onnx.checker.check_model(model, full_check=True)
     return run(model, x), [node.op_type for node in nodes], len(graph.constants)
 
