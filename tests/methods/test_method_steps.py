@@ -1,4 +1,4 @@
-"""Three steps of PISR, FACD and dual regression against PyTorch's, by numbers of this repository."""
+"""Three steps of PISR, FACD and dual regression against PyTorch's, by numbers in tests/fixtures."""
 
 from __future__ import annotations
 
