@@ -45,7 +45,7 @@ def test_usage(script, tmp_path):
         ("run_distribute_train", "2 c.yaml --nnodes two", "--nnodes = two"),
         ("run_distribute_train", "2 c.yaml --nnodes 2", "needs --master_addr"),
         ("run_distribute_train", "2 c.yaml --node_rank 1", "needs --nnodes"),
-        ("run_distribute_train", "2 c.yaml --nnodes", "--nnodes needs a value"),
+        ("run_distribute_train", "2 c.yaml --nnodes", "--nnodes: expected one argument"),
         (
             "run_distribute_train",
             "2 c.yaml --nnodes=2 --master_addr=127.0.0.1 --node_rank=2",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from slimsr.commands import cli
+from slimsr.commands import cli, several
 
 # Command-line flags in the zoo's manner -> keys of the configuration.
 FLAGS = {
@@ -27,7 +29,9 @@ def _quoted(value: str | int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, return the exit code."""
-    parser = cli.Parser(description=__doc__)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    launcher = several.parser()
+    parser = cli.Parser(description=__doc__, parents=[launcher])
     parser.add_argument("--config", help="YAML file; what it leaves out has its default")
     for flag, (key, text) in FLAGS.items():
         parser.add_argument(f"--{flag}", help=f"{text} ({key})")
@@ -50,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         cli.say(network_table())
         return 0
+    launched, own = launcher.parse_known_args(argv)
+    cluster = several.cluster(launched)
     keys = {flag: key for flag, (key, _) in FLAGS.items()}
     keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
     flags = [
@@ -61,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.show_config:
         cli.say(config.to_yaml())
         return 0
+    if cluster is not None:
+        from slimsr.device.launch import Job
+
+        logs = Path(launched.log_dir or Path(config.run.dir, "logs"))
+        return Job(["train", *own], cluster, logs, cli.complain).run()
     from slimsr.engine.stages import train
     from slimsr.engine.stopping import Stopped
 
