@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.ascend310.harness_bundle import repeat_model, write_bundle
+from tests.once import once
 
 Run = Callable[..., subprocess.CompletedProcess]
 SANITIZER_FOUND_SOMETHING = 99
@@ -29,26 +29,37 @@ def package_folder(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def harness_build(repo: Path, tmp_path_factory) -> Path:
-    """The build folder, with the sanitizers, one for all of pytest's processes."""
+def harness_checkout(repo: Path, tmp_path_factory) -> Path:
+    """A checkout whose harness is built with the sanitizers, one for all of pytest's processes.
+
+    The scripts and the package are links to those of the repository; of the harness it is a copy,
+    for what is built there is not what a user wants.
+    """
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("cmake or c++ is not installed: scripts/run_tests.sh installs them as root")
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with open(base / "harness.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        build = base / "harness"
-        if not (build / "whole").exists():
-            build_harness(repo, build, "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None")
-            (build / "whole").touch()
-    return build
+
+    def make(checkout: Path) -> None:
+        checkout.mkdir()
+        for name in ("eval.py", "scripts", "src"):
+            (checkout / name).symlink_to(repo / name)
+        sources = checkout / "ascend310_infer"
+        shutil.copytree(repo / "ascend310_infer", sources, ignore=shutil.ignore_patterns("out"))
+        build_harness(checkout, sources / "out", "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None")
+
+    return once(tmp_path_factory, "harness", make)
 
 
-def build_harness(repo: Path, build: Path, *options: str) -> None:
+@pytest.fixture(scope="session")
+def harness_build(harness_checkout: Path) -> Path:
+    """The build folder."""
+    return harness_checkout / "ascend310_infer" / "out"
+
+
+def build_harness(checkout: Path, build: Path, *options: str) -> None:
     """Build all targets; no warning is tolerated."""
     environment = {k: v for k, v in os.environ.items() if k != "MINDSPORE_LITE_HOME"}
     configure = [
-        "cmake", "-S", repo / "ascend310_infer", "-B", build,
+        "cmake", "-S", checkout / "ascend310_infer", "-B", build,
         f"-DOpenVINO_DIR={package_folder('openvino') / 'cmake'}",
         f"-DLITE_HEADERS={package_folder('mindspore')}",
         "-DBUILD_TESTS=ON", "-DWERROR=ON", *options,

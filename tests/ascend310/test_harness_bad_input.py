@@ -101,20 +101,22 @@ CASES = [
     ("--output file/below", "cannot write file/below"),
     ("--report good", "cannot write good", "Is a directory"),
     ("--report nowhere/r.json", "cannot write nowhere/r.json", "No such file"),
-    # pictures; the line begins with the name of the picture
-    ("--input bad/text.png", "text.png: the file cannot be decoded"),
-    ("--input bad/empty.png", "empty.png: the file is empty"),
-    ("--input bad/damaged.png", "damaged.png: the file cannot be decoded (libpng: "),
-    ("--input bad/cut.png", "cut.png: the file is cut short"),
-    ("--input bad/cut.jpg", "cut.jpg: the file is cut short"),
-    ("--input bad/progressive.jpg", "progressive.jpg: the file is cut short"),
-    ("--input bad/cut.webp", "cut.webp: the file is cut short"),
-    ("--input bad/cut.tif", "cut.tif: the file cannot be decoded"),
-    ("--input bad/cut.bmp", "cut.bmp: the file is cut short"),
-    ("--input bad/bomb.png", "bomb.png: the file cannot be decoded"),
     ("--input bad/folder.png", "no pictures in --input bad/folder.png"),
-    ("--input bad/wide.png --format webp", "wide.png: the result has 16400x2", "give --format png"),
 ]  # fmt: skip
+# Pictures of the folder ``bad``, all in one run: what the line of each must contain.
+PICTURES = {
+    "text.png": ["the file cannot be decoded"],
+    "empty.png": ["the file is empty"],
+    "damaged.png": ["the file cannot be decoded (libpng: "],
+    "cut.png": ["the file is cut short"],
+    "cut_jpg.jpg": ["the file is cut short"],
+    "progressive.jpg": ["the file is cut short"],
+    "cut_webp.webp": ["the file is cut short"],
+    "cut_tif.tif": ["the file cannot be decoded"],
+    "cut_bmp.bmp": ["the file is cut short"],
+    "bomb.png": ["the file cannot be decoded"],
+    "wide.png": ["the result has 16400x2", "give --format png"],
+}
 
 
 def changed_model(change: Callable[[onnx.ModelProto], None]) -> bytes:
@@ -208,8 +210,8 @@ def put_pictures(root: Path) -> None:
     (root / "bad" / "text.png").write_text("hello")
     (root / "bad" / "empty.png").touch()
     for name, options in {
-        "cut.png": {}, "cut.jpg": {}, "progressive.jpg": {"progressive": True}, "cut.webp": {},
-        "cut.tif": {"compression": "tiff_lzw"}, "cut.bmp": {},
+        "cut.png": {}, "cut_jpg.jpg": {}, "progressive.jpg": {"progressive": True},
+        "cut_webp.webp": {}, "cut_tif.tif": {"compression": "tiff_lzw"}, "cut_bmp.bmp": {},
     }.items():  # fmt: skip
         path = root / "bad" / name
         good.save(path, **options)
@@ -261,4 +263,24 @@ def test_bad_input(case, world, run_harness):
         if path.name == "a.png":
             Image.open(path).load()
     shutil.rmtree(world / "out", ignore_errors=True)
+    assert everything_below(world) == before
+
+
+def test_bad_pictures(world, run_harness):
+    before = everything_below(world)
+    asked = ("--model", "bundle", "--input", "bad", "--output", "out", "--format", "webp")
+    done = run_harness(*asked, cwd=world)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.startswith(f"0 of {len(PICTURES)} pictures in ")
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(PICTURES), done.stderr
+    for name, parts in PICTURES.items():
+        (line,) = (line for line in lines if line.startswith(f"error: {name}: "))
+        for part in (*parts, ", expected ", "; "):
+            assert part in line
+    report = json.loads((world / "out" / "report.json").read_text())["pictures"]
+    assert sorted(f"error: {p['name']}: {p['error']}" for p in report) == sorted(lines)
+    left = {path.name for path in (world / "out").iterdir()}
+    assert left == {"report.json", "upscale.json"}
+    shutil.rmtree(world / "out")
     assert everything_below(world) == before

@@ -14,9 +14,13 @@ from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
 from tests.networks import SMALL, one_scale, small
 
+# With attention, of groups, of Y and a transposed convolution, pruned at several sizes.
+FORMS = ("rcan", "carn_m", "fsrcnn", "drn_pruned")
+OTHERS = ("carn", "vdsr", "idn", "drn")
+
 
 @pytest.mark.parametrize(
-    "form", ["rcan", "carn", "carn_m", "vdsr", "idn", "fsrcnn", "drn", "drn_pruned"]
+    "form", [*FORMS, *(pytest.param(form, marks=pytest.mark.slow) for form in OTHERS)]
 )
 def test_its_pictures_are_those_of_upscale(run_harness, shared, tmp_path, form):
     scale = one_scale(form)

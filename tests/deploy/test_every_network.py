@@ -20,7 +20,7 @@ from slimsr.weights.conventions import to_release
 from slimsr.weights.loading import load_reference_weights
 from slimsr.weights.releases import network_name, releases_of
 from slimsr.weights.saving import save_checkpoint
-from tests.networks import COMPILED, SMALL, assert_same, one_scale, picture, run, small
+from tests.networks import OTHER_FORMS, SMALL, assert_same, one_scale, picture, run, small
 
 
 @pytest.fixture
@@ -41,12 +41,20 @@ def saved(tmp_path):
 FEW = ("DepthToSpace ", "Less ")
 # Of a fixed size only a network that adds the enlarged picture, and one of many sizes within.
 FIXED = ("idn", "drn")
+# Compiling it takes as long as all others together. Groups are in IDN too, the rest in CARN; that
+# it is one graph in PyNative mode and compiled is tested in tests/models.
+LONG = ("carn_m",)
+MINDIR = [
+    pytest.param(form, "MINDIR", None, marks=pytest.mark.slow if slow else ())
+    for form in SMALL
+    for slow in [form in LONG or (form in OTHER_FORMS and form != "carn")]
+]
 
 
 @pytest.mark.parametrize(
     ("form", "file_format", "size"),
     [
-        *(pytest.param(*form.values, "MINDIR", None, marks=form.marks) for form in COMPILED),
+        *MINDIR,
         *((form, "ONNX", None) for form in SMALL),
         *(pytest.param(form, "MINDIR", (6, 7), marks=() if form in FIXED else pytest.mark.slow)
           for form in SMALL),

@@ -35,7 +35,7 @@ HISTORY = {**CSD, "negatives": "history", "history_every": 2}
 
 
 @pytest.mark.parametrize(
-    ("method", "mode", "amp"), [(HISTORY, "graph", "O0"), (SUPERVISED, "pynative", "O2")]
+    ("method", "mode", "amp"), [(HISTORY, "pynative", "O0"), (SUPERVISED, "graph", "O2")]
 )
 def test_a_run_that_is_stopped_and_resumed_gives_the_same_numbers(
     make, monkeypatch, method, mode, amp

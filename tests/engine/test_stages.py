@@ -153,7 +153,8 @@ def test_killed_in_any_stage_and_resumed_it_gives_the_same_numbers(
     settings = {"mode": mode, "unpaired": unpaired, "parts": 2, "stages": stages}
     whole, pieces = make("whole", **settings), make("pieces", **settings)
     train(whole)
-    for name, step in (("first", 2), ("first", 4), ("second", 1), ("second", 3)):
+    moments = [("first", 2), ("first", 4), ("second", 1), ("second", 3)]
+    for name, step in moments[1::2] if mode == "graph" else moments:  # each compiles again
         kill_after(monkeypatch, name, step)
         with pytest.raises(KeyboardInterrupt):
             train(pieces, resume=True)

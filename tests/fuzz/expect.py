@@ -6,15 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.fuzz.pictures import PER_CASE
 from tests.fuzz.runner import Runner, numbers
+from tests.once import once
 
 
-def made_world(repo: Path, folder: Path) -> Path:
+def made_world(repo: Path, factory: pytest.TempPathFactory) -> Path:
     """Make the files that cases start from, in a process of its own; return their folder."""
-    world = folder / "world"
-    subprocess.run([sys.executable, "-m", "tests.fuzz.world", str(world)], cwd=repo, check=True)
-    return world
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.fuzz.world", str(folder)]
+        subprocess.run(command, cwd=repo, check=True)
+
+    return once(factory, "fuzz_world", make)
 
 
 def assert_nothing_found(runner: Runner, kind: str, inputs: int) -> None:

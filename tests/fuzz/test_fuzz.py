@@ -27,7 +27,7 @@ INPUTS = {
 @pytest.fixture(scope="module")
 def runner(repo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    with Runner(0, made_world(repo, folder), folder) as runner:
+    with Runner(0, made_world(repo, tmp_path_factory), folder) as runner:
         yield runner
 
 

@@ -103,6 +103,12 @@ def test_a_network_that_loses_more_at_uniform_widths_may_lose_a_little_more():
 COUNTS = np.array([[1, 2, 3, 4, 5, 6]] * 2)
 
 
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """Nothing is compiled, which takes seconds, but where a test says so."""
+    monkeypatch.setattr(modes, "_compiles", False)
+
+
 def searching(**options):
     """A step on a network of two layers of 8 channels, and what it works on."""
     ms.set_seed(2)
@@ -125,7 +131,7 @@ def put(parameter, array):
 
 
 def total(step):
-    """The loss as the compiled graph sees it, with the masks as alpha and weights say."""
+    """The loss as the step sees it, with the masks as alpha and weights say."""
 
     def value(pictures):
         step.put_masks()
@@ -197,7 +203,8 @@ def test_weights_and_widths_take_turns():
         np.testing.assert_array_equal(w.asnumpy(), old)
 
 
-def test_the_network_always_holds_the_weights_under_the_masks():
+def test_the_network_always_holds_the_weights_under_the_masks(monkeypatch):
+    monkeypatch.setattr(modes, "_compiles", True)
     net, state, step, pictures = searching()
     for _ in range(3):
         step(RATE, *pictures)
@@ -237,6 +244,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
 
 
 def test_in_pynative_mode_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(modes, "_compiles", True)
     compiled = [float(value) for value in searching()[2](RATE, *searching()[3])]
 
     def refuse(function):

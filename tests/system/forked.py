@@ -13,6 +13,7 @@ them as they are, see `tiny.run`.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -91,6 +92,7 @@ def _serve() -> None:
     commands = ("cli", "train", "eval", "export", "upscale")
     for name in (*(f"commands.{command}" for command in commands), *rooms):
         importlib.import_module(f"slimsr.{name}")
+    gc.freeze()  # else each fork copies all of it to look for garbage
     for line in sys.stdin:
         asked = json.loads(line)
         end = None if asked["seconds"] is None else time.monotonic() + asked["seconds"]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
 import yaml
 
+from slimsr.commands import cli
 from slimsr.commands.compare import main
 from slimsr.engine import comparison
 from slimsr.errors import ConfigError
 from slimsr.imaging import imread
 from tests.system import forked
-from tests.system.tiny import ROOT, put_pictures
+from tests.system.tiny import put_pictures
 
 pytestmark = pytest.mark.system
 
@@ -125,14 +125,13 @@ def test_some_runs_alone_bring_what_they_start_from(folder):
         comparison.read_comparison(path, given)
 
 
-def test_a_run_that_fails_is_named(folder):
+def test_a_run_that_fails_is_named(folder, monkeypatch, capfd):
     config = {**TINY, "seeds": [1], "runs": {"large": {"data": {"patch": 64}}}}
     config["runs"]["large"]["method"] = {"name": "supervised"}
-    done = subprocess.run(
-        [sys.executable, "-m", "slimsr", "compare", *arguments(folder, config)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 2
-    *_, training, last = done.stderr.splitlines()
+    monkeypatch.setattr(sys, "argv", ["slimsr compare", *arguments(folder, config)])
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main)
+    assert ended.value.code == 2
+    *_, training, last = capfd.readouterr().err.splitlines()  # the first by a process of its own
     assert training.startswith("error: ") and "smaller than the patch 64" in training
     assert last.startswith("error: training ") and "what is wrong stands above" in last

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 
 from slimsr.commands import train as train_script
 from slimsr.weights.arrays import read_arrays
+from slimsr.weights.checkpoint import read_state
 from tests.system.method_cases import CASES, settings_of, stage_folders
 from tests.system.tiny import ROOT, SETTINGS, put_pictures
 
@@ -26,12 +28,9 @@ pytestmark = pytest.mark.system
 
 CSD = (*SETTINGS, "train.batch=4")
 OTHERS = (*CSD, "method.negative_choice=others", "method.n_negatives=2")
-# What has weights beside the network's: branches, and a history network.
-BESIDE = (
-    *(s for s in OTHERS if s != "model.n_blocks=1"), "model.name=plain", "model.n_convs=1",
-    "model.branches=ecbsr", "method.negatives=history", "method.history_every=2",
-)  # fmt: skip
 SUPERVISED = ("method.name=supervised", *(s for s in CSD if not s.startswith("method.")))
+# What costs least, for what does not depend on what is trained.
+CHEAP = (*SUPERVISED, "run.mode=pynative")
 RECIPE = (
     *SUPERVISED, "train.ema=0.9", "train.skip_above=5", "method.fourier=0.05",
     "train.phases=[{steps: 2}, {steps: 2, batch: 2, patch: 8, pixel_loss: l2}]",
@@ -42,21 +41,24 @@ PATIENCE = 240  # seconds; a job takes 15 on an idle machine with two cores
 class Job:
     """`run_distribute_train.sh` on tiny data, in the background."""
 
-    def __init__(self, folder: Path, *args: str, run: str, settings: tuple[str, ...], prefix=()):
+    def __init__(
+        self, folder: Path, *args: str, run: str, settings: tuple[str, ...], prefix=(), root=ROOT
+    ):
         self.run = folder / run
         self.shown = folder / f"{run}.shown"
         # Workers live in sessions of their own; by this they are found.
         self.mark = f"SLIMSR_TEST_JOB={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         (folder / "c.yaml").write_text("{}\n")
         with open(self.shown, "w") as file:
             self.process = subprocess.Popen(
                 [
-                    *prefix, "bash", str(ROOT / "scripts/run_distribute_train.sh"), args[0],
+                    *prefix, "bash", str(root / "scripts/run_distribute_train.sh"), args[0],
                     "c.yaml", *args[1:], "--run_dir", run, "--data_path", "pictures",
                     "--valid_path", "pictures", "--set", *settings,
                 ],
-                cwd=folder, env=os.environ | {name: value}, stdout=file, stderr=file,
+                cwd=folder, env=os.environ | {name: value, "PATH": path}, stdout=file, stderr=file,
             )  # fmt: skip
 
     def text(self) -> str:
@@ -107,10 +109,10 @@ def start(tmp_path) -> Iterator[type[Job]]:
         job.kill()
 
 
-def train_alone(folder: Path, settings: tuple[str, ...]) -> Path:
+def train_alone(folder: Path, settings: tuple[str, ...], name: str = "alone") -> Path:
     """Do the same in this one process; return the run folder."""
     pictures = str(folder / "pictures")
-    run = folder / "alone"
+    run = folder / name
     code = train_script.main(
         [
             "--data_path", pictures, "--valid_path", pictures, "--run_dir", str(run),
@@ -140,6 +142,8 @@ def assert_same_training(run: Path, other: Path) -> None:
         for name in a.keys() - {"kind", "seconds_per_step", "pictures_per_second"}:
             assert a[name] == pytest.approx(b[name], rel=1e-5), name
     first, second = rows(run, "valid"), rows(other, "valid")
+    if first[-1]["step"] > second[-1]["step"]:  # a run that is stopped does not end so
+        first.pop()
     assert len(first) == len(second) > 0
     for a, b in zip(first, second, strict=True):
         assert a.keys() == b.keys()
@@ -147,7 +151,7 @@ def assert_same_training(run: Path, other: Path) -> None:
             assert a[label]["psnr"] == pytest.approx(b[label]["psnr"], abs=0.01)
 
 
-# What stops and goes on, below, ends with the same numbers too.
+# What is stopped, below, has the same numbers too.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [OTHERS, SUPERVISED, RECIPE], ids=["csd", "supervised", "recipe"]
@@ -164,57 +168,70 @@ def test_two_processes_equal_one(start, tmp_path, settings):
 
 
 # The cases of which each has something of its own that ranks must share; the others are slow tests.
-# FACD's ranks share what CSD's do: which pictures are negatives.
-SHARED = ("drc", "drc_thinet")
+# FACD's ranks share what CSD's do: which pictures are negatives. Two have weights beside the
+# network's: a history network, and branches.
+SHARED = ("drc", "drc_thinet", "csd_history", "supervised_ecbsr")
+# In the place of train.py: several runs by the same processes, which start and meet once.
+SEVERAL = """
+import functools, json, sys
+from pathlib import Path
+from slimsr.commands import cli, train
+from slimsr.engine import stages
+
+def main(_):
+    argv = sys.argv[1:]
+    if "--show_config" in argv:
+        return train.main(argv)
+    stages.start_device = functools.cache(stages.start_device)
+    for more in json.loads(Path("runs.json").read_text()):
+        assert train.main([*argv, *more]) == 0
+    return 0
+
+cli.run(main)
+"""
 
 
 @pytest.mark.parametrize(
-    "case",
-    [case if case in SHARED else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+    "cases",
+    [
+        pytest.param(SHARED, id="shared"),
+        pytest.param([c for c in CASES if c not in SHARED], id="others", marks=pytest.mark.slow),
+    ],
 )
-def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case):
+def test_every_method_by_two_processes_equals_one(start, tmp_path, started, cases):
     # The kernels round half a batch as they round the whole; only the sums of weight gradients are
     # made in another order. An eps near to the gradients' sizes keeps that as small as it is: with
     # 1e-8 Adam's first steps divide each gradient by its own size, that of rounding too.
-    settings = (
-        *settings_of(case, *started[:2]), "data.cache_dir=memory", "data.patch=16",
-        "train.batch=4", "train.steps=3", "train.lr=1e-3", "train.schedule=constant",
-        "train.log_every=1", "run.mode=pynative", "train.valid_pictures=1", "train.eps=0.01",
+    common = (
+        "data.cache_dir=memory", "data.patch=16", "train.batch=4", "train.steps=3",
+        "train.lr=1e-3", "train.schedule=constant", "train.log_every=1", "run.mode=pynative",
+        "train.valid_pictures=1", "train.eps=0.01",
     )  # fmt: skip
-    job = start("2", run="two", settings=settings)
-    alone = train_alone(tmp_path, settings)
-    assert job.code() == 0, job.text()
-    for folder in stage_folders(alone):
-        one = read_arrays(folder / "last.ckpt")
-        two = read_arrays(job.run / folder.relative_to(alone) / "last.ckpt")
-        assert one.keys() == two.keys()
-        for name, value in one.items():
-            assert np.abs(value - two[name]).max() <= 1e-5 * np.abs(value).max(), name
+    settings = {case: (*settings_of(case, *started[:2]), *common) for case in cases}
+    root = tmp_path / "checkout"
+    root.mkdir()
+    for name in ("scripts", "src"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "train.py").write_text(SEVERAL)
+    runs = [["--run_dir", f"two/{case}", "--set", *given] for case, given in settings.items()]
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
+    job = start("2", run="two", settings=common, root=root)
+    alone = {case: train_alone(tmp_path, given, case) for case, given in settings.items()}
+    assert job.code(PATIENCE * len(cases)) == 0, job.text()
+    for case, one_process in alone.items():
+        for folder in stage_folders(one_process):
+            one = read_arrays(folder / "last.ckpt")
+            two = read_arrays(job.run / case / folder.relative_to(one_process) / "last.ckpt")
+            assert one.keys() == two.keys()
+            for name, value in one.items():
+                difference = np.abs(value - two[name]).max()
+                assert difference <= 1e-5 * np.abs(value).max(), (case, name)
 
 
-def test_stop_then_resume(start, tmp_path):
-    """SIGTERM to the script saves and ends all ranks; resumed, they equal an unbroken run."""
-    rare = (*BESIDE, "train.save_every=100000", "train.valid_every=100000")
-    job = start("2", run="two", settings=(*rare, "train.steps=100000"))
-    job.wait_for("step 3  total")
-    job.process.send_signal(signal.SIGTERM)
-    assert job.code() == 1, job.text()
-    assert not job.left()
-    shown = job.text()
-    assert shown.count("stopped at step") == 1
-    assert "Traceback" not in shown
-    stopped = int(re.search(r"stopped at step (\d+) of 100000", shown)[1])
-
-    steps = f"train.steps={stopped + 2}"
-    again = start("2", "--resume", run="two", settings=(*rare, steps))
-    alone = train_alone(tmp_path, (*rare, steps))
-    assert again.code() == 0, again.text()
-    assert f"from step {stopped} to {stopped + 2}" in again.text()
-    assert_same_training(alone, job.run)
-
-
-def test_dead_worker_ends_the_job(start):
-    job = start("2", run="two", settings=(*CSD, "train.steps=100000"))
+def test_a_dead_worker_then_a_resumed_job_that_is_stopped(start, tmp_path):
+    """The first ends the job. SIGTERM saves and ends all ranks; they equal an unbroken run."""
+    endless = (*OTHERS, "train.steps=100000", "train.valid_pictures=1")
+    job = start("2", run="two", settings=endless)
     job.wait_for("step 3  total")
     victim = job.worker(1)
     os.kill(victim, signal.SIGKILL)
@@ -222,11 +239,28 @@ def test_dead_worker_ends_the_job(start):
     assert not job.left()
     assert f"process {victim} ended with code -9; the end of two/logs/worker_1.log:" in job.text()
     assert "rank 1 of 2 on CPU" in job.text()
+    saved = read_state(job.run / "last.ckpt").step
+    assert saved >= 2
+
+    rare = (*endless, "train.save_every=100000")
+    again = start("2", "--resume", run="two", settings=rare)
+    again.wait_for(f"step {saved + 2}  total")
+    again.process.send_signal(signal.SIGTERM)
+    assert again.code() == 1, again.text()
+    assert not again.left()
+    shown = again.text()
+    assert f"from step {saved} to 100000" in shown
+    assert shown.count("stopped at step") == 1
+    assert "Traceback" not in shown
+    stopped = int(re.search(r"stopped at step (\d+) of 100000", shown)[1])
+    assert stopped >= saved + 2
+    alone = train_alone(tmp_path, (*rare, f"train.steps={stopped}"))
+    assert_same_training(alone, job.run)
 
 
 def test_mistake_that_the_workers_find_is_shown_once(start, tmp_path):
     (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
-    job = start("2", run="two", settings=CSD)
+    job = start("2", run="two", settings=CHEAP)
     assert job.code() == 2, job.text()
     assert job.text().count("error: ") == 1
     assert "broken.png" in job.text()
@@ -265,11 +299,11 @@ def test_two_machines_equal_one_process(machines, start, tmp_path):
     jobs = [
         start(
             "1", "--nnodes", "2", "--node_rank", str(rank), "--master_addr", "10.213.7.1",
-            run=f"machine{rank}", settings=CSD, prefix=machine,
+            run=f"machine{rank}", settings=CHEAP, prefix=machine,
         )
         for rank, machine in enumerate(machines)
     ]  # fmt: skip
-    alone = train_alone(tmp_path, CSD)
+    alone = train_alone(tmp_path, CHEAP)
     for job in jobs:
         assert job.code() == 0, job.text()
         assert not job.left()

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.system
 
 _TIMING = {"seconds", "seconds_per_step", "pictures_per_second"}
 # Long enough to be killed in the middle; log, validation and checkpoints at different steps.
-_STEPS = 60
+_STEPS = 36
 _ARGS = (
     "--data_path", "data", "--valid_path", "data", "--run_dir", "run", "--set", *SETTINGS,
-    f"train.steps={_STEPS}", "train.log_every=7", "train.valid_every=5",
+    f"train.steps={_STEPS}", "train.log_every=4", "train.valid_every=5",
     "train.valid_pictures=1", "train.clip_norm=50",
 )  # fmt: skip
 

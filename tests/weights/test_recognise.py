@@ -38,7 +38,7 @@ def shapes(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
 @pytest.mark.parametrize(
     ("network", "release"), RELEASES, ids=[f"{r.key}-{name}" for name, r in RELEASES]
 )
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_every_release_is_recognised_and_comes_back_as_it_was(network, release, data):
     case = CASES[network]
