@@ -16,16 +16,16 @@ function axis(values, from, to, log) {
     const every = Math.ceil(ticks.length / 6);
     return { place, ticks: ticks.filter((_, i) => i % every === 0) };
   }
-  const room = (most - least) * 0.06 || Math.abs(most) * 0.01 || 1;
+  const room = (most - least) * 0.06 || Math.abs(most) * 0.5 || 1;
   [least, most] = [least - (least === 0 ? 0 : room), most + room];
-  const raw = (most - least) / 4, unit = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((s) => s * unit >= raw) * unit;
+  const raw = (most - least) / 5, unit = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].find((s) => s * unit >= raw) * unit;
   const ticks = [];
   for (let i = Math.ceil(least / step); i * step <= most; i++) ticks.push(Number((i * step).toPrecision(12)));
   return { place: (v) => from + ((v - least) / (most - least)) * (to - from), ticks };
 }
 
-const FRAME = { left: 52, right: 14, top: 10, bottom: 26 };
+const FRAME = { left: 58, right: 14, top: 10, bottom: 26 };
 
 // An empty plot: its picture, and the map of either axis.
 function frame(width, height, xs, ys, { title, logX = false, logY = false }) {
