@@ -25,7 +25,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-LAPTOP, PHONE = (1366, 768, False), (390, 844, True)
+LAPTOP, TABLET, PHONE = (1366, 768, False), (820, 1180, True), (390, 844, True)
 
 
 @pytest.fixture(scope="module")
@@ -393,14 +393,19 @@ def test_light_and_dark(show, scheme):
     assert (browser.execute_script(script)[0] > 128) != (before > 128)
 
 
+@pytest.mark.parametrize("size", [LAPTOP, TABLET, PHONE])
 @pytest.mark.parametrize("name", ["scores", "runs"])
-def test_a_phone_scrolls_down_and_not_to_the_side(show, name):
-    browser = show(name, PHONE)
-    width, inner = browser.execute_script(
-        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+def test_a_page_scrolls_down_and_not_to_the_side(show, name, size):
+    browser = show(name, size)
+    width, inner, outside = browser.execute_script(
+        """const wide = document.documentElement.clientWidth;
+        const parts = [...document.querySelectorAll("button, select, h1, h2, h3, figure, .stage")]
+            .filter((part) => !part.closest(".scroll, .thumbs"));
+        return [document.documentElement.scrollWidth, wide,
+            parts.filter((part) => part.getBoundingClientRect().right > wide).length]"""
     )
-    assert width <= inner == 390
-    if name == "scores":
+    assert width <= inner <= size[0] and outside == 0
+    if name == "scores" and size == PHONE:
         press(browser, "Side by side")
         area = box(browser, canvas(browser))
         assert area["width"] > 340 and area["height"] > 260  # one above the other

@@ -80,3 +80,5 @@ def test_a_comparison(tmp_path):
             assert np.array_equal(decoded(layers[name]["source"]), picture)
             assert layers[name]["psnr"] == pytest.approx(psnr_y(picture, hr, 2))
     assert [note[:18] for note in page.notes] == ["No pictures of HR:"]
+    gone = comparison_page(report, tmp_path, [str(tmp_path / "gone")])
+    assert gone.pictures is None and gone.notes[0].startswith("No pictures: ") and gone.tables

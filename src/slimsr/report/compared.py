@@ -50,7 +50,10 @@ def comparison_page(
     ]
     columns = [{"label": name, "numeric": number > 0} for number, name in enumerate(header)]
     folders = {name: Path(output) / name / f"seed{run['seeds'][0]}" for name, run in runs.items()}
-    pictures, notes = _pictures(folders, test, report["scale"])
+    try:
+        pictures, notes = _pictures(folders, test, report["scale"])
+    except SlimSRError as error:  # results of an earlier call, whose test sets are gone
+        pictures, notes = None, [f"No pictures: {error}"]
     return Page(
         f"Comparison, x{report['scale']}",
         about(machine=report["machine"]),
