@@ -375,6 +375,19 @@ def test_values_of_curves_where_the_pointer_is_and_by_keys(show):
     assert tip.find_element(By.CSS_SELECTOR, "b").text == "step 190"
 
 
+def test_values_of_curves_stay_where_a_finger_was(show):
+    browser = show("runs", PHONE)
+    cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+    tips = [card.find_element(By.CSS_SELECTOR, ".tip") for card in cards]
+    for card, tip in zip(cards[:2], tips, strict=False):
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", card)
+        area = box(browser, card.find_element(By.CSS_SELECTOR, ".plot svg"))
+        touch(browser, "touchStart", (area["x"] + 200, area["y"] + 80))
+        touch(browser, "touchEnd")
+        wait(browser, tip.is_displayed)
+    wait(browser, lambda: [tip.is_displayed() for tip in tips[:2]] == [False, True])
+
+
 def test_what_a_run_holds_is_text(show):
     browser = show("runs")
     browser.find_element(By.CSS_SELECTOR, "summary").click()

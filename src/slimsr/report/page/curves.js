@@ -49,7 +49,8 @@ function curveCard(title, series) {
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("pointermove", follow);
     svg.addEventListener("pointerdown", follow);
-    svg.addEventListener("pointerleave", hide);
+    // What a finger has asked for stays until it asks elsewhere.
+    svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
     svg.addEventListener("blur", hide);
     svg.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
