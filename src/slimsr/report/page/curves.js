@@ -31,7 +31,8 @@ function curveCard(title, series) {
         const near = points.reduce((a, b) => (Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a));
         marks.append(draw("circle", { class: `dot s${colour}`, cx: x(near[0]), cy: y(near[1]), r: 4 }));
         const text = Math.abs(near[1]) >= 10 && Math.abs(near[1]) < 1e4 ? near[1].toFixed(3) : short(near[1]);
-        tip.append(make("span", {}, swatch(colour, dash), label, make("i", {}, text)));
+        tip.append(make("span", {}, swatch(colour, dash),
+          near[0] === step ? label : `${label}, step ${near[0].toLocaleString("en")}`, make("i", {}, text)));
       }
       tip.hidden = false;
       const left = place > width / 2;
