@@ -152,6 +152,8 @@ class RunConfig:
     # auto: what pays; on a CPU graph for 4000 steps and more with 2 GB free, else pynative; on
     # other devices graph. A line of the log says which and why; --resume goes on in the same one
     mode: Literal["auto", "graph", "pynative"] = "auto"
+    # write event files for TensorBoard into the run's folder, too; needs the package tensorboardX
+    tensorboard: bool = False
 
 
 @dataclass(config=STRICT)

@@ -13,9 +13,11 @@ from slimsr.imaging import imread, imresize, imwrite
 SCRIPT = "<script>window.hit=1<script>"  # a name of a file holds no slash
 HANDLER = '<img src=x onerror="window.hit=1">'
 BREAKS_OUT = "</script><script>window.hit=1</script>"
+# Quotes, two lines, letters turned round, letters of the right-to-left, more than a line holds.
+ODD = "q\"u'o &amp; l\ni \u202egnp.x \u05e9\u05dc\u05d5\u05dd " + 20 * "long_name"
 
 
-def put_set(folder: Path, names=(SCRIPT, HANDLER, "calm"), size=(96, 120)) -> Path:
+def put_set(folder: Path, names=(SCRIPT, HANDLER, "calm", ODD), size=(96, 120)) -> Path:
     """Write pictures of soft noise; return the folder."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)

@@ -11,7 +11,10 @@ import pytest
 from slimsr.__main__ import main
 from slimsr.imaging import imread, imresize
 from slimsr.metrics import psnr_y, ssim_y
-from tests.report.hostile import HANDLER, SCRIPT, evaluated, put_run
+from slimsr.report.curves import runs_page
+from slimsr.report.page import Page, write_page
+from slimsr.report.scores import COSTS
+from tests.report.hostile import BREAKS_OUT, HANDLER, ODD, SCRIPT, evaluated, put_run
 
 pytestmark = pytest.mark.system
 
@@ -22,7 +25,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
-LAPTOP, PHONE = (1366, 768, False), (390, 844, True)
+LAPTOP, TABLET, PHONE = (1366, 768, False), (820, 1180, True), (390, 844, True)
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +281,84 @@ def test_names_of_files_are_shown_and_not_run(show):
     assert browser.find_elements(By.CSS_SELECTOR, "img[onerror], main script") == []
 
 
+def test_nothing_of_a_page_is_run_or_breaks_it(show, pages):
+    names = [SCRIPT, HANDLER, BREAKS_OUT, ODD, "javascript:window.hit=1"]
+    costs = {"quality": 30.0, "parameters": 9, "macs": 9.0, "ms": 9.0}
+    page = Page(
+        ODD + BREAKS_OUT,
+        {name: name for name in names},
+        notes=names,
+        tables=[
+            {
+                "title": name,
+                "columns": [{"label": name, "numeric": False}, {"label": name, "numeric": True}],
+                "rows": [[[name, name], [name, 1.0]], [["b", "b"], ["-", None]]],
+            }
+            for name in names
+        ],
+        trade={
+            "quality": HANDLER, "costs": COSTS,
+            "points": [{"label": name, "set": name, **costs} for name in names],
+        },
+        runs=[
+            {"name": name, "config": name, "step": 2, "train": {name: [[1, 2.0], [2, 1.0]]},
+             "valid": {name: [[2, 30.0]]}}
+            for name in names
+        ],
+    )  # fmt: skip
+    pages["hostile"] = pages["scores"].with_name("hostile.html")
+    write_page(pages["hostile"], page)
+    for size in (LAPTOP, PHONE):
+        browser = show("hostile", size)
+        for button in browser.find_elements(By.CSS_SELECTOR, "thead button"):
+            button.click()
+        for summary in browser.find_elements(By.CSS_SELECTOR, "summary"):
+            summary.click()
+        found = browser.execute_script(
+            """return [window.hit ?? null, document.scripts.length,
+            document.querySelectorAll("img, iframe, main a").length,
+            document.documentElement.outerHTML.includes("\\u202e"),
+            document.documentElement.scrollWidth - document.documentElement.clientWidth]"""
+        )
+        assert found == [None, 2, 0, False, 0]
+    shown = browser.find_element(By.TAG_NAME, "main").text
+    assert all(name in shown for name in (SCRIPT, HANDLER, BREAKS_OUT))
+
+
+def test_a_page_that_is_made_again_is_loaded_again_and_seen_as_it_was_left(show, pages):
+    runs = [pages["runs"].with_name("one")]
+    pages["live"] = pages["runs"].with_name("live.html")
+    write_page(pages["live"], runs_page(runs, renewed=1))
+    browser = show("live", PHONE)
+    browser.execute_script("window.before = true; scrollTo(0, 300)")
+    press(browser, "Light / dark")
+    browser.find_element(By.TAG_NAME, "summary").click()
+    before = browser.execute_script("return scrollY")
+    write_page(pages["live"], runs_page(runs))
+    left = "return [document.documentElement.dataset.theme, scrollY, window.before ?? null]"
+    wait(browser, lambda: browser.execute_script(left) == ["dark", before, None])
+    assert before > 0 and browser.find_element(By.CSS_SELECTOR, "details[open] pre").is_displayed()
+
+
+def test_all_is_reached_by_the_tabulator(show):
+    browser = show("scores")
+    reached, last = set(), None
+    for _ in range(40):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        focus = browser.switch_to.active_element
+        name = focus.get_attribute("aria-label") or focus.text
+        outline = focus.value_of_css_property("outline-style")
+        assert focus.tag_name == "body" or outline != "none", name  # it is seen where one is
+        reached.add(name)
+        if (last := focus.tag_name) == "body":
+            break
+    wanted = {
+        "Border between the two pictures", "Left picture", "Right picture", "Side by side",
+        "Difference", "zoom in", "calm", "PSNR/dB", "Light / dark",
+    }  # fmt: skip
+    assert wanted <= reached, last
+
+
 def test_values_of_curves_where_the_pointer_is_and_by_keys(show):
     browser = show("runs")
     card = browser.find_element(By.XPATH, "//figure[figcaption='total']")
@@ -292,6 +373,19 @@ def test_values_of_curves_where_the_pointer_is_and_by_keys(show):
     assert "one" in tip.text and "two" in tip.text
     svg.send_keys(Keys.END, Keys.ARROW_LEFT)
     assert tip.find_element(By.CSS_SELECTOR, "b").text == "step 190"
+
+
+def test_values_of_curves_stay_where_a_finger_was(show):
+    browser = show("runs", PHONE)
+    cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+    tips = [card.find_element(By.CSS_SELECTOR, ".tip") for card in cards]
+    for card, tip in zip(cards[:2], tips, strict=False):
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", card)
+        area = box(browser, card.find_element(By.CSS_SELECTOR, ".plot svg"))
+        touch(browser, "touchStart", (area["x"] + 200, area["y"] + 80))
+        touch(browser, "touchEnd")
+        wait(browser, tip.is_displayed)
+    wait(browser, lambda: [tip.is_displayed() for tip in tips[:2]] == [False, True])
 
 
 def test_what_a_run_holds_is_text(show):
@@ -312,14 +406,19 @@ def test_light_and_dark(show, scheme):
     assert (browser.execute_script(script)[0] > 128) != (before > 128)
 
 
+@pytest.mark.parametrize("size", [LAPTOP, TABLET, PHONE])
 @pytest.mark.parametrize("name", ["scores", "runs"])
-def test_a_phone_scrolls_down_and_not_to_the_side(show, name):
-    browser = show(name, PHONE)
-    width, inner = browser.execute_script(
-        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+def test_a_page_scrolls_down_and_not_to_the_side(show, name, size):
+    browser = show(name, size)
+    width, inner, outside = browser.execute_script(
+        """const wide = document.documentElement.clientWidth;
+        const parts = [...document.querySelectorAll("button, select, h1, h2, h3, figure, .stage")]
+            .filter((part) => !part.closest(".scroll, .thumbs"));
+        return [document.documentElement.scrollWidth, wide,
+            parts.filter((part) => part.getBoundingClientRect().right > wide).length]"""
     )
-    assert width <= inner == 390
-    if name == "scores":
+    assert width <= inner <= size[0] and outside == 0
+    if name == "scores" and size == PHONE:
         press(browser, "Side by side")
         area = box(browser, canvas(browser))
         assert area["width"] > 340 and area["height"] > 260  # one above the other
@@ -327,9 +426,6 @@ def test_a_phone_scrolls_down_and_not_to_the_side(show, name):
 
 def test_labels_of_points_do_not_cover_each_other(browser, show, pages):
     page = pages["scores"].with_name("trade.html")
-    from slimsr.report.page import Page, write_page
-    from slimsr.report.scores import COSTS
-
     points = [
         {"label": f"method {i}", "set": "s", "quality": 30 + i % 3 / 50,
          "parameters": 1000 + i // 9, "macs": 5e9, "ms": 10.0 + i}

@@ -40,5 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     comparison = read_comparison(args.config, given, args.test_path, args.seeds, args.only)
     report = compare(comparison, args.output)
     cli.say(markdown(report))
-    write_page(Path(args.output) / "report.html", comparison_page(report, args.output))
+    page = comparison_page(report, args.output, comparison.test)
+    write_page(Path(args.output) / "report.html", page)
     return 0

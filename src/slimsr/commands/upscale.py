@@ -111,8 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from slimsr.report.page import write_page  # takes time to import
         from slimsr.report.upscaled import upscaled_page
 
+        network = f"{args.ckpt or args.model}, width {result.width:g}"
         jobs = find_jobs(args.input, args.output, options.suffix, options.compare)
-        write_page(args.report, upscaled_page(jobs, set(result.failed)))
+        write_page(args.report, upscaled_page(jobs, set(result.failed), network))
     for message in result.failed.values():
         cli.complain(f"error: {message}")
     return 2 if result.failed else 0

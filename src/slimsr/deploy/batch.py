@@ -38,12 +38,14 @@ class Result:
         skipped: pictures that had been enlarged before.
         left: pictures that were not begun, since the disk is full.
         failed: picture -> what is wrong with it.
+        width: of the network that was taken.
     """
 
     done: int = 0
     skipped: int = 0
     left: int = 0
     failed: dict[Path, str] = field(default_factory=dict)
+    width: float | None = None
 
 
 def sizes_of(jobs: Sequence[Job]) -> dict[Job, tuple[int, int]]:

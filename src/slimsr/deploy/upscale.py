@@ -123,6 +123,7 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         )
         if world is not None:
             world.barrier()  # msrun kills the others as soon as one has ended
+    result.width = width
     return result
 
 

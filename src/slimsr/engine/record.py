@@ -6,11 +6,14 @@ import contextlib
 import logging
 import os
 import sys
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from slimsr.engine.events import EventFile
 from slimsr.errors import ConfigError, OutputError
 from slimsr.files.leftovers import remove_leftovers
 from slimsr.files.reading import parse_json
@@ -52,6 +55,7 @@ class RunFolder:
         self.last = self.path / "last.ckpt"
         self.best = self.path / "best.ckpt"
         self.log = self.path / "log.jsonl"
+        self._events: EventFile | None = None
 
     def check(self, resume: bool) -> None:
         """See whether the folder can be used, before hours of work; nothing is written.
@@ -79,6 +83,17 @@ class RunFolder:
             self.log.unlink(missing_ok=True)
         write_text(self.path / "config.yaml", config.to_yaml())
 
+    def begin(self, step: int, event_file: bool) -> None:
+        """Drop what was logged after ``step``, which will be done again.
+
+        Args:
+            step: that the run goes on from.
+            event_file: write the log for TensorBoard, too; see `EventFile` for the errors.
+        """
+        rows = [row for row in self.rows() if row["step"] <= step]
+        write_text(self.log, "".join(to_json(row) + "\n" for row in rows))
+        self._events = EventFile(self.path, rows) if event_file else None
+
     def append(self, row: dict[str, Any]) -> None:
         """Add a line to the log; OutputError where it cannot be written."""
         try:
@@ -88,6 +103,8 @@ class RunFolder:
             raise OutputError(
                 f"cannot write {self.log}: {error.strerror}; make room or give another --run_dir"
             ) from error
+        if self._events is not None:
+            self._events.append(row)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the log; what is no row is ignored: a killed process may leave half a line."""
@@ -97,11 +114,6 @@ class RunFolder:
                 with contextlib.suppress(ValueError):  # older logs hold NaN and Infinity
                     rows.append(parse_json(line, constants=True))
         return [row for row in rows if isinstance(row, dict) and isinstance(row.get("step"), int)]
-
-    def truncate_log(self, step: int) -> None:
-        """Drop what was logged after ``step``: it will be done again."""
-        kept = [to_json(row) for row in self.rows() if row["step"] <= step]
-        write_text(self.log, "".join(line + "\n" for line in kept))
 
 
 def check_same_run(saved: dict[str, Any], config: Config, stage: str) -> None:
@@ -153,3 +165,31 @@ def progress(total: int, start: int, shown: bool) -> tqdm:
     """Return a progress bar; it shows itself in a terminal only, log lines do elsewhere."""
     shown = shown and sys.stderr.isatty()
     return tqdm(total=total, initial=start, unit="step", disable=not shown)
+
+
+class TimeLeft:
+    """How long a run will take yet, by the time since its first step here or the last few lines.
+
+    What lies between steps counts, as validation; the first step does not, which may compile.
+
+    Args:
+        total: steps of the whole run.
+    """
+
+    def __init__(self, total: int):
+        self.total = total
+        self._seen: deque[tuple[int, float]] = deque(maxlen=20)
+
+    def begin(self, step: int) -> None:
+        """Note that a step is done; only the first one counts."""
+        if not self._seen:
+            self._seen.append((step, time.perf_counter()))
+
+    def text(self, step: int) -> str:
+        """Return what a line of the log at ``step`` says, as "  04:38 left", or nothing."""
+        now, (first, since) = time.perf_counter(), self._seen[0]
+        self._seen.append((step, now))
+        if not first < step < self.total:
+            return ""
+        seconds = (now - since) / (step - first) * (self.total - step)
+        return f"  {tqdm.format_interval(seconds)} left"

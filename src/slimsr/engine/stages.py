@@ -10,6 +10,7 @@ from pathlib import Path
 import mindspore as ms
 
 from slimsr.device.world import World, start_device
+from slimsr.engine.events import check_installed
 from slimsr.engine.mode import with_mode
 from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.record import RunFolder
@@ -44,6 +45,8 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     """
     run = RunFolder(config.run.dir)
     run.check(resume)
+    if config.run.tensorboard:
+        check_installed()
     config = with_mode(config, resume)
     options = config.run
     world = start_device(options.device_target, options.device_id, options.mode == "graph")

@@ -28,7 +28,7 @@ from slimsr.engine.evaluate import (
 )
 from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.pictures import training_patches, validation_pairs
-from slimsr.engine.record import RunFolder, check_same_run, progress
+from slimsr.engine.record import RunFolder, TimeLeft, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.stopping import Stopped, stop_requests
@@ -97,6 +97,7 @@ class Trainer:
         self.timed = 0
         self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()
+        self.left = TimeLeft(self.phase.total)
 
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
@@ -172,7 +173,7 @@ class Trainer:
                 )
         if self.world.is_main:
             self.folder.prepare(self.config)
-            self.folder.truncate_log(self.state.step)
+            self.folder.begin(self.state.step, self.config.run.tensorboard)
         self.world.barrier()
         steps = self.phase.end
         if self.state.step >= steps:
@@ -218,6 +219,7 @@ class Trainer:
         self.pending.append(values)
         self.timed += 1
         state.step += 1
+        self.left.begin(state.step)
         if not values[-1]:
             self._tell_excess()
         last = state.step == self.phase.end
@@ -261,7 +263,10 @@ class Trainer:
         if self.world.is_main:
             self.folder.append(row)
             terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
-            logger.info("step %d  %s  lr %.3g  %.3g s/step", row["step"], terms, row["lr"], seconds)
+            logger.info(
+                "step %d  %s  lr %.3g  %.3g s/step%s", row["step"], terms, row["lr"], seconds,
+                self.left.text(row["step"]),
+            )  # fmt: skip
             if row["skipped"]:
                 above = "" if self.watch is None else ", or their loss above train.skip_above"
                 logger.warning(

@@ -179,9 +179,11 @@ class Album:
                 f"{shown} of {self._total} pictures are shown, spread over each set, so that the "
                 "page stays small; the scores are of all."
             )
-        if any(tuple(item["size"]) != tuple(item["whole"]) for item in section["items"]):
+        items = section["items"]
+        if any(tuple(item["size"]) != tuple(item["whole"]) for item in items):
+            scored = any(layer["ssim"] is not None for item in items for layer in item["layers"])
             notes.append(
-                "Of larger pictures the part with most detail is shown; values under “whole” are "
-                "of the whole picture."
+                "Of larger pictures the part with most detail is shown"
+                + ("; values under “whole” are of the whole picture." if scored else ".")
             )
         return notes

@@ -72,10 +72,8 @@ def page_html(page: Page) -> str:
         f"default-src 'none'; img-src data:; script-src {_hash(script)}; "
         f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    renewed = "" if page.renewed is None else f"{page.renewed:g}"
     values = {
         "policy": policy,
-        "refresh": renewed and f'<meta http-equiv="refresh" content="{renewed}">',
         "title": html.escape(printable(page.title)),
         "style": style,
         "script": script,

@@ -16,12 +16,13 @@ from slimsr.report.page import Page
 _REACH = 4  # pixels around a part that bicubic looks at
 
 
-def upscaled_page(jobs: Sequence[Job], failed: Collection[Path]) -> Page:
+def upscaled_page(jobs: Sequence[Job], failed: Collection[Path], network: str) -> Page:
     """Return the page of an upscaling that is done; memory is that of a part of one picture.
 
     Args:
         jobs: all of them.
         failed: sources that were not enlarged.
+        network: that has enlarged them, in words.
     """
     album = Album()
     done = [job for job in jobs if job.source not in failed and job.target.is_file()]
@@ -40,7 +41,8 @@ def upscaled_page(jobs: Sequence[Job], failed: Collection[Path]) -> Page:
             lost.append(f"{job.source.name} is not shown: {error}")
     section = album.section({}, shave=0, rgb=False)
     title = f"{len(done)} enlarged {'picture' if len(done) == 1 else 'pictures'}"
-    return Page(title, about(), notes=[*album.notes(section), *lost], pictures=section)
+    said = {"network": network, **about()}
+    return Page(title, said, notes=[*album.notes(section), *lost], pictures=section)
 
 
 def _shown(job: Job, album: Album) -> Shown:

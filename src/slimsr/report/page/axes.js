@@ -6,26 +6,25 @@ function axis(values, from, to, log) {
   if (log) {
     const low = Math.log10(least), high = Math.log10(most), room = (high - low) * 0.06 || 0.3;
     const place = (v) => from + ((Math.log10(v) - low + room) / (high - low + 2 * room)) * (to - from);
-    const steps = high - low > 1.5 ? [1] : high - low > 0.7 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
-    const ticks = [];
-    for (let e = Math.floor(low - room); e <= high + room; e++)
-      for (const s of steps) {
-        const tick = s * 10 ** e;
-        if (Math.log10(tick) >= low - room && Math.log10(tick) <= high + room) ticks.push(tick);
-      }
-    const every = Math.ceil(ticks.length / 6);
+    const ticksBy = (steps) => {
+      const found = [];
+      for (let e = Math.floor(low - room); e <= high + room; e++) found.push(...steps.map((s) => s * 10 ** e));
+      return found.filter((tick) => Math.log10(tick) >= low - room && Math.log10(tick) <= high + room);
+    };
+    const finest = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3]].map(ticksBy).find((ticks) => ticks.length <= 6);
+    const ticks = finest ?? ticksBy([1]), every = Math.ceil(ticks.length / 6);
     return { place, ticks: ticks.filter((_, i) => i % every === 0) };
   }
-  const room = (most - least) * 0.06 || Math.abs(most) * 0.01 || 1;
+  const room = (most - least) * 0.06 || Math.abs(most) * 0.5 || 1;
   [least, most] = [least - (least === 0 ? 0 : room), most + room];
-  const raw = (most - least) / 4, unit = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((s) => s * unit >= raw) * unit;
+  const raw = (most - least) / 6, unit = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].find((s) => s * unit >= raw) * unit;
   const ticks = [];
   for (let i = Math.ceil(least / step); i * step <= most; i++) ticks.push(Number((i * step).toPrecision(12)));
   return { place: (v) => from + ((v - least) / (most - least)) * (to - from), ticks };
 }
 
-const FRAME = { left: 52, right: 14, top: 10, bottom: 26 };
+const FRAME = { left: 58, right: 14, top: 10, bottom: 26 };
 
 // An empty plot: its picture, and the map of either axis.
 function frame(width, height, xs, ys, { title, logX = false, logY = false }) {

@@ -31,7 +31,8 @@ function curveCard(title, series) {
         const near = points.reduce((a, b) => (Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a));
         marks.append(draw("circle", { class: `dot s${colour}`, cx: x(near[0]), cy: y(near[1]), r: 4 }));
         const text = Math.abs(near[1]) >= 10 && Math.abs(near[1]) < 1e4 ? near[1].toFixed(3) : short(near[1]);
-        tip.append(make("span", {}, swatch(colour, dash), label, make("i", {}, text)));
+        tip.append(make("span", {}, swatch(colour, dash),
+          near[0] === step ? label : `${label}, step ${near[0].toLocaleString("en")}`, make("i", {}, text)));
       }
       tip.hidden = false;
       const left = place > width / 2;
@@ -49,7 +50,8 @@ function curveCard(title, series) {
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("pointermove", follow);
     svg.addEventListener("pointerdown", follow);
-    svg.addEventListener("pointerleave", hide);
+    // What a finger has asked for stays until it asks elsewhere.
+    svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
     svg.addEventListener("blur", hide);
     svg.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
@@ -71,7 +73,7 @@ function trainingSection(runs) {
   const several = runs.length > 1;
   const cards = [], shown = new Set();
   const valid = runs.flatMap((run, r) => Object.entries(run.valid).map(([label, points], k) =>
-    ({ label: several ? `${run.name}: ${label}` : label, points, colour: (several ? r : k) % 8,
+    ({ label: several ? `${run.name}: ${label}` : label, points, colour: (several ? r : k) % 8, run,
       dash: several ? k % 4 : 0 })));
   if (valid.length) cards.push(curveCard("validation PSNR, dB", valid));
   for (const key of runs.flatMap((run) => Object.keys(run.train))) {
@@ -81,8 +83,10 @@ function trainingSection(runs) {
       [{ label: several ? run.name : NAMES[key] ?? key, points: run.train[key], colour: r % 8, dash: 0 }]);
     cards.push(curveCard(NAMES[key] ?? key, series));
   }
-  const legend = (several ? runs.map((run, r) => [run.name, r % 8]) : valid.map((s) => [s.label, s.colour]))
-    .map(([name, colour]) => make("span", {}, swatch(colour), name));
+  // One colour a run; where a run has several networks, their dashes.
+  const named = !several ? valid : runs.flatMap((run, r) => Object.keys(run.valid).length > 1 ?
+    valid.filter((series) => series.run === run) : [{ label: run.name, colour: r % 8, dash: 0 }]);
+  const legend = named.map(({ label, colour, dash }) => make("span", {}, swatch(colour, dash), label));
   const configs = runs.filter((run) => run.config).map((run) =>
     make("details", {}, make("summary", {}, `Configuration of ${run.name}, at step ${run.step.toLocaleString("en")}`),
       make("pre", { tabindex: 0 }, run.config)));

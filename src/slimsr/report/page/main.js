@@ -26,3 +26,16 @@ document.body.append(
       make("a", { href: `#${part.id}` }, part.querySelector("h2").textContent))),
     make("button", { type: "button", class: "theme", onclick: toggleTheme }, "Light / dark")),
   make("main", {}, ...data.notes.map((note) => make("p", { class: "note" }, note)), ...content));
+
+// A page that is made again meanwhile is loaded again, and is then seen as it was left.
+const left = history.state ?? {};
+if (left.theme) document.documentElement.dataset.theme = left.theme;
+const folds = [...document.querySelectorAll("details")];
+folds.forEach((fold, i) => { fold.open = Boolean(left.open?.[i]); });
+requestAnimationFrame(() => requestAnimationFrame(() => { if (left.y) scrollTo(0, left.y); }));
+if (data.renewed)
+  setTimeout(() => {
+    history.replaceState({ theme: document.documentElement.dataset.theme, open: folds.map((fold) => fold.open),
+      y: scrollY }, "");
+    location.reload();
+  }, data.renewed * 1000);

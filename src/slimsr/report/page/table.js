@@ -4,7 +4,7 @@ function sortable({ title, columns, rows }) {
   let sorted = null, falling = false;
   const fillBody = (list) => body.replaceChildren(...list.map((row) =>
     make("tr", {}, ...row.map(([text], i) =>
-      make(i ? "td" : "th", { class: columns[i].numeric ? "number" : null, scope: i ? null : "row" },
+      make(i ? "td" : "th", { class: columns[i].numeric ? "number" : text.length > 24 ? "long" : null, scope: i ? null : "row" },
         text)))));
   const heads = columns.map(({ label, numeric }, i) => {
     const press = () => {

@@ -16,6 +16,7 @@ function viewerSection({ items, rgb }) {
   let item, layers, shown = [null, null], map = null, waiting = 0, wanted = 0;
 
   const labels = () => item.layers.map((layer) => layer.label);
+  const scored = items.some((entry) => entry.layers.some((layer) => layer.ssim !== null));
   const hasHr = () => labels().includes("HR");
 
   function open(next) {
@@ -149,15 +150,15 @@ function viewerSection({ items, rgb }) {
       const label = view.pair[i], layer = item.layers.find((l) => l.label === label);
       if (label === against) return make("tr", {}, make("th", { scope: "row" }, label), make("td", { colspan: 4 }, "the reference"));
       const left = pixels(shown[i], box), likeness = ssim(left, right);
-      const known = layer.psnr !== null || layer.ssim !== null;
       return make("tr", {}, make("th", { scope: "row" }, label),
         make("td", {}, decibels(psnr(left, right, rgb))),
         make("td", {}, likeness === null ? "–" : likeness.toFixed(4)),
-        make("td", {}, known ? decibels(layer.psnr) : "–"),
-        make("td", {}, known ? layer.ssim.toFixed(4) : "–"));
+        ...(!scored ? [] : layer.ssim === null ? [make("td", {}, "–"), make("td", {}, "–")] :
+          [make("td", {}, decibels(layer.psnr)), make("td", {}, layer.ssim.toFixed(4))]));
     }));
     measured.dataset.box = box.join();
-    hint.textContent = `In view: ${box[3] - box[1]}×${box[2] - box[0]} pixels, compared with ${against}.`;
+    hint.textContent = `In view: ${box[3] - box[1]}×${box[2] - box[0]} pixels, compared with ${against}` +
+      (hasHr() ? "." : ": how far they are apart, not which one is better.");
   }
 
   function zoomBy(factor, px = screen.width / 2, py = screen.height / 2) {
@@ -196,10 +197,11 @@ function viewerSection({ items, rgb }) {
   gestures({ canvas, handle, view, panBy, zoomBy, splitAt, whole,
     bounds: () => { const { scale, x } = place(panes()[0]); const from = Math.max(0, x);
       return [from, Math.min(screen.width, x + item.size[1] * scale)]; } });
-  const head = ["", "PSNR", "SSIM", "PSNR", "SSIM"].map((text) => make("th", { scope: "col" }, text));
+  const groups = scored ? ["in view", "whole"] : ["in view"];
+  const head = ["", ...groups.flatMap(() => ["PSNR", "SSIM"])].map((text) => make("th", { scope: "col" }, text));
   const panel = make("div", { class: "panel" }, name, chooser, modes, zooms, scaleBar,
     make("table", { class: "measured" }, make("thead", {},
-      make("tr", {}, make("td"), make("th", { colspan: 2, scope: "colgroup" }, "in view"), make("th", { colspan: 2, scope: "colgroup" }, "whole")),
+      make("tr", {}, make("td"), ...groups.map((text) => make("th", { colspan: 2, scope: "colgroup" }, text))),
       make("tr", {}, ...head)), measured), hint,
     make("p", { class: "quiet help" }, "Drag the border, or the picture when it is enlarged. Pinch, double-click, Ctrl and wheel or + and − zoom; 0 shows all."));
   const root = section("Pictures", "pictures", items.length > 1 ? thumbs : null,
