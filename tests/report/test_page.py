@@ -161,3 +161,20 @@ def test_a_folder_without_a_run_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(DataError, match="holds no run of training"):
         main(["report", str(tmp_path), "--output", str(tmp_path / "report.html")])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_following_waits_for_a_run_that_has_not_begun(tmp_path, monkeypatch, capsys):
+    page, pauses = tmp_path / "page.html", []
+
+    def pause(seconds):
+        pauses.append(page.exists())
+        if len(pauses) == 1:
+            put_run(tmp_path / "run")
+        elif len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", pause)
+    arguments = ["report", str(tmp_path / "run"), "--output", str(page), "--follow", "9"]
+    assert main(arguments) == 0
+    assert pauses == [False, True, True]
+    assert capsys.readouterr().err.count("waiting: ") == 1

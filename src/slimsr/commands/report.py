@@ -21,11 +21,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     args = parser.parse_args(argv)
 
+    from slimsr.errors import DataError
     from slimsr.report.curves import runs_page
     from slimsr.report.page import write_page
 
+    waiting = False
     while True:
-        write_page(args.output, runs_page(args.runs, args.follow or None))
+        try:
+            write_page(args.output, runs_page(args.runs, args.follow or None))
+        except DataError as error:  # training has not come to its first line yet
+            if not args.follow:
+                raise
+            if not waiting:
+                cli.complain(f"waiting: {error}")
+            waiting = True
         if not args.follow:
             break
         try:
