@@ -7,6 +7,7 @@ Ctrl-C, before they have saved, and tells only in words which of them has failed
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -123,9 +124,9 @@ class Job:
     ):
         self.command = [sys.executable, "-c", _RUN, str(_SOURCES), *arguments]
         self.cluster, self.logs, self.show = cluster, make_folder(logs), show
-        self.stops = 0
+        self.asked = self.sent = 0  # how often to stop
         self.scheduler: subprocess.Popen[bytes] | None = None
-        self.workers: dict[int, subprocess.Popen[bytes]] = {}
+        self.workers: dict[Path, subprocess.Popen[bytes]] = {}  # by their logs
 
     def run(self) -> int:
         """Start, wait, clean up; return the exit code: 0 done, 2 what was given is wrong, else 1.
@@ -134,22 +135,23 @@ class Job:
         second one kills them.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop)
-        first = self.cluster.ranks[0]
+            signal.signal(number, self._ask)
         try:
             if self.cluster.node == 0:
-                self.scheduler = self._start("MS_SCHED", 0, self.logs / "scheduler.log")
+                self.scheduler = self._start("MS_SCHED", 0, self._scheduler_log)
             for rank in self.cluster.ranks:
-                self.workers[rank] = self._start("MS_WORKER", rank, self._log(rank))
-            view = _View(self._log(first), self.show)
+                log = self.logs / f"worker_{rank}.log"
+                self.workers[log] = self._start("MS_WORKER", rank, log)
+            view = _View(next(iter(self.workers)), self.show)
             failed = self._wait(view)
         finally:
             self._end()
         view.look(at_end=True)
-        return 0 if failed is None else self._explain(failed, view.shown)
+        return 0 if failed is None else self._explain(*failed, view.shown)
 
-    def _log(self, rank: int) -> Path:
-        return self.logs / f"worker_{rank}.log"
+    @property
+    def _scheduler_log(self) -> Path:
+        return self.logs / "scheduler.log"
 
     def _start(self, role: str, rank: int, log: Path) -> subprocess.Popen[bytes]:
         cluster = self.cluster
@@ -171,31 +173,38 @@ class Job:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def _wait(self, view: _View) -> int | None:
-        """Return the rank that failed first; None where all are done."""
+    def _wait(self, view: _View) -> tuple[Path, subprocess.Popen[bytes]] | None:
+        """Return the process that failed first, and its log; None where all is done."""
         while True:
             view.look()
-            codes = {rank: worker.poll() for rank, worker in self.workers.items()}
-            for rank, code in codes.items():
-                if code:
-                    return rank
-            if all(code == 0 for code in codes.values()):
+            self._pass_on()
+            watched = dict(self.workers)
+            if self.scheduler is not None:
+                watched[self._scheduler_log] = self.scheduler
+            for log, process in watched.items():
+                if process.poll():
+                    return log, process
+            if all(worker.returncode == 0 for worker in self.workers.values()):
                 break
             time.sleep(_PAUSE)
-        if self.scheduler is not None:  # those of other machines may still need it
-            one = self.cluster.nodes == 1
-            try:
-                self.scheduler.wait(_PATIENCE if one else None)
-            except subprocess.TimeoutExpired:
-                return None
+        if self.scheduler is not None:  # other machines may still need it
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.scheduler.wait(_PATIENCE if self.cluster.nodes == 1 else None)
         return None
 
-    def _stop(self, *_: object) -> None:
-        self.stops += 1
+    def _ask(self, *_: object) -> None:
+        self.asked += 1
+
+    def _pass_on(self) -> None:
+        """Tell the workers to stop, if that was asked."""
+        if self.sent == self.asked:
+            return
+        # One that waits for a dead one does not see the first.
+        number = signal.SIGTERM if self.sent == 0 and self.asked == 1 else signal.SIGKILL
+        self.sent = self.asked
         for worker in self.workers.values():
             if worker.poll() is None:
-                # One that waits for a dead one does not see the first.
-                worker.send_signal(signal.SIGTERM if self.stops == 1 else signal.SIGKILL)
+                worker.send_signal(number)
 
     def _end(self) -> None:
         for process in (*self.workers.values(), self.scheduler):
@@ -203,18 +212,17 @@ class Job:
                 process.kill()
                 process.wait()
 
-    def _explain(self, rank: int, shown: set[str]) -> int:
-        """Say how a rank has failed, unless it was asked to stop; return the exit code."""
-        worker, log = self.workers[rank], self._log(rank)
+    def _explain(self, log: Path, process: subprocess.Popen[bytes], shown: set[str]) -> int:
+        """Say how a process has failed, unless it was asked to stop; return the exit code."""
         lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
-        if worker.returncode == 2:
+        if process.returncode == 2:
             mistakes = [line for line in lines if line.startswith("error: ")] or lines[-1:]
             for line in mistakes:
                 if line not in shown:
                     self.show(line)
             return 2
-        if self.stops == 0:
-            about = f"process {worker.pid} ended with code {worker.returncode}"
+        if self.asked == 0:
+            about = f"process {process.pid} ended with code {process.returncode}"
             self.show(f"error: {about}; the end of {log}:")
             for line in lines[-_LAST_LINES:]:
                 self.show(line)
