@@ -2,8 +2,8 @@
 
     python benchmarks/data_pipeline.py --data_path DIR [--scale 4] [--degradation photo]
 
-Compare with the batch over what a training step takes of the processor: the pipeline must be several
-times faster. The processor's time, not the clock's, so that other work does not count.
+Compare with the batch over what a training step takes of the processor: the pipeline must be
+several times faster. The processor's time, not the clock's, so that other work does not count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what a network calls white to RGB in [0, 255], as pictures are."""
+"""Between what a network calls white and RGB in [0, 255], as pictures are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import nn
+
+
+class FromPicture(nn.Cell):
+    """RGB in [0, 255] to [0, 1], in float32."""
+
+    def construct(self, x: ms.Tensor) -> ms.Tensor:
+        """Map any shape to the same."""
+        return x.astype(ms.float32) * (1 / 255)
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Describe this layer to `slimsr.exported.onnx_graph`."""
+        return x * (1 / 255)
 
 
 class ToPicture(nn.Cell):

@@ -37,6 +37,7 @@ class Release:
         extra: prefixes of tensors that serve training alone.
         merge: from the arrays of a file to those of the network as it is deployed, where training
             sums several branches; what it finds no branches of it leaves as it is.
+        marks: from a configuration to tensors whose presence alone tells an option.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Release:
     unseen: str = ""
     extra: tuple[str, ...] = ()
     merge: Callable[[Arrays], Arrays] | None = None
+    marks: Callable[[Any], Arrays] = lambda config: {}
 
     def parameters(self, net: nn.Cell) -> dict[str, str]:
         """Return their names of all parameters of a network -> ours, in our order."""

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from slimsr.layers.blocks import MeanShift
 from slimsr.layers.channels import Concat
 from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.layers.range import ToPicture
+from slimsr.layers.range import FromPicture, ToPicture
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Arrays, Layers, Release
@@ -28,6 +28,7 @@ class SpanConfig:
     scale: int = 4
     n_feats: int = Field(28, ge=1)
     n_blocks: int = Field(6, ge=1)
+    mean: bool = True  # RGB in [0, 255] less DIV2K's mean comes in; else RGB in [0, 1]
 
 
 class AttentionBlock(nn.Cell):
@@ -87,9 +88,14 @@ def _merge_branches(arrays: Arrays) -> Arrays:
     return merged
 
 
+def _marks(config: SpanConfig) -> Arrays:
+    """Return the tensor by which files say that the mean is not taken off."""
+    return {} if config.mean else {"no_norm": np.zeros(1, np.float32)}
+
+
 @MODELS.register("span")
 class Span(SlimmableNet):
-    """Attention without weights; RGB in [0, 255] less DIV2K's mean comes in, [0, 1] goes out.
+    """Attention without weights; [0, 1] goes out.
 
     What is joined before the end is sliced part by part.
     """
@@ -98,8 +104,10 @@ class Span(SlimmableNet):
     scales = (1, 2, 3, 4)
     presets: ClassVar = {"span48": {"n_feats": 48}}
     releases = (
-        Release("span", "SPAN", _names(".eval_conv"), shift=None, merge=_merge_branches),
-        Release("span-plain", "SPAN without branches", _names(""), shift=None),
+        Release(
+            "span", "SPAN", _names(".eval_conv"), shift=None, merge=_merge_branches, marks=_marks
+        ),
+        Release("span-plain", "SPAN without branches", _names(""), shift=None, marks=_marks),
     )
     of_scale = ("tail.",)
     one_range = True
@@ -107,7 +115,7 @@ class Span(SlimmableNet):
     def __init__(self, config: SpanConfig):
         super().__init__(config)
         n = config.n_feats
-        self.sub_mean = MeanShift(-1)
+        self.sub_mean = MeanShift(-1) if config.mean else FromPicture()
         self.head = SlimConv2d(3, n, slim_in=False)
         self.body = nn.CellList([AttentionBlock(n) for _ in range(config.n_blocks)])
         self.body_conv = SlimConv2d(n, n)
@@ -129,6 +137,7 @@ class Span(SlimmableNet):
             "scale": scale,
             "n_feats": stored.outputs("head"),
             "n_blocks": stored.count("body.{}.conv1"),
+            "mean": not stored.marked("no_norm"),
         }
 
     def features(self, lr: ms.Tensor, width: float = 1.0) -> Features:

@@ -18,8 +18,8 @@ class OtherNetworkError(Exception):
 class StoredLayers:
     """Shapes of a file's tensors, asked for by the names of our layers.
 
-    Every question but `has`, `count` and `kept` raises OtherNetworkError where there is no such
-    layer.
+    Every question but `has`, `marked`, `count` and `kept` raises OtherNetworkError where there is
+    no such layer.
 
     Args:
         shapes: name -> shape of each tensor.
@@ -35,6 +35,10 @@ class StoredLayers:
     def has(self, layer: str, kind: str = "weight") -> bool:
         """Tell whether there is such a layer with such a parameter."""
         return self._find(layer, kind) is not None
+
+    def marked(self, name: str) -> bool:
+        """Tell whether there is a tensor of this very name."""
+        return name in self._shapes
 
     def _size(self, layer: str, axis: int) -> int:
         shape = self._find(layer, "weight")

@@ -57,6 +57,8 @@ def to_own(
         if merged.keys() != arrays.keys():
             remarks.append(f"{len(arrays) - len(merged)} tensors of branches merged")
         arrays = merged
+    marks = release.marks(net.config)
+    arrays = {name: array for name, array in arrays.items() if name not in marks}
     training = [name for name in arrays if name.startswith(release.extra)] if release.extra else []
     shift = {name: array for name, array in arrays.items() if name in constants}
     weights = {
@@ -109,7 +111,7 @@ def to_release(net: SlimmableNet, release: Release) -> Arrays:
         weights |= _swap_shuffles(net, weights, undo=True)
     stored = {n: weights[ours] for n, ours in release.parameters(net).items()}
     shift = _expected_shift(net, release, rgb_range)
-    return {n: shift[n] for n in shift} | stored
+    return {n: shift[n] for n in shift} | stored | release.marks(net.config)
 
 
 def inner_range(net: SlimmableNet) -> int:

@@ -153,4 +153,5 @@ def _strangers(shapes: Shapes, candidate: Recognised) -> int:
     """Return how many names are missing or left over."""
     release, net = candidate.release, candidate.net
     known, constants = release.parameters(net).keys(), release.constants(net).keys()
-    return len(known - shapes.keys()) + len(shapes.keys() - known - constants)
+    others = constants | release.marks(net.config).keys()
+    return len(known - shapes.keys()) + len(shapes.keys() - known - others)
