@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models"
 CARDS = "cards.yaml"
 RESULTS = ROOT / "docs" / "results" / "models.json"
+QUANTISED = RESULTS.with_name("quantised.json")
+PRECISIONS = {"f32": "float32", "fp16": "float16", "int8": "int8"}
 _TODO = "TODO: say it in models/cards.yaml."
 # Settings of the last run that a recipe consists of.
 _RECIPE = {
@@ -120,8 +122,7 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
 
 
 def _precisions(manifest: Manifest) -> str:
-    names = {"f32": "float32", "fp16": "float16", "int8": "int8"}
-    return " and ".join(sorted({names[model.precision] for model in manifest.models}))
+    return " and ".join(sorted({PRECISIONS[model.precision] for model in manifest.models}))
 
 
 def _settings(config: Mapping[str, Any]) -> str:
@@ -156,10 +157,27 @@ def _figures(manifest: Manifest, own: Mapping[str, Any], results: Mapping[str, A
         lines.append(f"| {model.width:g} | {' | '.join(cells)} |")
     return [
         *lines, "",
+        *_other_precisions(manifest.source["sha256"]),
         "PSNR in dB / SSIM on Y, borders of *scale* pixels shaved; the time is of a result of "
         f"1280x720 by {own['runtime']} on {own['machine']}. By `{results['command']}`; beside "
         "other networks: [results](../../docs/results/models.md).",
     ]  # fmt: skip
+
+
+def _other_precisions(sha256: str) -> list[str]:
+    """Return a line for each precision that `quantised_models.py` has measured of a checkpoint."""
+    quantised = read_results(QUANTISED)
+    for found in quantised.get("models", {}).values():
+        if found["sha256"] == sha256:
+            lines = [
+                f"- {PRECISIONS[key]}: Set5 {score(of['sets']['Set5'])}, "
+                f"{of['bytes'] / 1e3:.0f} kB, {of['ms_720p']:.0f} ms"
+                for key, of in found.items()
+                if key in PRECISIONS
+            ]
+            what = "`export.py --precision`, width 1 ([all sets](../../docs/results/quantised.md)):"
+            return [what, "", *lines, ""]
+    return []
 
 
 def score(mean: Mapping[str, float]) -> str:
