@@ -10,6 +10,8 @@
 
 namespace slimsr {
 
+constexpr int kScale = 2;  // of most tests
+
 // Mean of the (2 radius + 1)^2 pixels around each, zero outside; each result pixel repeated, plus a
 // ramp inside it so that no two results of a pixel are alike.
 class FakeEngine : public Engine {

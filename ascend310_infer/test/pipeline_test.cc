@@ -10,8 +10,6 @@
 namespace slimsr {
 namespace {
 
-constexpr int kScale = 2;
-
 class PipelineTest : public FolderTest {
  protected:
   PipelineTest() { std::filesystem::create_directory(folder_ / "in"); }

@@ -8,7 +8,7 @@
 namespace slimsr {
 namespace {
 
-constexpr int kScale = 2, kRadius = 3;
+constexpr int kRadius = 3;
 
 class UpscalerTest : public ::testing::Test {
  protected:

@@ -72,8 +72,8 @@ def test_exports_compute_what_the_checkpoint_does(form, file_format, size, saved
     if file_format == "ONNX":
         found = onnx.load(model)
         assert [p for i in IMPORTERS for p in problems(found, i) if not p.startswith(FEW)] == []
-    if file_format == "MINDIR" and size is None:
-        x = picture(3, 3, 4, 11)  # a size that the export has not tried
+    if file_format == "MINDIR" and size is None and form in FIXED:
+        x = picture(3, 3, 4, 11)  # the export has compared two sizes, each compiled; a third
         found = load_mindir(model)(ms.Tensor(x)).asnumpy()
         assert_same(found, run(net, x, width))
 

@@ -120,6 +120,19 @@ def test_a_processor_that_does_not_tell_what_it_is(monkeypatch):
     assert build.machine().march
 
 
+def test_an_environment_reached_by_a_link_has_the_same_library(tmp_path, monkeypatch):
+    (tmp_path / "whole" / "lib").mkdir(parents=True)
+    (tmp_path / "whole" / "lib" / "libdnnl.so.3").touch()
+    (tmp_path / "link").symlink_to("whole")
+    found = set()
+    for name in ("whole", "link"):
+        path = tmp_path / name / "lib" / "libdnnl.so.3"
+        file = SimpleNamespace(locate=lambda path=path: path, size=0)
+        monkeypatch.setattr(build, "distribution", lambda name, f=file: SimpleNamespace(files=[f]))
+        found.add(build._packaged("onednn", "lib/libdnnl.so.3"))
+    assert found == {tmp_path / "whole" / "lib" / "libdnnl.so.3"}
+
+
 @pytest.mark.parametrize("fault", ["half", "bit", "empty", "text", "folder"])
 def test_a_damaged_library_is_made_anew(made, tmp_path, monkeypatch, fault):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

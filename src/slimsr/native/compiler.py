@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slimsr.errors import NativeError
 
-PATIENCE = 900  # seconds for one run; the library takes 10 to 20 on an idle core
+PATIENCE = 900  # seconds for one run; the library takes 6 to 10 on an idle core
 
 
 def find() -> tuple[str, ...]:
