@@ -9,6 +9,7 @@ and .json, and the figures into the model cards.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +35,8 @@ def measure(bundle: Path, data: str) -> dict[str, Any]:
     (full,) = [m for m in read_manifest(bundle).models if m.width == 1 and m.file.endswith(".onnx")]
     source = open_source(spec)
     return {
-        "sets": {name: methods["width 1"] for name, methods in sets.items()},
+        "precision": full.precision,
+        "sets": {s: {k: m["width 1"][k] for k in ("psnr", "ssim")} for s, m in sets.items()},
         "bytes": (bundle / full.file).stat().st_size,
         "ms_720p": time_720p(source.load(1.0), source.scale),
     }
@@ -42,11 +44,11 @@ def measure(bundle: Path, data: str) -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """Return the page."""
-    sets = list(next(iter(results["models"].values()))["f32"]["sets"])
+    sets = list(next(iter(results["models"].values()))["fp16"]["sets"])
     head = ["network", "precision", *sets, "kB", "ms, 720p"]
     lines = [
         "# float16 and int8 of the networks that ship", "",
-        f"Full width; PSNR in dB / SSIM on Y; the time is of a result of 1280x720 by OpenVINO on "
+        "Full width; PSNR in dB / SSIM on Y; the time is of a result of 1280x720 by OpenVINO on "
         f"{results['machine']} (float16 is computed in float32 there, where the processor has no "
         f"float16). By `{results['command']}`; int8 by NNCF with accuracy control, which may lose "
         "0.1 dB on the photographs that it is calibrated with.", "",
@@ -73,10 +75,9 @@ def main() -> int:
         name, manifest = folder.name, read_manifest(folder)
         if args.only and name not in args.only:
             continue
-        found = models[name] = {
-            "sha256": manifest.source["sha256"],
-            "f32": measure(folder, args.data),
-        }
+        shipped = measure(folder, args.data)
+        found = {"sha256": manifest.source["sha256"], shipped["precision"]: shipped}
+        models[name] = found
         for precision, more in (("fp16", []), ("int8", ["--calibration", args.calibration])):
             with tempfile.TemporaryDirectory() as place:
                 command = ["--model", name, "--file_format", "ONNX", "--precision", precision]
@@ -87,7 +88,8 @@ def main() -> int:
                     continue
                 found[precision] = measure(Path(place, "m"), args.data)
         command = "python benchmarks/quantised_models.py --data BENCHMARK --calibration PHOTOS"
-        results = {"command": command, "machine": machine_name("CPU"), "models": models}
+        machine = f"{machine_name('CPU')}, at a load of {os.getloadavg()[1]:.1f}"
+        results = {"command": command, "machine": machine, "models": models}
         write_json(QUANTISED, results)
         write_text(QUANTISED.with_suffix(".md"), table(results))
     write_cards()
