@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage() {
   cat <<'USAGE'
 Usage: bash scripts/quickstart.sh [--full] [--data DIR] [--vgg FILE] [--output DIR]
-  --full        train for 1,200 steps instead of 700
+  --full        train for 1,200 steps instead of 600
   --data DIR    your photographs, each at least 64x64; every fifth one is kept for validation
                 (default: photographs that come with scikit-image)
   --vgg FILE    VGG-19 weights for the contrast (.npz, .safetensors, .ckpt)
@@ -42,7 +42,7 @@ fi
 # Other pictures, and other steps, are another run.
 output=${output:-$PWD/runs/quickstart${data:+-$(basename "$data")}${full:+-full}}
 steps=${full:+1200}
-steps=${steps:-700}
+steps=${steps:-600}
 source scripts/venv.sh
 source scripts/packages.sh
 # Without a compiler training works, too, but slowly.
