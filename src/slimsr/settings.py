@@ -148,7 +148,7 @@ class RunConfig:
 
     dir: str = Field("runs/csd", min_length=1)  # checkpoints, log and effective configuration
     device_target: Literal["Ascend", "GPU", "CPU"] = "CPU"  # what computes
-    device_id: int = Field(0, ge=0)  # which one; under msrun each process has its own
+    device_id: int = Field(0, ge=0)  # which one; of several processes each has its own
     # auto: what pays; on a CPU graph for 4000 steps and more with 2 GB free, else pynative; on
     # other devices graph. A line of the log says which and why; --resume goes on in the same one
     mode: Literal["auto", "graph", "pynative"] = "auto"

@@ -19,7 +19,7 @@ from slimsr.metrics import rgb_to_y
 from slimsr.settings import TrainConfig
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import Checkpoint, TrainingState, load_network
-from tests.networks import SMALL, picture
+from tests.networks import SMALL, picture, values
 
 # Form of a small network -> the tap that its published configuration names, in small.
 TAPS = {
@@ -33,10 +33,6 @@ def make(form: str = "fsrcnn", **options):
     name, size = SMALL[form]
     model = {"name": name, "scale": SCALE, **size}
     return create_method({"name": "pisr", "tap": TAPS[form], **options}, model, Batch(2))
-
-
-def values(cell) -> dict[str, np.ndarray]:
-    return {name: p.asnumpy().copy() for name, p in cell.parameters_and_names()}
 
 
 def trained(stage) -> Checkpoint:

@@ -63,6 +63,11 @@ def below(data: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in data.items() if k.startswith(prefix)}
 
 
+def values(net: ms.nn.Cell) -> dict[str, np.ndarray]:
+    """Copies of the parameters by name."""
+    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
+
+
 def picture(*shape: int) -> np.ndarray:
     """Return seeded noise, float32 in [0, 255]."""
     return np.random.default_rng(sum(shape)).uniform(0, 255, shape).astype(np.float32)

@@ -15,13 +15,9 @@ from slimsr.models.release import Release, mean_shifts
 from slimsr.weights.arrays import assign
 from slimsr.weights.conventions import inner_range, rescale, to_own, to_release
 from slimsr.weights.releases import find_release
-from tests.networks import assert_same, one_scale, picture, run, small
+from tests.networks import assert_same, one_scale, picture, run, small, values
 
 MEAN = np.array(DIV2K_MEAN)
-
-
-def values(net: SlimmableNet) -> dict[str, np.ndarray]:
-    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
 
 
 def edsr(**options) -> SlimmableNet:

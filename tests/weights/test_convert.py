@@ -16,17 +16,13 @@ from slimsr.weights.convert import write_arrays
 from slimsr.weights.loading import load_weights
 from slimsr.weights.releases import find_release
 from slimsr.weights.saving import save_checkpoint
-from tests.networks import SMALL, one_scale, picture, run, small
+from tests.networks import SMALL, one_scale, picture, run, small, values
 from tests.system.tiny import put_pictures
 
 VGG = {
     "features.0.weight": np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32),
     "classifier.0.weight": np.ones((2, 3), np.float32),
 }
-
-
-def values(net: SlimmableNet) -> dict[str, np.ndarray]:
-    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
 
 
 def write(path, net: SlimmableNet, key: str):

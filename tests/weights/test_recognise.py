@@ -16,7 +16,7 @@ from slimsr.weights.arrays import assign
 from slimsr.weights.conventions import to_own, to_release
 from slimsr.weights.recognise import measure, recognise
 from slimsr.weights.releases import OWN, find_release, network_name, releases_of
-from tests.networks import CASES
+from tests.networks import CASES, values
 
 RELEASES = [(name, release) for name in list_models() for release in releases_of(name)]
 
@@ -25,10 +25,6 @@ def unseen(net: SlimmableNet, release: Release) -> dict[str, object]:
     """Return what no tensor shows, and a user has to say."""
     names = CASES[network_name(net)].unseen(net.config, release is OWN)
     return {name: getattr(net.config, name) for name in names}
-
-
-def values(net: SlimmableNet) -> dict[str, np.ndarray]:
-    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
 
 
 def shapes(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from slimsr.errors import WeightsError
 from slimsr.layers.slim import SlimConv2d
 from slimsr.weights.arrays import SUFFIXES, assign, read_arrays, shorten
+from tests.networks import values
 
 ARRAYS = {
     "a.weight": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -141,10 +142,6 @@ def arrays_for(net):
         name: rng.normal(size=parameter.shape).astype(np.float32)
         for name, parameter in net.parameters_and_names()
     }
-
-
-def values(net):
-    return {name: p.asnumpy().copy() for name, p in net.parameters_and_names()}
 
 
 def test_assign_sets_every_parameter():

@@ -1,4 +1,4 @@
-"""The device, and data parallelism under MindSpore's `msrun`."""
+"""The device, and data parallelism in MindSpore's cluster of processes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mindspore import communication, ops
 from mindspore.mint.distributed import TCPStore
 
 from slimsr.compat import mindspore_muted
+from slimsr.device.cluster import in_cluster
 from slimsr.device.modes import run_one_by_one, set_compiles
-from slimsr.device.msrun import under_msrun
 from slimsr.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Meeting:
         self.count = 0
         port = float(_free_port()) if rank == 0 else 0.0
         port = int(ops.AllReduce()(ms.Tensor([port], ms.float32)).asnumpy()[0])
-        # Rank 0 runs on the machine of msrun's scheduler.
+        # Rank 0 runs on the scheduler's machine.
         host = os.environ["MS_SCHED_HOST"]
         self.store = TCPStore(host, port, size, rank == 0, timeout=timedelta(days=7))
 
@@ -91,14 +91,14 @@ class World:
 
 
 def start_device(target: str, device_id: int = 0, compiles: bool | None = None) -> World:
-    """Choose the device and, under `msrun`, join the other processes.
+    """Choose the device and, in a cluster, join the other processes.
 
-    Under `msrun` one more process, the scheduler, runs the same program: it stays in here until the
+    In a cluster one more process, the scheduler, runs the same program: it stays in here until the
     job ends.
 
     Args:
         target: ``Ascend``, ``GPU`` or ``CPU``.
-        device_id: which one; under `msrun` each process gets its own instead.
+        device_id: which one; in a cluster each process gets its own instead.
         compiles: whether what takes long is compiled, graph mode; None leaves that as it is, which
             is graph mode in the beginning.
 
@@ -110,7 +110,7 @@ def start_device(target: str, device_id: int = 0, compiles: bool | None = None) 
         set_compiles(compiles)
     try:
         with mindspore_muted():
-            if under_msrun() or target == "CPU":
+            if in_cluster() or target == "CPU":
                 ms.set_device(target)
             else:
                 ms.set_device(target, device_id)
@@ -118,12 +118,12 @@ def start_device(target: str, device_id: int = 0, compiles: bool | None = None) 
                 run_one_by_one()
     except (RuntimeError, ValueError) as error:
         # Once a kernel has run, MindSpore refuses even the device that it runs on.
-        if under_msrun() or _device_in_use() != (target, device_id):
+        if in_cluster() or _device_in_use() != (target, device_id):
             raise DeviceError(
                 f"device {target} {device_id} cannot be used ({_first_line(error)}): "
                 "give --device_target CPU, or install MindSpore for that device"
             ) from error
-    if not under_msrun():
+    if not in_cluster():
         return World()
     try:
         communication.init()

@@ -7,8 +7,8 @@ import dataclasses
 import logging
 from pathlib import Path
 
+from slimsr.device.cluster import in_cluster
 from slimsr.device.modes import runs_one_by_one
-from slimsr.device.msrun import under_msrun
 from slimsr.settings import Config
 from slimsr.weights.checkpoint import read_state
 
@@ -41,7 +41,7 @@ def with_mode(config: Config, resume: bool) -> Config:
     mode = _mode_before(Path(config.run.dir)) if resume else None
     why = "as the run began"
     if mode is None:
-        mode, why = decide(config, free_memory(), under_msrun(), runs_one_by_one())
+        mode, why = decide(config, free_memory(), in_cluster(), runs_one_by_one())
     if config.run.device_target == "CPU":  # elsewhere there is no choice
         logger.info("run.mode %s: %s", mode, why)
     return dataclasses.replace(config, run=dataclasses.replace(config.run, mode=mode))

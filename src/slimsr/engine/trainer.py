@@ -196,7 +196,7 @@ class Trainer:
                 bar.update()
                 if self.world.any_rank(bool(stop)):
                     self._save_last()
-                    self.world.barrier()  # msrun kills the others as soon as one has ended
+                    self.world.barrier()  # the others are killed as soon as one has failed
                     raise Stopped(
                         f"stopped at step {self.state.step} of {self.phase.total}; the same "
                         "command with --resume goes on"

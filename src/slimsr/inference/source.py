@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slimsr.device.msrun import under_msrun
+from slimsr.device.cluster import in_cluster
 from slimsr.errors import ConfigError, WeightsError
 from slimsr.exported.manifest import (
     NAME,
@@ -37,7 +37,7 @@ class ModelSpec:
         runtime: ``auto``, ``mindspore`` or ``openvino``.
         precision: ``f32``, or ``bf16`` with OpenVINO.
         device_target: ``Ascend``, ``GPU`` or ``CPU``.
-        device_id: which one; under `msrun` each process gets its own instead.
+        device_id: which one; in a cluster each process gets its own instead.
     """
 
     checkpoint: str | None = None
@@ -213,7 +213,7 @@ def start_where_needed(spec: ModelSpec) -> World | None:
         DeviceError: see `start_device`.
     """
     choose_runtime(spec.runtime, spec.device_target)  # what excludes each other is said first
-    if spec.device_target == "CPU" and not under_msrun():
+    if spec.device_target == "CPU" and not in_cluster():
         return None
     from slimsr.device.world import start_device
 

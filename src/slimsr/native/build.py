@@ -124,13 +124,13 @@ def load() -> Path:
 def threads() -> int:
     """Return how many threads convolve at once: OMP_NUM_THREADS, else one on each core.
 
-    The processes of one msrun share the cores: a thread that waits for one that has no core waits
+    The processes of one cluster share the cores: a thread that waits for one that has no core waits
     for a time slice of the system, longer than most convolutions take.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked):
         return int(asked)
-    workers = os.environ.get("MS_WORKER_NUM", "")  # set by msrun
+    workers = os.environ.get("MS_WORKER_NUM", "")  # of a cluster
     processes = int(workers) if workers.isdecimal() and int(workers) else 1
     return max(1, len(os.sched_getaffinity(0)) // processes)
 
