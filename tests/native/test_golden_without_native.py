@@ -1,7 +1,7 @@
 """The reference numbers on other processors, and with MindSpore's own kernels.
 
-All other tests have the native library with all that this processor can do. AVX-512 is tested where
-there is one; a processor without it has AVX2's kernels anyway.
+All other tests have the native library with all that this processor can do. Where that is AVX-512,
+AVX2 is tested here; where it is not, AVX-512's arrangement of lanes is, by what there is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ QUICK = (*GOLDEN, "-k", f"not ({LONG})")
 # The same tests and some of the kernels', in one process: `-k` sees markers and files too.
 KERNELS = "test_native and (cut_into_tiles or transposed or gradients or views or not_finite)"
 QUICK_AND_KERNELS = ("-m", "not slow", "-k", f"(golden or ({KERNELS})) and not ({LONG})")
+KERNEL_FILES = "tests/native/test_native_conv.py", "tests/native/test_native_pair.py"
+AVX512 = "avx512f" in build._processor()
 TESTS = Path(__file__).parents[1]
 # Not whole folders: what has no such test need not be collected.
 FILES = tuple(
@@ -58,10 +60,15 @@ def test_all_reference_numbers(repo, shared, machine):
 @pytest.mark.skipif(not operators.available(), reason="no native library here")
 @pytest.mark.parametrize("machine", ["avx2", "baseline"])
 def test_reference_numbers_and_kernels_on_lesser_processors(repo, shared, machine):
-    if machine == "avx2" and "avx512f" not in build._processor():
+    if machine == "avx2" and not AVX512:
         pytest.skip("this processor has no more than AVX2: all other tests run so")
-    kernels = "tests/native/test_native_conv.py", "tests/native/test_native_pair.py"
     found = passed(
-        repo, shared, *QUICK_AND_KERNELS, *FILES, *kernels, SLIMSR_NATIVE_ISA=machine
+        repo, shared, *QUICK_AND_KERNELS, *FILES, *KERNEL_FILES, SLIMSR_NATIVE_ISA=machine
     )  # fmt: skip
     assert found >= 25 + 14
+
+
+@pytest.mark.skipif(not operators.available(), reason="no native library here")
+@pytest.mark.skipif(AVX512, reason="this processor has AVX-512: all other tests run so")
+def test_kernels_with_the_lanes_of_a_wider_processor(repo, shared):
+    assert passed(repo, shared, "-k", KERNELS, *KERNEL_FILES, SLIMSR_NATIVE_ISA="wide") >= 14

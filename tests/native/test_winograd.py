@@ -25,13 +25,13 @@ def convolvers(tmp_path_factory):
     """The compiled functions, by machine."""
     (flags,) = (line.split() for line in build._processor().splitlines() if line[:5] == "flags")
     found = {}
-    for machine, _, needed in build._MACHINES.values():  # 4, 8, and most floats to a vector
+    for machine, _, needed in build._MACHINES.values():  # 4, 8 and 16 floats to a vector
         if not needed <= set(flags):
             continue
         path = tmp_path_factory.mktemp("winograd") / "winograd.so"
         sources = [HERE / "winograd_only.cc", NATIVE / "winograd.cc"]
         subprocess.run(
-            ["g++", *build._FLAGS, f"-march={machine}", "-Wall", "-Wextra", "-Werror",
+            ["g++", *build._FLAGS, *machine, "-Wall", "-Wextra", "-Werror",
              f"-I{NATIVE}", *sources, "-o", path],
             check=True,
         )  # fmt: skip

@@ -14,7 +14,9 @@
 
 namespace slimsr {
 
-#if defined(__AVX512F__)
+#if defined(SLIMSR_LANES)  // more than the machine has: the compiler takes several of its own
+constexpr int kLanes = SLIMSR_LANES;
+#elif defined(__AVX512F__)
 constexpr int kLanes = 16;
 #elif defined(__AVX__)
 constexpr int kLanes = 8;
