@@ -43,13 +43,13 @@ def main() -> None:
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
     step.set_train()
     if mode == "graph":
-        step.construct = ms.jit(step.construct)
+        step.compiled()
     batches = itertools.cycle(range(len(lr)))
 
     def run() -> list[float]:
         i = next(batches)
         rate = ms.Tensor(1e-4, ms.float32)
-        return [float(v) for v in step(rate, ms.Tensor(lr[i]), ms.Tensor(hr[i]))][:-1]
+        return [*step(rate, ms.Tensor(lr[i]), ms.Tensor(hr[i]))][:-1]
 
     losses = [run() for _ in range(len(lr))]
     threads = ms.context.get_context("runtime_num_threads")

@@ -28,6 +28,7 @@ _FIELD = re.compile(r"^    (\w+): (.+?) = (.+?)(?:  # (.*))?$")
 _ALIASES = {
     "_Folders": "str or list", "_Decay": "float", "_Chance": "float", "_Quality": "int",
     "_Range": "tuple[float, float]",
+    "PrecisionMode": "`auto` or a name of CANN's",
     "ActivationName": "`relu`, `prelu`, `lrelu`, `tanh`", "|": "or",
 }  # fmt: skip
 _HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |\n"

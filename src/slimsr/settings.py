@@ -142,6 +142,13 @@ class TrainConfig:
         return build_options(TrainConfig, values, section)
 
 
+PrecisionMode = Literal[
+    "auto", "must_keep_origin_dtype", "force_fp32", "force_fp16", "allow_fp32_to_fp16",
+    "allow_fp32_to_bf16", "allow_mix_precision", "allow_mix_precision_fp16",
+    "allow_mix_precision_bf16",
+]  # fmt: skip
+
+
 @dataclass(config=STRICT)
 class RunConfig:
     """Where the run is kept and what it runs on."""
@@ -154,6 +161,16 @@ class RunConfig:
     mode: Literal["auto", "graph", "pynative"] = "auto"
     # write event files for TensorBoard into the run's folder, too; needs the package tensorboardX
     tensorboard: bool = False
+    # Ascend: which precision CANN takes for float32. auto: for train.amp=O0 float32 for all that has
+    # it on the chip (the first 910 multiplies in float16), else MindSpore's default
+    precision_mode: PrecisionMode = "auto"
+    hf32: bool = False  # Ascend: let convolutions round float32 to 19 bits, which is faster
+    jit_level: Literal["O0", "O1"] = "O0"  # of compiling; O1 fuses operators
+    jit_backend: Literal["auto", "ms_backend", "GE"] = "auto"  # auto: MindSpore's for the device
+    memory: float = Field(0.0, ge=0)  # GB of the device that MindSpore may take; 0: its default
+    deterministic: bool = False  # the same bits in every run, by slower operators
+    # write a profile of so many steps, after the first two, into the folder profile of the run's
+    profile: int = Field(0, ge=0)
 
 
 @dataclass(config=STRICT)

@@ -31,7 +31,7 @@ def make(graph=False, ranks=1, **options):
     loss = Linear()
     step = TrainOneStep(loss, [Group("", loss.trainable_params())], TrainConfig(**options), ranks)
     if graph:
-        step.construct = ms.jit(step.construct)
+        step.compiled()
     return loss, step
 
 
@@ -64,7 +64,7 @@ def everything(loss, step) -> dict[str, bytes]:
 def test_gradients_are_clipped_by_their_global_norm(amp, clip, factor, graph):
     _, step = make(graph, clip_norm=clip, amp=amp)
     terms = step(RATE, *batch(2, 1))
-    assert [float(t.asnumpy()) for t in terms] == [0.0, 2.0, 1.0]
+    assert terms == (0.0, 2.0, 1.0)
     a, b = moments(step)
     np.testing.assert_allclose(a, [2 * factor] * 2, rtol=1e-5)
     np.testing.assert_allclose(b, [factor], rtol=1e-5)
@@ -99,7 +99,7 @@ def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
         step(RATE, *batch(2, 1))
         before = everything(loss, step)
         terms = step(RATE, *batch(bad, 1))
-        assert float(terms[-1].asnumpy()) == 0
+        assert terms[-1] == 0
         after = everything(loss, step)
         changed = {name for name, value in before.items() if after[name] != value}
         if amp == "O0":
@@ -108,7 +108,7 @@ def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):
             assert changed <= {"scale_value", "scale_counter"}
             assert float(step.state()["scale_value"].asnumpy()) == 2**14
         terms = step(RATE, *batch(2, 1))  # and the run goes on
-        assert float(terms[-1].asnumpy()) == 1
+        assert terms[-1] == 1
         assert everything(loss, step)["a"] != after["a"]
 
 

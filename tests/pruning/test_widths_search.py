@@ -135,8 +135,8 @@ def total(step):
 
     def value(pictures):
         step.put_masks()
-        terms, grads, _ = step.gradient(*pictures)
-        return float(terms[0].asnumpy()), grads
+        terms, grads = step.gradient(*pictures)
+        return float(terms.asnumpy()[0]), grads
 
     return value
 
@@ -223,7 +223,7 @@ def test_the_network_always_holds_the_weights_under_the_masks(monkeypatch):
 
 def test_steps_lower_the_loss_and_clip():
     _, _, step, pictures = searching()
-    losses = [float(step(RATE, *pictures)[0].asnumpy()) for _ in range(30)]
+    losses = [step(RATE, *pictures)[0] for _ in range(30)]
     assert losses[-1] < 0.9 * losses[0]
     _, state, step, pictures = searching(clip_norm=1e-30)
     before = [w.asnumpy().copy() for w in state.weights]
@@ -253,7 +253,7 @@ def test_in_pynative_mode_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(modes, "_compiles", False)
     monkeypatch.setattr(ms, "jit", refuse)
     _, _, step, pictures = searching()
-    assert [float(value) for value in step(RATE, *pictures)] == pytest.approx(compiled, rel=1e-5)
+    assert [*step(RATE, *pictures)] == pytest.approx(compiled, rel=1e-5)
 
 
 def test_dual_models_and_teacher_add_their_terms():

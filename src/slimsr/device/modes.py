@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import mindspore as ms
 from mindspore import ops
 
 from slimsr.compat import run_operators_one_by_one
@@ -13,12 +15,29 @@ from slimsr.compat import run_operators_one_by_one
 _here = threading.local()  # what this thread does without
 _compiles = True
 _one_by_one = False
+_compiler: dict[str, str] = {}  # options of `ms.jit`
 
 
 def set_compiles(whether: bool) -> None:
     """Say whether what takes long is compiled from now on."""
     global _compiles
     _compiles = whether
+
+
+def set_compiler(level: str, backend: str) -> None:
+    """Say how graphs are compiled from now on.
+
+    Args:
+        level: ``O0``, or ``O1``, which fuses operators.
+        backend: ``ms_backend``, ``GE``, or ``auto`` for what MindSpore takes on the device.
+    """
+    global _compiler
+    _compiler = {"jit_level": level} | ({} if backend == "auto" else {"backend": backend})
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is compiled when it is first called with each shape."""
+    return ms.jit(function, **_compiler)
 
 
 def run_one_by_one() -> None:

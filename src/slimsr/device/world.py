@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -68,29 +69,38 @@ class World:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
+    @property
+    def share(self) -> slice:
+        """Which elements of a list are this process's, where each is one's."""
+        return slice(self.rank, None, self.size)
+
     def any_rank(self, flag: bool) -> bool:
         """Tell whether ``flag`` is set on at least one rank; every rank must call it."""
-        if self.size == 1:
-            return flag
-        return bool(self._sum(np.array([flag]))[0] > 0)
+        return bool(self.sum(np.array([flag]))[0] > 0)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of all ranks' arrays; every rank must call it."""
-        if self.size == 1:
-            return values
-        return self._sum(values) / self.size
+        return self.sum(values) / self.size
 
     def barrier(self) -> None:
         """Wait until every rank has come here."""
         self.any_rank(False)
 
-    def _sum(self, values: np.ndarray) -> np.ndarray:
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum of all ranks' arrays, of several as float32; every rank must call it."""
+        if self.size == 1:
+            return values
         if self.meeting is not None:
             self.meeting.join()
         return ops.AllReduce()(ms.Tensor(values, ms.float32)).asnumpy()
 
 
-def start_device(target: str, device_id: int = 0, compiles: bool | None = None) -> World:
+def start_device(
+    target: str,
+    device_id: int = 0,
+    compiles: bool | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> World:
     """Choose the device and, in a cluster, join the other processes.
 
     In a cluster one more process, the scheduler, runs the same program: it stays in here until the
@@ -101,6 +111,7 @@ def start_device(target: str, device_id: int = 0, compiles: bool | None = None) 
         device_id: which one; in a cluster each process gets its own instead.
         compiles: whether what takes long is compiled, graph mode; None leaves that as it is, which
             is graph mode in the beginning.
+        prepare: called once the device is chosen, before anything runs on it.
 
     Raises:
         DeviceError: this MindSpore or this machine has no such device, or the other processes of
@@ -123,6 +134,8 @@ def start_device(target: str, device_id: int = 0, compiles: bool | None = None) 
                 f"device {target} {device_id} cannot be used ({_first_line(error)}): "
                 "give --device_target CPU, or install MindSpore for that device"
             ) from error
+    if prepare is not None:
+        prepare()
     if not in_cluster():
         return World()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mindspore as ms
 
+from slimsr.device.switches import set_switches
 from slimsr.device.world import World, start_device
 from slimsr.engine.events import check_installed
 from slimsr.engine.mode import with_mode
@@ -49,7 +50,10 @@ def train(config: Config, resume: bool = False) -> TrainingState:
         check_installed()
     config = with_mode(config, resume)
     options = config.run
-    world = start_device(options.device_target, options.device_id, options.mode == "graph")
+    world = start_device(
+        options.device_target, options.device_id, options.mode == "graph",
+        lambda: set_switches(options, config.train.amp),
+    )  # fmt: skip
     method = make_method(config, world)
     phases = {name: phases_of(config, name) for name in method.stages}
     for phase in (phase for each in phases.values() for phase in each):

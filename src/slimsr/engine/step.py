@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import amp, nn, ops
 
+from slimsr.device.modes import compiled
 from slimsr.engine.watch import LossWatch
 from slimsr.layers.functional import all_finite
 from slimsr.losses.phases import Phases, Preparation, Tensors, phases_of
@@ -128,14 +129,30 @@ class TrainOneStep(nn.Cell):
             found["scale_counter"] = self.scaler.counter
         return found
 
-    def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[ms.Tensor, ...]:
+    def compiled(self) -> TrainOneStep:
+        """Return this step with its two halves as graphs, whatever compiles them in a run."""
+        self.measure, self.update = compiled(self.measure), compiled(self.update)
+        return self
+
+    def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[float, ...]:
         """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.
+
+        They are read here, once: what is decided by them is decided outside of the graphs, which an
+        NPU's compiler wants to be free of decisions.
 
         Args:
             rate: learning rate, a scalar.
             *pictures: ``lr`` (B, 3, h, w), ``hr`` (B, 3, H, W) and whatever else the loss reads,
                 RGB in [0, 255], uint8 or float32.
         """
+        values, loss, grads = self.measure(*pictures)
+        read = tuple(values.asnumpy().tolist())
+        if read[-1]:
+            self.update(grads, rate, loss)
+        return read
+
+    def measure(self, *pictures: ms.Tensor) -> tuple[ms.Tensor, ms.Tensor, tuple[ms.Tensor, ...]]:
+        """Return what `construct` does as one tensor, the loss of all ranks, and the gradients."""
         inputs = ()
         for picture in pictures:
             inputs = (*inputs, picture.astype(ms.float32))
@@ -144,21 +161,16 @@ class TrainOneStep(nn.Cell):
             grads = self.reducer(grads)
         if self.scaler is not None:
             grads = self.scaler.unscale(grads)
-        finite = all_finite(grads)
+        taken = all_finite(grads)
         if self.scaler is not None:
-            finite = ops.depend(finite, self.scaler.adjust(finite))
-        if self.watch is None:
-            if finite:
-                self.update(grads, rate)
-            return (*terms, finite.astype(ms.float32))
-        loss, usual = self.watch(terms[0])
-        taken = ops.logical_and(finite, usual)
-        if taken:
-            self.update(grads, rate)
-            self.watch.take(loss)
-        return (*terms, taken.astype(ms.float32))
+            taken = ops.depend(taken, self.scaler.adjust(taken))
+        loss = terms[0]
+        if self.watch is not None:
+            loss, usual = self.watch(loss)
+            taken = ops.logical_and(taken, usual)
+        return ops.stack((*terms, taken.astype(ms.float32))), loss, grads
 
-    def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor) -> ms.Tensor:
+    def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor, loss: ms.Tensor) -> ms.Tensor:
         """Clip each group's gradient and update its parameters, then what follows them."""
         for i in range(len(self.rates)):
             own = grads[self.ends[i] : self.ends[i + 1]]
@@ -169,6 +181,8 @@ class TrainOneStep(nn.Cell):
             self.average(rate)
         if self.follower is not None:
             self.follower(rate)
+        if self.watch is not None:
+            self.watch.take(loss)
         return rate
 
     def state(self) -> dict[str, ms.Parameter]:

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from slimsr.data.pipeline import training_batches, turns
 from slimsr.device.modes import compiles
+from slimsr.device.switches import profiled
 from slimsr.device.world import World
 from slimsr.engine.evaluate import (
     Protocol,
@@ -43,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 # Steps in a row that may fail to be finite: dynamic loss scaling needs up to 16 to settle.
 _MOST_SKIPPED = 30
+# Seconds between two looks of several processes at whether one of them is to stop.
+_BETWEEN_LOOKS = 1.0
 
 
 class Trainer:
@@ -98,6 +101,7 @@ class Trainer:
         self.skipped = 0  # steps in a row that were not finite
         self.clock = time.perf_counter()
         self.left = TimeLeft(self.phase.total)
+        self.look_every = 1  # steps; all ranks have the same number
 
     def _step(self) -> Step:
         options, ranks = self.options, self.world.size
@@ -107,9 +111,7 @@ class Trainer:
         stage = self.stage
         step = TrainOneStep(stage.loss, stage.optimised(), options, ranks, stage.follower)
         step.set_train()
-        if compiles():
-            step.construct = ms.jit(step.construct)
-        return step
+        return step.compiled() if compiles() else step
 
     def _refuse_options(self) -> None:
         """Raise ConfigError where steps of another kind would ignore an option."""
@@ -189,12 +191,14 @@ class Trainer:
         with (
             progress(self.phase.total, self.state.step, main) as bar,
             logging_redirect_tqdm(),
+            profiled(self.config.run.profile, self.folder.path / "profile") as after_step,
             stop_requests() as stop,
         ):
             for pictures in self._batches():
                 self._one_step(*pictures, *self._others())
                 bar.update()
-                if self.world.any_rank(bool(stop)):
+                after_step()
+                if self._is_to_stop(bool(stop)):
                     self._save_last()
                     self.world.barrier()  # the others are killed as soon as one has failed
                     raise Stopped(
@@ -204,12 +208,17 @@ class Trainer:
         logger.info("done: %s", self.folder.path)
         return self.state
 
+    def _is_to_stop(self, asked: bool) -> bool:
+        """Tell whether a rank was asked to stop, which all find out in the same step."""
+        looks = self.state.step % self.look_every == 0 or self.state.step == self.phase.end
+        return looks and self.world.any_rank(asked)
+
     def _one_step(self, *pictures: ms.Tensor) -> None:
         options, state = self.options, self.state
         rate = ms.Tensor(lr_at(state.step - self.phase.start, options), ms.float32)
-        # Reading the values waits for the step. On CPU two steps in flight fight for the cores and
-        # take almost three times as long.
-        values: list[float | None] = [float(value) for value in self.step(rate, *pictures)]
+        # They wait for the step. On CPU two steps in flight fight for the cores and take almost
+        # three times as long.
+        values: list[float | None] = [*self.step(rate, *pictures)]
         if len(values) != len(self.stage.terms) + 1:
             raise TypeError(
                 f"the method {self.config.method['name']} names {len(self.stage.terms)} loss terms "
@@ -242,6 +251,9 @@ class Trainer:
         values = self.world.mean(np.array(self.pending))
         seconds = (time.perf_counter() - self.clock) / self.timed
         self.pending, self.timed, self.clock = [], 0, time.perf_counter()
+        if self.world.size > 1:
+            mean = float(self.world.mean(np.array([seconds]))[0])
+            self.look_every = max(1, round(_BETWEEN_LOOKS / mean))
         updated = values[:, -1] > 0
         for good in updated:
             self.skipped = 0 if good else self.skipped + 1
@@ -279,34 +291,47 @@ class Trainer:
         return contextlib.nullcontext() if self.average is None else self.average.in_place()
 
     def _validate(self) -> None:
-        if self.world.is_main:
-            with self._averaged():
-                self._measure()
-        self.clock = time.perf_counter()
-
-    def _measure(self) -> None:
         """Score the network, log it, and save it if it is the best one."""
         row = {"kind": "valid", "step": self.state.step}
-        scores = {label: self._scores(label) for label in self.stage.validate}
-        self.folder.append(row | {label: mean_score(found) for label, found in scores.items()})
-        self._keep_best(next(iter(scores.values())))
+        with self._averaged():
+            scores = {label: self._scores(label) for label in self.stage.validate}
+            if self.world.is_main:
+                means = {label: mean_score(found) for label, found in scores.items()}
+                self.folder.append(row | means)
+                self._keep_best(next(iter(scores.values())))
+        self.clock = time.perf_counter()
 
     def _scores(self, label: str) -> list[Score]:
-        """Score the validation pictures; return nothing where the network gives no numbers."""
-        make = self.stage.from_hr
+        """Score the validation pictures, each on one rank; nothing without finite numbers."""
+        make, pairs, own = self.stage.from_hr, self.valid_pairs, self.world.share
+        found = np.zeros((len(pairs), 3))
+        problem = ""
         try:
             scores = score_pictures(
                 make or network_upscaler(self.net, self.stage.validate[label]),
-                self.valid_pairs, Protocol.usual(self.net.scale), from_hr=make is not None,
+                pairs[own], Protocol.usual(self.net.scale), from_hr=make is not None,
             )  # fmt: skip
+            for row, score in zip(found[own], scores, strict=True):  # none, where ranks are many
+                row[:] = score.psnr, score.ssim, score.detail
         except NotFiniteError as error:
-            logger.warning("step %d  valid %s: %s", self.state.step, label, error)
+            problem = str(error)
+        if self.world.any_rank(bool(problem)):
+            logger.warning(
+                "step %d  valid %s: %s", self.state.step, label,
+                problem or "another process says which picture gives no finite numbers",
+            )  # fmt: skip
             return []
+        found = self.world.sum(found)
+        scores = [
+            Score(pair.name, psnr, ssim, detail=detail > 0)
+            for pair, (psnr, ssim, detail) in zip(pairs, found.tolist(), strict=True)
+        ]
         mean = mean_score(scores)
-        logger.info(
-            "step %d  valid %s: %s dB, SSIM %.4f",
-            self.state.step, label, shown_psnr(mean, 3), mean["ssim"],
-        )  # fmt: skip
+        if self.world.is_main:
+            logger.info(
+                "step %d  valid %s: %s dB, SSIM %.4f",
+                self.state.step, label, shown_psnr(mean, 3), mean["ssim"],
+            )  # fmt: skip
         return scores
 
     def _keep_best(self, scores: Sequence[Score]) -> None:

@@ -70,7 +70,7 @@ class MindSporeRuntime(Runtime):
         import mindspore as ms
         from mindspore import nn
 
-        from slimsr.device.modes import compiles
+        from slimsr.device.modes import compiled, compiles
 
         self.cell, self.fixed = cell, fixed
         graph = isinstance(cell, nn.GraphCell)
@@ -79,7 +79,7 @@ class MindSporeRuntime(Runtime):
             # kernels of each size, unless oneDNN is told to keep none.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
             cell.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.float32))
-        self.compiled = ms.jit(cell.construct) if compiles() and not graph else cell
+        self.compiled = compiled(cell.construct) if compiles() and not graph else cell
         self.seen: Counter[tuple[int, ...]] = Counter()
         self.often: set[tuple[int, ...]] = set()
 

@@ -64,7 +64,7 @@ class Group:
 class Step(Protocol):
     """One step of training, where a method has one that is not a gradient step of Adam."""
 
-    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[Any, ...]:
+    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[float, ...]:
         """Return this rank's loss terms, then 1.0 if the parameters were updated, else 0.0.
 
         Args:

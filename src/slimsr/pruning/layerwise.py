@@ -62,14 +62,14 @@ class LayerByLayer(ABC):
         """How many steps there are in all."""
         return int(self.ends[-1])
 
-    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple:
+    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[float, ...]:
         """Use one batch; return the values of ``terms``, then 1.0 if they are finite, else 0.0."""
         position = int(self.position.asnumpy())
         i = int(np.searchsorted(self.ends, position, side="right"))
         number = position - (int(self.ends[i - 1]) if i else 0)
         values, finite = self.use(i, number, *(each.astype(ms.float32) for each in pictures))
         self.position.set_data(ms.Tensor(position + 1, ms.int32))
-        return (*values, float(finite))
+        return (*(float(value.asnumpy()) for value in values), float(finite))
 
     def state(self) -> dict[str, ms.Parameter]:
         """Return everything but network and masks that resuming needs, by name."""

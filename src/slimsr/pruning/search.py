@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from slimsr.device.modes import compiles
+from slimsr.device.modes import compiled, compiles
 from slimsr.layers.functional import all_finite
 from slimsr.models import SlimmableNet
 from slimsr.optim.adam import Adam
@@ -80,7 +80,7 @@ class _Gradient(nn.Cell):
         (_, terms), grads = self.gradient(lr.astype(ms.float32), hr.astype(ms.float32))
         if self.ranks > 1:
             grads = self.reducer(grads)
-        return terms, grads, all_finite(grads)
+        return ops.stack((*terms, all_finite(grads).astype(ms.float32))), grads
 
 
 class _Update(nn.Cell):
@@ -157,17 +157,17 @@ class SearchStep:
         self.update = _Update(adam, options.clip_norm)
         self.gradient.set_train()
         if compiles():
-            self.gradient.construct = ms.jit(self.gradient.construct)
-            self.update.construct = ms.jit(self.update.construct)
+            self.gradient.construct = compiled(self.gradient.construct)
+            self.update.construct = compiled(self.update.construct)
         self.put_masks()
 
-    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple:
+    def __call__(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[float, ...]:
         """Take one step; return the loss terms, the share of channels kept, and 1.0 (else 0.0)."""
         position = int(self.position.asnumpy())
         if position != self.masked_at:  # resumed
             self.put_masks()
-        terms, grads, finite = self.gradient(*pictures)
-        finite = bool(finite.asnumpy())
+        values, grads = self.gradient(*pictures)
+        *terms, finite = values.asnumpy().tolist()
         if finite and position % 2 == 0:
             grads = list(grads)
             for place, mask in zip(self.places, self.masks, strict=True):
@@ -179,7 +179,7 @@ class SearchStep:
         self.position.set_data(ms.Tensor(position + 1, ms.int32))
         self.put_masks()
         kept = kept_share(self.state_cell.alpha.asnumpy(), self.counts, self.channels)
-        return (*terms, kept, float(finite))
+        return (*terms, kept, finite)
 
     def alpha_gradient(self, grads: Sequence[ms.Tensor]) -> np.ndarray:
         """Return the gradient of alpha with its decay, (L, K) float32.
