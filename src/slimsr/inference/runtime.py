@@ -30,6 +30,9 @@ WORTH_COMPILING = 3
 # Graphs at most: they stay in memory, some 10 MB each.
 _MOST_COMPILED = 8
 _MOST_COUNTED = 1000  # shapes
+# Shapes whose kernels MindSpore may keep: a network without native operators takes 2 MB for each
+# and more. To forget one takes 0.2 ms.
+_MOST_KEPT = 16
 
 
 class Runtime(abc.ABC):
@@ -74,7 +77,8 @@ class MindSporeRuntime(Runtime):
 
         self.cell, self.fixed = cell, fixed
         graph = isinstance(cell, nn.GraphCell)
-        if graph and fixed is None and ms.get_context("device_target") == "CPU":
+        on_cpu = ms.get_context("device_target") == "CPU"
+        if graph and fixed is None and on_cpu:
             # One graph for all sizes; else each size is compiled, and stays in memory. So do the
             # kernels of each size, unless oneDNN is told to keep none.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
@@ -82,17 +86,30 @@ class MindSporeRuntime(Runtime):
         self.compiled = compiled(cell.construct) if compiles() and not graph else cell
         self.seen: Counter[tuple[int, ...]] = Counter()
         self.often: set[tuple[int, ...]] = set()
+        self.forgets = on_cpu and not graph  # elsewhere kernels take long to make
+        self.kept: set[tuple[int, ...]] = set()
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
         import mindspore as ms
 
         run = self.compiled if self._comes_often(batch.shape) else self.cell
+        if self.forgets:
+            self._make_room(batch.shape)
         try:
             return run(ms.Tensor(batch)).asnumpy()
         except RuntimeError as error:
             _raise_if_memory(error)
             raise
+
+    def _make_room(self, shape: tuple[int, ...]) -> None:
+        """Let MindSpore forget its kernels before they become those of too many shapes."""
+        from slimsr.compat import forget_kernels
+
+        if shape not in self.kept and len(self.kept) >= _MOST_KEPT:
+            forget_kernels()
+            self.kept.clear()
+        self.kept.add(shape)
 
     def _comes_often(self, shape: tuple[int, ...]) -> bool:
         if shape not in self.often and len(self.often) < _MOST_COMPILED:

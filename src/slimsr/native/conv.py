@@ -7,7 +7,6 @@ when a graph is compiled.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import mindspore as ms
@@ -15,7 +14,7 @@ import numpy as np
 from mindspore import ops
 
 from slimsr.compat import ReluGrad
-from slimsr.native.custom import NOTHING, Operator
+from slimsr.native.custom import NOTHING, Operator, made_once
 
 Shape = tuple[int, ...]
 IntPair = tuple[int, int]
@@ -70,7 +69,7 @@ def transposed_problem(x: Shape, weight: Shape, stride: int, cut: IntPair) -> tu
 # gradient consists of the other two, and the gradient of a fused ReLU.
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _geometry(problem: Problem) -> ms.Tensor:
     corner = problem.weight[:2]
     numbers = [*problem.stride, *problem.padding, problem.groups, problem.relu, *corner]
@@ -81,7 +80,7 @@ def _same(dy: ms.Tensor, y: ms.Tensor) -> ms.Tensor:
     return dy
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _forward(problem: Problem) -> Operator:
     # What is constant is decided here: the functions below become part of a graph.
     plain = problem._replace(relu=False)
@@ -110,7 +109,7 @@ def _forward(problem: Problem) -> Operator:
     return Operator("SlimConv", tuple(problem), problem.y, bprop)
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _input_gradient(problem: Problem) -> Operator:
     plain = problem._replace(bias=False)
 
@@ -123,7 +122,7 @@ def _input_gradient(problem: Problem) -> Operator:
     return Operator("SlimConvInputGradient", tuple(problem), problem.x, gradient)
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _weight_gradient(problem: Problem) -> Operator:
     plain = problem._replace(bias=False)
     bias = problem.bias

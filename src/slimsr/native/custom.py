@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,17 @@ from slimsr.native.operators import compiled
 # In place of a gradient that nobody may ask for: zeros would take time in PyNative mode, graph mode
 # refuses None.
 NOTHING = ms.Tensor(0.0, ms.float32)
+
+
+# For what makes operators, or what goes with one: each new size of a picture takes 15 kB per layer,
+# which a bound keeps from growing for ever. It is above what a network takes at one size, all its
+# widths and gradients included, so that training makes each once.
+made_once = functools.lru_cache(maxsize=512)
+
+
+@functools.cache
+def _library(path: str) -> ctypes.CDLL:
+    return ctypes.CDLL(path)
 
 
 def zeros_for(x: ms.Tensor) -> ms.Tensor:
@@ -71,13 +83,12 @@ class Operator(ops.Custom):
         shapes = shape if self.several else (shape,)
         dtypes = dtypes or (ms.float32,) * len(shapes)
         dtype = dtypes if self.several else dtypes[0]
-        super().__init__(
-            f"{compiled()}:{name}", lambda *_: shape, lambda *_: dtype, "aot", gradient
-        )
+        path = str(compiled())
+        super().__init__(f"{path}:{name}", lambda *_: shape, lambda *_: dtype, "aot", gradient)
         # MindSpore takes operators of equal attributes and inputs for the same.
         self.add_prim_attr("problem", str(key))
         self.gradient, self.results = gradient, tuple(zip(shapes, dtypes, strict=True))
-        self.function = getattr(ctypes.CDLL(compiled()), name)
+        self.function = getattr(_library(path), name)
         self.sizes = None
 
     def __call__(self, *inputs: ms.Tensor) -> Any:

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import mindspore as ms
 from mindspore import ops
 
-from slimsr.native.custom import Operator
+from slimsr.native.custom import Operator, made_once
 
 Shape = tuple[int, ...]
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def _operator(gradient: bool, x: Shape, negatives: Shape, choice: Shape) -> Operator:
     key = x, negatives, choice
     if gradient:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-
 import mindspore as ms
 from mindspore import ops
 
-from slimsr.native.custom import Operator
+from slimsr.native.custom import Operator, made_once
 
 Shape = tuple[int, ...]
 
 
-@functools.lru_cache(maxsize=64)
+@made_once
 def _made(shapes: tuple[Shape, ...]) -> Operator:
     return Operator("SlimAllFinite", shapes, (1,))
 

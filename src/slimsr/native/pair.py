@@ -8,7 +8,6 @@ second derivative.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import mindspore as ms
@@ -16,7 +15,7 @@ import numpy as np
 from mindspore import ops
 
 from slimsr.native.conv import IntPair, Shape
-from slimsr.native.custom import NOTHING, Operator
+from slimsr.native.custom import NOTHING, Operator, made_once
 
 
 class Problem(NamedTuple):
@@ -58,14 +57,14 @@ def _convolved(x: Shape, weight: Shape, corner: IntPair, padding: int) -> Shape:
     return (x[0], corner[0], *size)
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _geometry(problem: Problem) -> ms.Tensor:
     (first, second), (before, after) = problem.corners, problem.paddings
     flags = problem.pools, problem.relu, problem.adds, problem.frozen
     return ms.Tensor(np.array([*first, before, *second, after, *flags], np.int64))
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _forward(problem: Problem) -> Operator:
     gradient = _gradient(problem)
 
@@ -86,7 +85,7 @@ def _forward(problem: Problem) -> Operator:
     return Operator("SlimPair", tuple(problem), shapes, bprop, (ms.float32, ms.float32, ms.uint8))
 
 
-@functools.lru_cache(maxsize=4096)
+@made_once
 def _gradient(problem: Problem) -> Operator:
     shape = problem.x
     if not problem.frozen:

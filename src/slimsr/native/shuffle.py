@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import functools
-
 import mindspore as ms
 from mindspore import ops
 
-from slimsr.native.custom import NOTHING, Operator
+from slimsr.native.custom import NOTHING, Operator, made_once
 
 Shape = tuple[int, ...]
 
 
-@functools.lru_cache(maxsize=256)
+@made_once
 def _made(x: Shape, factor: int) -> tuple[Operator, ms.Tensor]:
     n, channels, h, w = x
     r = abs(factor)
