@@ -13,8 +13,8 @@ from slimsr.commands import train as train_script
 from slimsr.config import load_config
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
+from tests.forks import run
 from tests.system import tiny
-from tests.system.forked import run
 from tests.system.tiny import SETTINGS, put_pictures
 
 pytestmark = pytest.mark.system
