@@ -24,10 +24,10 @@ _TRAIN = ("--data_path", "data", "--valid_path", "data", "--set", *SETTINGS)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A folder in which train.py has run as a command."""
+    """A folder in which train.py has run."""
     root = tmp_path_factory.mktemp("trained")
     put_pictures(root / "data")
-    done = tiny.run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
+    done = run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "done: run" in done.stderr
