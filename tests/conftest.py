@@ -13,6 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# The second for what it sets in the environment, which MindSpore reads when it is imported.
+from slimsr.commands import cli  # noqa: F401
+from tests import forks
+
 ROOT = Path(__file__).resolve().parents[1]
 # For what tests start: this checkout's package, whatever else is installed.
 os.environ["PYTHONPATH"] = str(ROOT / "src")
@@ -55,6 +59,17 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Fork the server of `tests.forks` while all is imported and nothing has run."""
+    if "mindspore" in sys.modules:
+        forks.begin()
+    try:
+        return (yield)
+    finally:
+        forks.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.expect import assert_nothing_found, made_world
+from tests.fuzz.expect import assert_nothing_found, forked, made_world
 from tests.fuzz.runner import Runner
 
 # Thousands are tried by `python -m tests.fuzz --harness`.
@@ -12,10 +12,12 @@ INPUTS = {"pictures": 36, "manifests": 8, "bundles": 4, "onnx": 4, "names": 1, "
 
 
 @pytest.fixture(scope="module")
-def runner(repo, harness_build, tmp_path_factory):
+def runner(harness_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     # Another seed than that of tests/fuzz, which tries Python alone.
-    with Runner(1, made_world(repo, tmp_path_factory), folder, harness_build / "main") as runner:
+    with Runner(
+        1, made_world(tmp_path_factory), folder, harness_build / "main", start=forked
+    ) as runner:
         yield runner
 
 

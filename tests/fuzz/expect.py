@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from tests.forks import Process, fork
+from tests.fuzz.calls import ROOT
 from tests.fuzz.pictures import PER_CASE
 from tests.fuzz.runner import Runner, numbers
 from tests.once import once
 
 
-def made_world(repo: Path, factory: pytest.TempPathFactory) -> Path:
+def made_world(factory: pytest.TempPathFactory) -> Path:
     """Make the files that cases start from, in a process of its own; return their folder."""
 
     def make(folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.fuzz.world", str(folder)]
-        subprocess.run(command, cwd=repo, check=True)
+        with open(f"{folder}.log", "w") as log:
+            done = fork("tests.fuzz.world:make_in", str(folder), cwd=ROOT, out=log, err=log).wait()
+        assert done == 0, Path(log.name).read_text()
 
     return once(factory, "fuzz_world", make)
+
+
+def forked(out: IO, stdin: IO) -> Process:
+    """Start a worker that need not import MindSpore again."""
+    return fork("tests.fuzz.worker:main", cwd=ROOT, out=out, err=2, stdin=stdin)
 
 
 def assert_nothing_found(runner: Runner, kind: str, inputs: int) -> None:

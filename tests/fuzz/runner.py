@@ -11,11 +11,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+from tests.forks import Process
 from tests.fuzz.calls import LONGEST, ROOT
+
+Start = Callable[[IO, IO], subprocess.Popen | Process]
 
 # Seconds without a word from a worker. It ends programs in processes of their own by itself, later.
 _PATIENCE, _PATIENCE_APART = LONGEST + 10, 7 * LONGEST
@@ -34,22 +38,35 @@ class Outcome:
     folder: Path | None = None
 
 
-class Worker:
-    """A worker process and what it says."""
+def started(out: IO, stdin: IO) -> subprocess.Popen:
+    """Start a worker."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fuzz.worker"], cwd=ROOT, stdin=stdin, stdout=out,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker"], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        )  # fmt: skip
+
+class Worker:
+    """A worker process and what it says.
+
+    Args:
+        start: from its standard output and input to the process.
+    """
+
+    def __init__(self, start: Start) -> None:
+        theirs, asks = os.pipe()
+        says, out = os.pipe()
+        self.asks, self.says = open(asks, "w"), open(says)  # noqa: SIM115
+        with open(theirs) as stdin, open(out, "w") as stdout:
+            self.process = start(stdout, stdin)
         self.said: queue.Queue[dict | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         if self.said.get(timeout=_STARTING) is None:
             raise RuntimeError("a worker ended before its first case")
 
     def _listen(self) -> None:
-        for line in self.process.stdout:
+        for line in self.says:
             self.said.put(json.loads(line))
         self.said.put(None)
 
@@ -58,6 +75,7 @@ class Worker:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.asks.close()
 
 
 class Runner:
@@ -69,13 +87,16 @@ class Runner:
         scratch: folder for the cases; only what failed stays, under ``failed``.
         harness: the C++ program, best built with the sanitizers; None leaves it out.
         apart: one in so many cases runs the programs in processes of their own; 0: none.
+        start: a worker, as `started` does.
     """
 
     def __init__(
-        self, seed: int, world: Path, scratch: Path, harness: Path | None = None, apart: int = 0
-    ) -> None:
+        self, seed: int, world: Path, scratch: Path, harness: Path | None = None, apart: int = 0,
+        start: Start = started,
+    ) -> None:  # fmt: skip
         self.seed, self.world, self.scratch = seed, world.resolve(), scratch.resolve()
         self.harness, self.apart = harness and harness.resolve(), apart
+        self.start = start
         self._worker: Worker | None = None
         self._work = Path(tempfile.mkdtemp(prefix="work-", dir=self.scratch))
 
@@ -103,15 +124,15 @@ class Runner:
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
         if self._worker is None:
-            self._worker = Worker()
+            self._worker = Worker(self.start)
         asked = {
             "kind": kind, "seed": self.seed, "number": number, "folder": str(folder),
             "temporary": str(temporary), "world": str(self.world),
             "harness": self.harness and str(self.harness),
             "apart": bool(self.apart) and number % self.apart == 0,
         }  # fmt: skip
-        self._worker.process.stdin.write(json.dumps(asked) + "\n")
-        self._worker.process.stdin.flush()
+        self._worker.asks.write(json.dumps(asked) + "\n")
+        self._worker.asks.flush()
         step = "making the case"
         while True:
             apart = asked["apart"] or (self.harness and step.startswith(str(self.harness)))

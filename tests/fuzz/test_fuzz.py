@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.fuzz import calls, second
-from tests.fuzz.expect import assert_nothing_found, made_world
+from tests.fuzz.expect import assert_nothing_found, forked, made_world
 from tests.fuzz.mutate import mended_png
 from tests.fuzz.runner import Runner
 from tests.fuzz.seeds import seeds
@@ -25,9 +25,9 @@ INPUTS = {
 
 
 @pytest.fixture(scope="module")
-def runner(repo, tmp_path_factory):
+def runner(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    with Runner(0, made_world(repo, tmp_path_factory), folder) as runner:
+    with Runner(0, made_world(tmp_path_factory), folder, start=forked) as runner:
         yield runner
 
 

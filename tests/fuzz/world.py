@@ -83,6 +83,11 @@ def make(folder: Path) -> None:
     (folder / "config.yaml").write_text(load_config().to_yaml())
 
 
+def make_in(folder: str) -> None:
+    """Make them in a folder of this name."""
+    make(Path(folder))
+
+
 def _identity(folder: Path) -> None:
     from tests.ascend310.harness_bundle import repeat_model, write_bundle
 
@@ -96,4 +101,4 @@ def _identity(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make_in(sys.argv[1])

@@ -25,6 +25,7 @@ from slimsr.commands import upscale as upscale_script
 from slimsr.data import PatchDataset
 from slimsr.errors import OutputError
 from slimsr.weights.checkpoint import read_state
+from tests import forks
 from tests.system import tiny
 from tests.system.bad_input_cases import CASES
 from tests.system.tiny import SETTINGS, everything_below, put_pictures
@@ -250,7 +251,7 @@ def disk(tmp_path):
 def test_disk_that_fills_up_while_training(world, disk):
     folder = disk("size=100k") / "run"  # room for one checkpoint, not for two
     argv = with_defaults("train", f"--run_dir {folder} --set train.steps=3 train.lr=0.1")
-    done = tiny.run("train.py", *argv, cwd=world)
+    done = forks.run("train.py", *argv, cwd=world)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: cannot write ") and "No space left on device" in last

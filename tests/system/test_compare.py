@@ -13,7 +13,7 @@ from slimsr.commands.compare import main
 from slimsr.engine import comparison
 from slimsr.errors import ConfigError
 from slimsr.imaging import imread
-from tests.system import forked
+from tests import forks
 from tests.system.tiny import put_pictures
 
 pytestmark = pytest.mark.system
@@ -57,7 +57,7 @@ def test_from_end_to_end_and_again(folder, monkeypatch, capsys):
 
     def fork(config):
         (folder / "asked.yaml").write_text(config.to_yaml())
-        done = forked.run("train.py", "--config", "asked.yaml", "--resume", cwd=folder)
+        done = forks.run("train.py", "--config", "asked.yaml", "--resume", cwd=folder)
         assert done.returncode == 0, done.stderr
 
     monkeypatch.setattr(comparison, "_train", lambda config: next(ways, fork)(config))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import json
 import os
 import re
@@ -11,16 +13,20 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from slimsr.commands import cli
 from slimsr.commands import train as train_script
+from slimsr.device import launch as launcher
+from slimsr.engine import stages
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
+from tests.forks import call_alone, fork
 from tests.system.method_cases import CASES, settings_of, stage_folders
 from tests.system.tiny import ROOT, SETTINGS, put_pictures
 
@@ -35,31 +41,48 @@ RECIPE = (
     *SUPERVISED, "train.ema=0.9", "train.skip_above=5", "method.fourier=0.05",
     "train.phases=[{steps: 2}, {steps: 2, batch: 2, patch: 8, pixel_loss: l2}]",
 )  # fmt: skip
+CLONE_NEWNET = 0x40000000
 PATIENCE = 240  # seconds; a job takes 15 on an idle machine with two cores
 
 
 class Job:
-    """`run_distribute_train.sh` on tiny data, in the background."""
+    """A job on tiny data, in the background.
+
+    Args:
+        folder: of the pictures, and for all that is written.
+        *args: of `run_distribute_train.sh`, the number of processes first.
+        run: name of the run folder.
+        settings: as for ``--set``.
+        by_script: whether all is started as a user does; else forked, also by the launcher.
+        netns: network namespace of a job that is forked.
+        runs: more arguments for each of several runs by the same processes, which are forked.
+    """
 
     def __init__(
-        self, folder: Path, *args: str, run: str, settings: tuple[str, ...], prefix=(), root=ROOT
-    ):
+        self, folder: Path, *args: str, run: str, settings: tuple[str, ...], by_script=False,
+        netns: str | None = None, runs: Sequence[Sequence[str]] = ((),),
+    ):  # fmt: skip
         self.run = folder / run
         self.shown = folder / f"{run}.shown"
-        # Workers live in sessions of their own; by this they are found.
-        self.mark = f"SLIMSR_TEST_JOB={uuid.uuid4()}"
-        name, _, value = self.mark.partition("=")
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         (folder / "c.yaml").write_text("{}\n")
+        more = [
+            *args[1:], "--run_dir", run, "--data_path", "pictures", "--valid_path", "pictures",
+            "--set", *settings,
+        ]  # fmt: skip
         with open(self.shown, "w") as file:
-            self.process = subprocess.Popen(
-                [
-                    *prefix, "bash", str(root / "scripts/run_distribute_train.sh"), args[0],
-                    "c.yaml", *args[1:], "--run_dir", run, "--data_path", "pictures",
-                    "--valid_path", "pictures", "--set", *settings,
-                ],
-                cwd=folder, env=os.environ | {name: value, "PATH": path}, stdout=file, stderr=file,
-            )  # fmt: skip
+            if by_script:
+                path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+                script = ["bash", str(ROOT / "scripts/run_distribute_train.sh"), args[0], "c.yaml"]
+                self.process = subprocess.Popen(
+                    [*script, *more], cwd=folder, env=os.environ | {"PATH": path}, stdout=file,
+                    stderr=file,
+                )  # fmt: skip
+            else:
+                self.process = fork(
+                    "tests.system.test_distributed:launch",
+                    ["--processes", args[0], "--config", "c.yaml", *more], runs, netns,
+                    cwd=folder, out=file, err=file,
+                )  # fmt: skip
 
     def text(self) -> str:
         return self.shown.read_text()
@@ -79,12 +102,16 @@ class Job:
         return int(re.search(rf"rank {rank} of .*, process (\d+)\n", log)[1])
 
     def left(self) -> list[int]:
-        """Return the processes of this job that are still there."""
+        """Return the processes of this job that are still there: what they say goes to its files.
+
+        Workers live in sessions of their own.
+        """
         found = []
-        for environ in Path("/proc").glob("[0-9]*/environ"):
+        for out in Path("/proc").glob("[0-9]*/fd/1"):
             with contextlib.suppress(OSError):
-                if self.mark.encode() in environ.read_bytes().split(b"\0"):
-                    found.append(int(environ.parent.name))
+                file = out.readlink()
+                if file == self.shown or file.is_relative_to(self.run):
+                    found.append(int(out.parts[2]))
         return found
 
     def kill(self) -> None:
@@ -92,6 +119,28 @@ class Job:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+
+def launch(argv: list[str], runs: list[list[str]], netns: str | None) -> None:
+    """Run ``train.py`` in a forked process; the processes that it starts are forked from it."""
+    if netns is not None:
+        with open(f"/run/netns/{netns}") as namespace:
+            assert ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) == 0
+
+    def worker() -> None:
+        stages.start_device = functools.cache(stages.start_device)
+        cli.run(lambda _: max(train_script.main([*sys.argv[1:], *more]) for more in runs))
+
+    def fork_worker(command: list[str], env: dict[str, str], **options) -> subprocess.Popen:
+        sys.argv = ["slimsr train", *command[5:]]
+        # It does not come to start anything.
+        return subprocess.Popen(
+            command, preexec_fn=lambda: call_alone(worker, env), restore_signals=False, **options
+        )
+
+    launcher.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": fork_worker})
+    sys.argv = ["train.py", *argv]
+    cli.run(train_script.main)
 
 
 @pytest.fixture
@@ -171,24 +220,6 @@ def test_two_processes_equal_one(start, tmp_path, settings):
 # FACD's ranks share what CSD's do: which pictures are negatives. Two have weights beside the
 # network's: a history network, and branches.
 SHARED = ("drc", "drc_thinet", "csd_history", "supervised_ecbsr")
-# In the place of train.py: several runs by the same processes, which start and meet once.
-SEVERAL = """
-import functools, json, sys
-from pathlib import Path
-from slimsr.commands import cli, train
-from slimsr.engine import stages
-
-def main(_):
-    argv = sys.argv[1:]
-    if "--show_config" in argv:
-        return train.main(argv)
-    stages.start_device = functools.cache(stages.start_device)
-    for more in json.loads(Path("runs.json").read_text()):
-        assert train.main([*argv, *more]) == 0
-    return 0
-
-cli.run(main)
-"""
 
 
 @pytest.mark.parametrize(
@@ -208,14 +239,8 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
         "train.valid_pictures=1", "train.eps=0.01",
     )  # fmt: skip
     settings = {case: (*settings_of(case, *started[:2]), *common) for case in cases}
-    root = tmp_path / "checkout"
-    root.mkdir()
-    for name in ("scripts", "src"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "train.py").write_text(SEVERAL)
     runs = [["--run_dir", f"two/{case}", "--set", *given] for case, given in settings.items()]
-    (tmp_path / "runs.json").write_text(json.dumps(runs))
-    job = start("2", run="two", settings=common, root=root)
+    job = start("2", run="two", settings=common, runs=runs)
     alone = {case: train_alone(tmp_path, given, case) for case, given in settings.items()}
     assert job.code(PATIENCE * len(cases)) == 0, job.text()
     for case, one_process in alone.items():
@@ -231,7 +256,7 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
 def test_a_dead_worker_then_a_resumed_job_that_is_stopped(start, tmp_path):
     """The first ends the job. SIGTERM saves and ends all ranks; they equal an unbroken run."""
     endless = (*OTHERS, "train.steps=100000", "train.valid_pictures=1")
-    job = start("2", run="two", settings=endless)
+    job = start("2", run="two", settings=endless, by_script=True)
     job.wait_for("step 3  total")
     victim = job.worker(1)
     os.kill(victim, signal.SIGKILL)
@@ -268,8 +293,8 @@ def test_mistake_that_the_workers_find_is_shown_once(start, tmp_path):
 
 
 @pytest.fixture
-def machines() -> Iterator[list[tuple[str, ...]]]:
-    """Two network namespaces joined by a cable; yields what runs a command in each."""
+def machines() -> Iterator[list[str]]:
+    """The names of two network namespaces joined by a cable."""
     if shutil.which("ip") is None:
         pytest.skip("no iproute2 here: cannot make network namespaces")
     names = [f"slimsr-{os.getpid()}-{i}" for i in range(2)]
@@ -289,7 +314,7 @@ def machines() -> Iterator[list[tuple[str, ...]]]:
                 ip("-n", name, "link", "set", f"cable{i}", "up")
         except subprocess.CalledProcessError as error:
             pytest.skip(f"cannot make network namespaces here: {error.stderr.strip()}")
-        yield [("ip", "netns", "exec", name) for name in names]
+        yield names
     finally:
         for name in names:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
@@ -299,7 +324,7 @@ def test_two_machines_equal_one_process(machines, start, tmp_path):
     jobs = [
         start(
             "1", "--nnodes", "2", "--node_rank", str(rank), "--master_addr", "10.213.7.1",
-            run=f"machine{rank}", settings=CHEAP, prefix=machine,
+            run=f"machine{rank}", settings=CHEAP, netns=machine,
         )
         for rank, machine in enumerate(machines)
     ]  # fmt: skip

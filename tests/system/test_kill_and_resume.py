@@ -17,7 +17,7 @@ import pytest
 from slimsr.engine.stopping import stop_requests
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
-from tests.system.forked import run
+from tests.forks import Process, fork_script, run
 from tests.system.tiny import SETTINGS, put_pictures, start
 
 pytestmark = pytest.mark.system
@@ -80,7 +80,7 @@ def rows_logged(place: Path) -> int:
     return log.read_text(encoding="utf-8").count('"kind": "train"') if log.exists() else 0
 
 
-def wait_for(process: subprocess.Popen, happened) -> None:
+def wait_for(process: subprocess.Popen | Process, happened) -> None:
     """Wait until something is so, at most two minutes, or the process has ended."""
     end = time.monotonic() + 120
     while not happened() and process.poll() is None and time.monotonic() < end:
@@ -101,11 +101,11 @@ def resume_to_the_end(place: Path) -> None:
 
 def kill_while(place: Path, happened) -> None:
     """Start or resume a run and kill it without warning once something is so."""
-    process = start("train.py", *_ARGS, "--resume", cwd=place)
+    with open(os.devnull, "w") as nothing:
+        process = fork_script("train.py", *_ARGS, "--resume", cwd=place, out=nothing, err=nothing)
     wait_for(process, happened)
     process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
 
 
 def stop_while(place: Path, happened, number: signal.Signals, *args: str) -> None:

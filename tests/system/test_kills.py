@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from slimsr.exported.manifest import digest, read_manifest
 from slimsr.imaging import imread, imwrite
 from slimsr.weights.checkpoint import read_state
-from tests.system.forked import Forks
+from tests.forks import fork_script
 from tests.system.test_kill_and_resume import assert_same_run
 from tests.system.tiny import SETTINGS, everything_below, put_pictures
 
@@ -31,26 +32,31 @@ _EXPORT = ["--ckpt", "../last.ckpt", "--file_format", "ONNX", "--width", "1", "0
 _UPSCALE = ["--model", "../model", "--input", "in", "--output", "out", "--compare"]
 
 
-@pytest.fixture(scope="module")
-def forks():
-    with Forks() as server:
-        yield server
+def run(script: str, args: list[str], cwd: Path, seconds: float | None = None) -> int:
+    """Run an entry script, at most so long; return its exit code, -9 if it was killed."""
+    with open(cwd / "log.txt", "ab") as log:
+        process = fork_script(script, *args, cwd=cwd, out=log, err=log)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, forks):
+def root(tmp_path_factory):
     """A folder with a checkpoint and a model."""
     folder = tmp_path_factory.mktemp("kills")
     put_pictures(folder / "in")
-    assert forks.run("train", _TRAIN, folder) == 0
+    assert run("train", _TRAIN, folder) == 0
     shutil.copy(folder / "out" / "last.ckpt", folder)
     args = [*_EXPORT, "--output", "model"]
-    assert forks.run("export", ["--ckpt", "last.ckpt", *args[2:]], folder) == 0
+    assert run("export", ["--ckpt", "last.ckpt", *args[2:]], folder) == 0
     return folder
 
 
 def kill(
-    forks: Forks, script: str, args: list[str], root: Path, prepare: Callable[[Path], None],
+    script: str, args: list[str], root: Path, prepare: Callable[[Path], None],
     check_half: Callable[[Path], None], check_whole: Callable[[Path], None],
 ) -> None:  # fmt: skip
     """Kill a script at random moments, let it end from time to time, and look at its folder."""
@@ -65,13 +71,13 @@ def kill(
         in_a_row = moments.randrange(1, 6) if duration else 0
         code = -9
         while in_a_row and code == -9:
-            code = forks.run(script, args, place, moments.uniform(0, 1.1 * duration))
+            code = run(script, args, place, moments.uniform(0, 1.1 * duration))
             assert code in (0, -9), (place / "log.txt").read_text()
             kills += code == -9
             in_a_row -= 1
             check_half(place)
         begin = time.monotonic()
-        assert forks.run(script, args, place) == 0, (place / "log.txt").read_text()
+        assert run(script, args, place) == 0, (place / "log.txt").read_text()
         duration = duration or time.monotonic() - begin
         check_whole(place)
         assert "Traceback" not in (place / "log.txt").read_text()
@@ -79,25 +85,25 @@ def kill(
         shutil.rmtree(place)
 
 
-def test_training(forks, root):
+def test_training(root):
     def check_half(place: Path) -> None:
         for path in (place / "out").glob("*.ckpt"):
             assert read_state(path).step > 0
 
     kill(
-        forks, "train", _TRAIN, root, lambda place: put_pictures(place / "in") and None,
+        "train", _TRAIN, root, lambda place: put_pictures(place / "in") and None,
         check_half, lambda place: assert_same_run(place / "out", root / "out"),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_export(forks, root, before):
+def test_export(root, before):
     """Into a new folder; and into one that has the same widths, but damaged, and a third one."""
 
     def prepare(place: Path) -> None:
         if before:
             args = ["--width", "1", "0.25", "0.5", "--size", "8x8"]
-            assert forks.run("export", [*_EXPORT[:4], *args, "--output", "out"], place) == 0
+            assert run("export", [*_EXPORT[:4], *args, "--output", "out"], place) == 0
 
     def check_half(place: Path) -> None:
         if before or (place / "out" / "manifest.json").exists():
@@ -115,10 +121,10 @@ def test_export(forks, root, before):
         for name in ("edsr_x2_w0.25.onnx", "edsr_x2_w1.onnx"):
             assert digest(place / "out" / name) == digest(root / "model" / name)
 
-    kill(forks, "export", [*_EXPORT, "--output", "out"], root, prepare, check_half, check_whole)
+    kill("export", [*_EXPORT, "--output", "out"], root, prepare, check_half, check_whole)
 
 
-def test_upscaling(forks, root):
+def test_upscaling(root):
     rng = np.random.default_rng(0)
     pictures = {
         f"{i}.{suffix}": rng.integers(0, 256, (30 + i, 40, 3), dtype=np.uint8)
@@ -149,4 +155,4 @@ def test_upscaling(forks, root):
         expected.update(expected or made)
         assert made == expected
 
-    kill(forks, "upscale", _UPSCALE, root, prepare, check_half, check_whole)
+    kill("upscale", _UPSCALE, root, prepare, check_half, check_whole)

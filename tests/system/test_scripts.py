@@ -39,6 +39,7 @@ def test_usage(script, tmp_path):
     [
         ("run_standalone_train", "nowhere.yaml", "CONFIG = nowhere.yaml is not a file"),
         ("run_standalone_train", "c.yaml --log_dir", "--log_dir needs a value"),
+        ("run_standalone_train", "c.yaml --stesp 4", "unrecognized arguments: --stesp 4"),
         ("run_distribute_train", "2 nowhere.yaml", "CONFIG = nowhere.yaml is not a file"),
         ("run_distribute_train", "0 c.yaml", "N = 0 is not a number of processes"),
         ("run_distribute_train", "c.yaml 2", "N = c.yaml is not a number of processes"),
@@ -94,10 +95,9 @@ def test_port_in_use_is_reported(tmp_path):
     assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in done.stderr
 
 
-@pytest.mark.parametrize("start", [("run_standalone_train",), ("run_distribute_train", "2")])
-def test_wrong_key_is_found_before_training(start, tmp_path):
+def test_wrong_key_is_found_before_training(tmp_path):
     (tmp_path / "c.yaml").write_text("{}\n")
-    done = bash(*start, "c.yaml", "--set", "train.stesp=4", cwd=tmp_path)
+    done = bash("run_distribute_train", "2", "c.yaml", "--set", "train.stesp=4", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown key train.stesp: did you mean 'steps'?")
     assert done.stderr.count("\n") == 1
@@ -114,7 +114,11 @@ def test_train_evaluate_export(tmp_path):
         "--set", *SETTINGS, cwd=here, DEVICE_ID="0",
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == ""
     assert "done: my run" in trained.stderr
+    assert "WARNING" not in trained.stderr and "Warning" not in trained.stderr
+    made = {"my pictures", "more pictures", "my config.yaml", "my run", "my logs"}
+    assert {path.name for path in here.iterdir()} == made
     assert (here / "my logs" / "train.log").read_text() == trained.stderr
     assert "seed: 3" in (here / "my run" / "config.yaml").read_text()
 

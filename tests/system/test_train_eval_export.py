@@ -13,8 +13,8 @@ from slimsr.commands import train as train_script
 from slimsr.config import load_config
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
+from tests.forks import run
 from tests.system import tiny
-from tests.system.forked import run
 from tests.system.tiny import SETTINGS, put_pictures
 
 pytestmark = pytest.mark.system
@@ -24,10 +24,10 @@ _TRAIN = ("--data_path", "data", "--valid_path", "data", "--set", *SETTINGS)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A folder in which train.py has run as a command."""
+    """A folder in which train.py has run."""
     root = tmp_path_factory.mktemp("trained")
     put_pictures(root / "data")
-    done = tiny.run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
+    done = run("train.py", *_TRAIN, "--run_dir", "run", cwd=root)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "done: run" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,9 +20,9 @@ from slimsr.imaging import imread, imwrite
 from slimsr.models import create_model, describe_network
 from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
+from tests.forks import fork_script, run
 from tests.system.bad_input_cases import BAD_PICTURES
-from tests.system.forked import run
-from tests.system.tiny import ROOT, everything_below, start
+from tests.system.tiny import ROOT, everything_below
 
 pytestmark = pytest.mark.system
 
@@ -163,13 +164,13 @@ def test_a_run_that_is_stopped_goes_on(network, tmp_path, stop):
     for i in range(count):
         imwrite(tmp_path / "in" / f"{i:02d}.png", noise(300, 300, seed=i))
     args = ["--model", str(network[1]), "--input", "in", "--output", "out"]
-    process = start("upscale.py", *args, cwd=tmp_path)
+    with open(tmp_path / "log.txt", "w") as log:
+        process = fork_script("upscale.py", *args, cwd=tmp_path, out=log, err=log)
     while len(list((tmp_path / "out").glob("*.png"))) < 3:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, (tmp_path / "log.txt").read_text()
         time.sleep(0.005)
     process.send_signal(stop)
-    process.communicate(timeout=60)
-    assert process.returncode == (1 if stop == signal.SIGINT else -9)
+    assert process.wait(60) == (1 if stop == signal.SIGINT else -9)
     done = sorted((tmp_path / "out").glob("*.png"))
     assert 3 <= len(done) < count
     for path in done:
@@ -188,22 +189,52 @@ def test_a_run_that_is_stopped_goes_on(network, tmp_path, stop):
     )  # nor is anything left of the killed one
 
 
-def test_processes_share_a_folder(network, tmp_path):
-    (tmp_path / "in").mkdir()
-    for i in range(5):
-        imwrite(tmp_path / "in" / f"{i}.png", noise(40, 50, seed=i))
+def share_by_msrun(args: list[str], folder: Path) -> int:
+    """Give two processes the same arguments, as a user does."""
     command = [
-        Path(sys.executable).with_name("msrun"), "--worker_num=2", "--local_worker_num=2",
-        "--master_port=8137", "--log_dir=log", "--join=True", ROOT / "upscale.py",
-        "--model", network[1], "--input", "in", "--output", "out", "--budget-ms", "60000",
+        str(Path(sys.executable).with_name("msrun")), "--worker_num=2", "--local_worker_num=2",
+        "--master_port=8137", "--log_dir=log", "--join=True", str(ROOT / "upscale.py"), *args,
     ]  # fmt: skip
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        [str(part) for part in command], cwd=tmp_path, env=os.environ | {"PATH": path},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, timeout=300
+    )
+    return done.returncode
+
+
+def share_by_forks(args: list[str], folder: Path) -> int:
+    """The same with what msrun sets, by processes that need not import MindSpore again."""
+    (folder / "log").mkdir()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    common = {
+        "MS_WORKER_NUM": "2", "MS_SCHED_HOST": "127.0.0.1", "MS_SCHED_PORT": str(port)
+    }  # fmt: skip
+    roles = {
+        "scheduler": {"MS_ROLE": "MS_SCHED"},
+        **{f"worker_{i}": {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(i)} for i in range(2)},
+    }
+    processes = []
+    for name, role in roles.items():
+        with open(folder / "log" / f"{name}.log", "w") as log:
+            processes.append(
+                fork_script("upscale.py", *args, cwd=folder, out=log, err=log, **common, **role)
+            )
+    return max(process.wait(300) for process in processes)
+
+
+@pytest.mark.parametrize(
+    "share", [share_by_forks, pytest.param(share_by_msrun, marks=pytest.mark.slow)]
+)
+def test_processes_share_a_folder(network, tmp_path, share):
+    (tmp_path / "in").mkdir()
+    for i in range(5):
+        imwrite(tmp_path / "in" / f"{i}.png", noise(40, 50, seed=i))
+    args = ["--model", str(network[1]), "--input", "in", "--output", "out", "--budget-ms", "60000"]
+    code = share(args, tmp_path)
     logs = [(tmp_path / "log" / f"worker_{i}.log").read_text() for i in range(2)]
-    assert done.returncode == 0, logs
+    assert code == 0, logs
     assert sorted(log.split("out: ")[1].split(",")[0] for log in logs) == ["2 done", "3 done"]
     alone = upscale(network, "--input", "in", "--output", "alone", cwd=tmp_path)
     assert alone.returncode == 0

@@ -47,8 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="print all networks and stop")
     args = parser.parse_args(argv)
 
-    from slimsr.config import load_config
-
     if args.list:
         from slimsr.models.table import network_table
 
@@ -56,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     launched, own = launcher.parse_known_args(argv)
     cluster = several.cluster(launched)
+    from slimsr.config import load_config  # not before: MindSpore takes seconds
+
     keys = {flag: key for flag, (key, _) in FLAGS.items()}
     keys |= {"device_target": "run.device_target", "device_id": "run.device_id"}
     flags = [
