@@ -161,8 +161,8 @@ class RunConfig:
     mode: Literal["auto", "graph", "pynative"] = "auto"
     # write event files for TensorBoard into the run's folder, too; needs the package tensorboardX
     tensorboard: bool = False
-    # Ascend: which precision CANN takes for float32. auto: for train.amp=O0 float32 for all that has
-    # it on the chip (the first 910 multiplies in float16), else MindSpore's default
+    # Ascend: what CANN computes float32 in. auto: with train.amp=O0 float32 wherever the chip has it
+    # (the first 910 multiplies in float16), else MindSpore's default
     precision_mode: PrecisionMode = "auto"
     hf32: bool = False  # Ascend: let convolutions round float32 to 19 bits, which is faster
     jit_level: Literal["O0", "O1"] = "O0"  # of compiling; O1 fuses operators

@@ -6,7 +6,6 @@ import inspect
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import get_args
 
 import mindspore as ms
@@ -87,7 +86,7 @@ def test_what_cannot_be_set_again_is_said(asked):
     asked.clear()
     set_switches(RunConfig(deterministic=True), "O0")
     assert not asked
-    with pytest.raises(DeviceError, match="run.deterministic = False .* was True before"):
+    with pytest.raises(DeviceError, match=r"run\.deterministic = False .* was True before"):
         set_switches(RunConfig(), "O0")
 
 

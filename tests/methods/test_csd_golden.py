@@ -72,7 +72,7 @@ def test_three_steps_of_the_release(golden, released_vgg, slack, graph):
     net, step = released_step(data, released_vgg)
     step.set_train()
     if graph:
-        step.construct = ms.jit(step.construct)
+        step.compiled()
     rate = ms.Tensor(1e-4, ms.float32)
     for lr, hr, losses in zip(data["lr"], data["hr"], data["losses"], strict=True):
         found = [*step(rate, ms.Tensor(lr), ms.Tensor(hr))]

@@ -1,6 +1,6 @@
 """What a run asks of the device: precision, memory, repeatable results, a profile.
 
-On an NPU none of it has been run: the calls are MindSpore's documented ones, and a CPU accepts them.
+On an NPU none of it has been run: the calls are MindSpore's documented ones, and a CPU takes them.
 """
 
 from __future__ import annotations
