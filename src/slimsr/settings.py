@@ -161,7 +161,7 @@ class RunConfig:
     mode: Literal["auto", "graph", "pynative"] = "auto"
     # write event files for TensorBoard into the run's folder, too; needs the package tensorboardX
     tensorboard: bool = False
-    # Ascend: what CANN computes float32 in. auto: with train.amp=O0 float32 wherever the chip has it
+    # Ascend: what CANN computes float32 in. auto: with train.amp=O0 float32 where the chip has it
     # (the first 910 multiplies in float16), else MindSpore's default
     precision_mode: PrecisionMode = "auto"
     hf32: bool = False  # Ascend: let convolutions round float32 to 19 bits, which is faster
