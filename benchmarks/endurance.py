@@ -1,13 +1,15 @@
 """Memory, descriptors and time per picture of upscale.py and the C++ harness over many pictures.
 
     python benchmarks/endurance.py [--pictures 10000] [--harness ascend310_infer/out/main]
-        [--folder F] [--largest 96]
+        [--folder F] [--largest 96] [--runs openvino mindir checkpoint]
+        [--network edsr n_feats=4 n_blocks=1]
 
-Makes small pictures of mixed sizes and kinds, enlarges them x2 by a tiny EDSR with OpenVINO, reads
-what the kernel knows of the process meanwhile, and compares the pictures after the first tenth with
-the last ones. Exit code 1 where memory, descriptors or time per picture have grown by more than
-10 %. The time is the processor's, so that other load does not count; its noise is the standard
-error over ten parts of either stretch, and growth within twice the noise is none.
+Makes small pictures of mixed sizes and kinds, enlarges them x2 by a tiny network with OpenVINO, or
+with MindSpore from a MINDIR or a checkpoint, reads what the kernel knows of the process meanwhile,
+and compares the pictures after the first tenth with the last ones. Exit code 1 where memory,
+descriptors or time per picture have grown by more than 10 %. The time is the processor's, so that
+other load does not count; its noise is the standard error over ten parts of either stretch, and
+growth within twice the noise is none.
 """
 
 from __future__ import annotations
@@ -69,18 +71,25 @@ def make_pictures(folder: Path, count: int, largest: int) -> None:
             img.save(f"{path}.jpg" if kind == 6 else f"{path}.png")
 
 
-def make_bundle(folder: Path) -> Path:
-    """Export a tiny network; return its bundle."""
+def make_models(folder: Path, network: list[str]) -> dict[str, list[str]]:
+    """Write a network's checkpoint and bundles; return the options of `upscale.py` for each run."""
     from slimsr.deploy.export import export_widths
     from slimsr.models import create_model, describe_network
     from slimsr.weights.checkpoint import TrainingState
     from slimsr.weights.saving import save_checkpoint
 
-    net = create_model("edsr", scale=2, n_feats=4, n_blocks=1)
-    state = TrainingState(describe_network("edsr", net), {})
-    save_checkpoint(folder / "net.ckpt", net, state)
-    export_widths(folder / "net.ckpt", [1.0], folder / "bundle", "ONNX")
-    return folder / "bundle"
+    name, *options = network
+    numbers = {key: int(value) for key, value in (option.split("=") for option in options)}
+    net = create_model(name, scale=2, **numbers)
+    ckpt, onnx, mindir = (str(folder / file) for file in ("net.ckpt", "onnx", "mindir"))
+    save_checkpoint(ckpt, net, TrainingState(describe_network(name, net), {}))
+    export_widths(ckpt, [1.0], onnx, "ONNX")
+    export_widths(ckpt, [1.0], mindir, "MINDIR")
+    return {
+        "openvino": ["--model", onnx],
+        "mindir": ["--model", mindir, "--runtime", "mindspore"],
+        "checkpoint": ["--ckpt", ckpt, "--runtime", "mindspore"],
+    }
 
 
 def sample(pid: int, results: Path) -> Sample | None:
@@ -160,25 +169,29 @@ def main() -> int:
     parser.add_argument("--largest", type=int, default=96, help="side in pixels")
     parser.add_argument("--harness", help="the program of ascend310_infer, built for release")
     parser.add_argument("--folder", help="where the files go (default: a temporary folder)")
-    parser.add_argument("--no-python", action="store_true", help="watch the harness alone")
+    parser.add_argument(
+        "--runs", nargs="*", default=["openvino"], choices=["openvino", "mindir", "checkpoint"],
+        help="of upscale.py; none: watch the harness alone",
+    )  # fmt: skip
+    parser.add_argument("--network", nargs="+", default=["edsr", "n_feats=4", "n_blocks=1"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="endurance-", dir=args.folder) as name:
         folder = Path(name)
-        bundle = make_bundle(folder)
+        models = make_models(folder, args.network)
         make_pictures(folder / "in", args.pictures, args.largest)
-        programs = {}
-        if not args.no_python:
-            programs["upscale.py"] = [sys.executable, str(UPSCALE)]
+        programs = {
+            f"upscale.py, {run}": [sys.executable, str(UPSCALE), *models[run]] for run in args.runs
+        }
         if args.harness:
-            programs["C++ harness"] = [args.harness]
+            programs["C++ harness"] = [args.harness, *models["openvino"]]
         print("| program | pictures | s | memory, MB | descriptors | processor, ms per picture |")
         print("| --- | --- | --- | --- | --- | --- |")
         steady = True
         for number, (who, command) in enumerate(programs.items()):
             results = folder / f"out{number}"
             command = [
-                *command, "--model", str(bundle), "--input", str(folder / "in"), "--output",
-                str(results), "--format", "png",
+                *command, "--input", str(folder / "in"), "--output", str(results),
+                "--format", "png",
             ]  # fmt: skip
             samples, seconds = watched(command, results)
             steady &= report(who, samples, args.pictures, seconds)

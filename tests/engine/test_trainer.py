@@ -14,6 +14,7 @@ import pytest
 from slimsr.config import build_config, load_config
 from slimsr.device.world import World
 from slimsr.engine import trainer as trainer_module
+from slimsr.engine import validation
 from slimsr.engine.evaluate import Protocol, mean_score, network_upscaler, score_pictures
 from slimsr.engine.stages import make_method, train
 from slimsr.engine.step import TrainOneStep
@@ -66,14 +67,14 @@ def test_best_holds_the_weights_with_the_best_score(make):
     net, _ = load_network(best)
     trainer = trainer_of(make("other", valid=True))
     upscale = network_upscaler(net)
-    again = mean_score(score_pictures(upscale, trainer.valid_pairs, Protocol.usual(2)))
+    again = mean_score(score_pictures(upscale, trainer.validation.pairs, Protocol.usual(2)))
     assert again["psnr"] == pytest.approx(max(scores), abs=1e-9)
     assert not any(name.startswith("state.") for name in read_arrays(best))
 
 
 def test_valid_pictures_limits_how_many(make):
-    assert len(trainer_of(make(valid=True, valid_pictures=2)).valid_pairs) == 2
-    assert len(trainer_of(make(valid=True)).valid_pairs) == 3
+    assert len(trainer_of(make(valid=True, valid_pictures=2)).validation.pairs) == 2
+    assert len(trainer_of(make(valid=True)).validation.pairs) == 3
 
 
 def test_a_gradient_that_stays_infinite_ends_the_run(make, monkeypatch):
@@ -170,14 +171,15 @@ def test_a_validation_folder_without_the_degradation(make, tmp_path, caplog):
             imwrite(tmp_path / "data" / target / path.name, imread(path)[::step, ::step].copy())
     config.data.train, config.data.valid = str(tmp_path / "data"), str(hr)
     config.data.degradation = "unknown"
-    pairs = trainer_of(config).valid_pairs
+    pairs = trainer_of(config).validation.pairs
     assert len(pairs) == 3 and all(pair.lr is None for pair in pairs)
     (said,) = [line for line in caplog.messages if line.startswith("validation is not of the")]
     assert "degradation unknown" in said and f"{hr} is taken as HR alone" in said
     caplog.clear()
     config.data.valid = config.data.train
     assert all(
-        pair.lr.parent.parent.name == "set_LR_unknown" for pair in trainer_of(config).valid_pairs
+        pair.lr.parent.parent.name == "set_LR_unknown"
+        for pair in trainer_of(config).validation.pairs
     )
     assert not caplog.messages
     config.data.train = str(hr)
@@ -207,7 +209,7 @@ def scoring(monkeypatch, flat, photo):
         real = score_pictures(upscale, pairs, scale, from_hr)
         return [dataclasses.replace(s, psnr=found[s.name]) for s in real]
 
-    monkeypatch.setattr(trainer_module, "score_pictures", score)
+    monkeypatch.setattr(validation, "score_pictures", score)
 
 
 @pytest.mark.parametrize("flat", [[np.inf] * 4, [60.0, np.inf, 45.0, np.inf]])
@@ -256,14 +258,14 @@ def test_a_run_whose_best_was_infinite_goes_on(make, shared, monkeypatch):
 
 def test_validation_of_a_network_that_gives_no_numbers_is_said(make, monkeypatch, caplog):
     config = make(steps=2, valid=True)
-    real = trainer_module.network_upscaler
+    real = validation.network_upscaler
 
     def upscaler(net, width):
         upscale = real(net, width)
         upscale.run = lambda batch: np.full((1, 3, 40, 44), np.nan, np.float32)
         return upscale
 
-    monkeypatch.setattr(trainer_module, "network_upscaler", upscaler)
+    monkeypatch.setattr(validation, "network_upscaler", upscaler)
     train(config)
     assert "valid network: a: the network gave values that are not finite" in caplog.text
     assert not os.path.exists(os.path.join(config.run.dir, "best.ckpt"))

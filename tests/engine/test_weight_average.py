@@ -96,7 +96,7 @@ def test_the_average_is_what_is_scored_and_kept_as_the_best(make, method):
     state = train(config)
     net, saved = load_network(os.path.join(config.run.dir, "best.ckpt"))
     width = next(iter(trainer_of(make("other", method, valid=True)).stage.validate.values()))
-    pairs = trainer_of(make("other", method, valid=True)).valid_pairs
+    pairs = trainer_of(make("other", method, valid=True)).validation.pairs
     again = mean_score(score_pictures(network_upscaler(net, width), pairs, Protocol.usual(2)))
     assert saved.best == state.best == pytest.approx(again["psnr"], abs=1e-9)
     raw = train(make("raw", method, valid=True, valid_every=1, steps=4, lr=0.05, warmup=0))

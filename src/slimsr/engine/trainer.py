@@ -18,22 +18,15 @@ from slimsr.data.pipeline import training_batches, turns
 from slimsr.device.modes import compiles
 from slimsr.device.switches import profiled
 from slimsr.device.world import World
-from slimsr.engine.evaluate import (
-    Protocol,
-    Score,
-    check_pictures,
-    mean_score,
-    network_upscaler,
-    score_pictures,
-    shown_psnr,
-)
+from slimsr.engine.evaluate import Score, mean_score
 from slimsr.engine.phases import Phase, phases_of
-from slimsr.engine.pictures import training_patches, validation_pairs
+from slimsr.engine.pictures import training_patches
 from slimsr.engine.record import RunFolder, TimeLeft, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
 from slimsr.engine.stopping import Stopped, stop_requests
-from slimsr.errors import ConfigError, NotFiniteError
+from slimsr.engine.validation import Validation
+from slimsr.errors import ConfigError
 from slimsr.methods.method import Stage, Step
 from slimsr.models import describe_network
 from slimsr.settings import Config
@@ -82,12 +75,7 @@ class Trainer:
         self.patches = training_patches(
             self.data, options.seed, self.net.scale, stage, config.method["name"]
         )
-        self.valid_pairs = []
-        if self.data.valid and stage.validate:
-            pairs = validation_pairs(self.data, self.net.scale)
-            self.valid_pairs = pairs[: options.valid_pictures or None]
-            if world.is_main:
-                check_pictures(self.valid_pairs, Protocol.usual(self.net.scale))
+        self.validation = Validation(self.data, options.valid_pictures, stage, world)
         self.step = self._step()
         usual = self.step if isinstance(self.step, TrainOneStep) else None
         self.average = None if usual is None else usual.average
@@ -234,7 +222,7 @@ class Trainer:
         last = state.step == self.phase.end
         if state.step % options.log_every == 0 or last:
             self._log()
-        if self.valid_pairs and (state.step % options.valid_every == 0 or last):
+        if self.validation and (state.step % options.valid_every == 0 or last):
             self._validate()
         if state.step % options.save_every == 0 or last:
             self._save_last()
@@ -294,45 +282,15 @@ class Trainer:
         """Score the network, log it, and save it if it is the best one."""
         row = {"kind": "valid", "step": self.state.step}
         with self._averaged():
-            scores = {label: self._scores(label) for label in self.stage.validate}
+            scores = {
+                label: self.validation.scores(label, self.state.step)
+                for label in self.stage.validate
+            }
             if self.world.is_main:
                 means = {label: mean_score(found) for label, found in scores.items()}
                 self.folder.append(row | means)
                 self._keep_best(next(iter(scores.values())))
         self.clock = time.perf_counter()
-
-    def _scores(self, label: str) -> list[Score]:
-        """Score the validation pictures, each on one rank; nothing without finite numbers."""
-        make, pairs, own = self.stage.from_hr, self.valid_pairs, self.world.share
-        found = np.zeros((len(pairs), 3))
-        problem = ""
-        try:
-            scores = score_pictures(
-                make or network_upscaler(self.net, self.stage.validate[label]),
-                pairs[own], Protocol.usual(self.net.scale), from_hr=make is not None,
-            )  # fmt: skip
-            for row, score in zip(found[own], scores, strict=True):  # none, where ranks are many
-                row[:] = score.psnr, score.ssim, score.detail
-        except NotFiniteError as error:
-            problem = str(error)
-        if self.world.any_rank(bool(problem)):
-            logger.warning(
-                "step %d  valid %s: %s", self.state.step, label,
-                problem or "another process says which picture gives no finite numbers",
-            )  # fmt: skip
-            return []
-        found = self.world.sum(found)
-        scores = [
-            Score(pair.name, psnr, ssim, detail=detail > 0)
-            for pair, (psnr, ssim, detail) in zip(pairs, found.tolist(), strict=True)
-        ]
-        mean = mean_score(scores)
-        if self.world.is_main:
-            logger.info(
-                "step %d  valid %s: %s dB, SSIM %.4f",
-                self.state.step, label, shown_psnr(mean, 3), mean["ssim"],
-            )  # fmt: skip
-        return scores
 
     def _keep_best(self, scores: Sequence[Score]) -> None:
         """Save the network if it is the best one: on the pictures that tell networks apart."""
