@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import re
@@ -23,6 +22,7 @@ import pytest
 from slimsr.commands import cli
 from slimsr.commands import train as train_script
 from slimsr.device import launch as launcher
+from slimsr.device.world import World
 from slimsr.engine import stages
 from slimsr.weights.arrays import read_arrays
 from slimsr.weights.checkpoint import read_state
@@ -128,7 +128,13 @@ def launch(argv: list[str], runs: list[list[str]], netns: str | None) -> None:
             assert ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) == 0
 
     def worker() -> None:
-        stages.start_device = functools.cache(stages.start_device)
+        start_device, worlds = stages.start_device, []
+
+        def start_once(*args) -> World:
+            worlds[:] = worlds or [start_device(*args)]
+            return worlds[0]
+
+        stages.start_device = start_once
         cli.run(lambda _: max(train_script.main([*sys.argv[1:], *more]) for more in runs))
 
     def fork_worker(command: list[str], env: dict[str, str], **options) -> subprocess.Popen:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import select
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -164,21 +164,36 @@ def _encode_stream(stream: Iterator[bytes], *how: Any) -> None:
     """Encode a PNG stream in a thread of its own; `how` is as `_encode` takes it."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
-    with ThreadPoolExecutor(1) as pool:
-        # Closed before the pool waits for the encoder, wherever Ctrl-C comes: where the stream has
+    # Not a future: Ctrl-C while one is asked whether it is done may leave it locked, so that the
+    # encoder could never say that it is.
+    ended: list[Exception | None] = []
+
+    def encode() -> None:
+        try:
+            _encode(read_end, *how)
+            ended.append(None)
+        except Exception as error:
+            ended.append(error)
+
+    encoder = threading.Thread(target=encode)
+    try:
+        # Closed before the encoder is waited for, wherever Ctrl-C comes: where the stream has
         # broken off, the encoder fails and ends.
         with os.fdopen(write_end, "wb", buffering=0):
-            encoding = pool.submit(_encode, read_end, *how)
+            encoder.start()
             for data in stream:
                 rest = memoryview(data)
-                while rest and not encoding.done():
+                while rest and not ended:
                     # Not for ever: an encoder that has failed may still hold its end.
                     if select.select([], [write_end], [], 1)[1]:
                         with suppress(BrokenPipeError):
                             rest = rest[os.write(write_end, rest) :]
-                if encoding.done():
+                if ended:
                     break
-        encoding.result()
+    finally:
+        encoder.join()
+    if ended[0] is not None:
+        raise ended[0]
 
 
 def _encode(
