@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import struct
-import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -164,36 +164,69 @@ def _encode_stream(stream: Iterator[bytes], *how: Any) -> None:
     """Encode a PNG stream in a thread of its own; `how` is as `_encode` takes it."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
-    # Not a future: Ctrl-C while one is asked whether it is done may leave it locked, so that the
-    # encoder could never say that it is.
-    ended: list[Exception | None] = []
-
-    def encode() -> None:
-        try:
-            _encode(read_end, *how)
-            ended.append(None)
-        except Exception as error:
-            ended.append(error)
-
-    encoder = threading.Thread(target=encode)
+    encoder = _Encoder(read_end, *how)
     try:
-        # Closed before the encoder is waited for, wherever Ctrl-C comes: where the stream has
-        # broken off, the encoder fails and ends.
+        # Closed before the encoder is waited for: where the stream has broken off, it fails and
+        # ends.
         with os.fdopen(write_end, "wb", buffering=0):
             encoder.start()
             for data in stream:
                 rest = memoryview(data)
-                while rest and not ended:
+                while rest and not encoder.ended:
                     # Not for ever: an encoder that has failed may still hold its end.
                     if select.select([], [write_end], [], 1)[1]:
                         with suppress(BrokenPipeError):
                             rest = rest[os.write(write_end, rest) :]
-                if ended:
+                if encoder.ended:
                     break
+        encoder.wait()
     finally:
-        encoder.join()
-    if ended[0] is not None:
-        raise ended[0]
+        encoder.give_up()
+    if encoder.error is not None:
+        raise encoder.error
+
+
+class _Encoder:
+    """A thread that encodes what comes through a pipe, and can be waited for wherever Ctrl-C comes.
+
+    `threading` and futures guard their state by locks, in Python: Ctrl-C in between leaves them
+    locked, so that the thread could never say that it has begun or ended.
+    """
+
+    def __init__(self, pipe: int, *how: Any):
+        self.pipe, self.how = pipe, how
+        self.begun = self.given_up = self.ended = False
+        self.error: Exception | None = None
+        self.running = _thread.allocate_lock()
+
+    def start(self) -> None:
+        """Begin, now or soon."""
+        self.running.acquire()
+        _thread.start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        self.begun = True
+        if self.given_up:
+            return
+        try:
+            _encode(self.pipe, *self.how)
+        except Exception as error:
+            self.error = error
+        self.ended = True
+        self.running.release()
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        with self.running:
+            pass
+
+    def give_up(self) -> None:
+        """Wait for the end; where it has not begun, it never will."""
+        self.given_up = True
+        if self.begun:
+            self.wait()
+        else:
+            os.close(self.pipe)
 
 
 def _encode(
