@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +91,8 @@ def test_what_breaks_it_off_waits_for_the_threads():
 
     def beside(job):
         begun.set()
-        crew._stopped.wait()
+        while not crew._stopped:
+            time.sleep(0.001)
         with pytest.raises(StoppedError):
             crew.check()
         seen.append(job)
@@ -106,6 +110,32 @@ def test_what_breaks_it_off_waits_for_the_threads():
     with pytest.raises(KeyboardInterrupt):
         crew.work([1, 2, 3])
     assert seen == [1]
+
+
+def test_ctrl_c_beside_others_is_raised_when_their_threads_have_ended():
+    seen = []
+
+    def beside(job):
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            time.sleep(0.001)
+            try:
+                crew.check()
+            except StoppedError:
+                seen.append(job)
+                raise
+
+    crew = Crew(Beside(2, 100), lambda job: job, beside, lambda job: True)
+    with pytest.raises(KeyboardInterrupt):
+        crew.work([1, 2, 3])
+    assert 1 in seen and 3 not in seen
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_a_job_that_is_done_alone():
+    crew = Crew(Beside(2, 100), lambda job: 0, lambda job: None, lambda job: signal.raise_signal(2))
+    with pytest.raises(KeyboardInterrupt):
+        crew.work([1])
 
 
 @pytest.fixture

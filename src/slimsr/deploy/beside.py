@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -62,11 +63,17 @@ class Crew(Generic[T]):
         self.done = 0
         self._running: dict[Future[None], T] = {}
         self._goes_on = True
-        self._stopped = threading.Event()
+        self._stopped = self._interrupted = False
+        # Ctrl-C that comes where this thread asks a pool or a future could leave their locks taken,
+        # and their threads waiting for ever: it is noted, and raised elsewhere.
+        self._notes = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
 
     def check(self) -> None:
         """Raise StoppedError where the work has been broken off: for `beside` to call."""
-        if self._stopped.is_set():
+        if self._stopped:
             raise StoppedError
 
     def work(self, jobs: Sequence[T]) -> int:
@@ -76,8 +83,13 @@ class Crew(Generic[T]):
         """
         left = 0
         # The pool waits for its threads when `_stopping` has told them.
-        with ThreadPoolExecutor(self.limits.workers) as pool, self._stopping():
+        with (
+            self._on_ctrl_c(self._note),
+            ThreadPoolExecutor(self.limits.workers) as pool,
+            self._stopping(),
+        ):
             for job in jobs:
+                self._raise_noted()
                 if self._goes_alone(job):
                     left += self._finish(until=0)
                     left += self._do_alone(job)
@@ -95,7 +107,23 @@ class Crew(Generic[T]):
         try:
             yield
         finally:
-            self._stopped.set()
+            self._stopped = True
+
+    @contextlib.contextmanager
+    def _on_ctrl_c(self, handler: Callable[..., object]) -> Iterator[None]:
+        before = signal.signal(signal.SIGINT, handler) if self._notes else None
+        try:
+            yield
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
+    def _note(self, *_: object) -> None:
+        self._interrupted = self._stopped = True
+
+    def _raise_noted(self) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def _goes_alone(self, job: T) -> bool:
         return self.limits.workers < 2 or not 0 < self.weight(job) <= self.limits.room
@@ -111,6 +139,7 @@ class Crew(Generic[T]):
         left = 0
         while len(self._running) > until:
             wait(self._running, return_when=FIRST_COMPLETED)
+            self._raise_noted()
             if again := self._ended():
                 wait(self._running)
                 again += self._ended()
@@ -126,7 +155,8 @@ class Crew(Generic[T]):
         return failed
 
     def _do_alone(self, job: T) -> int:
-        if self._goes_on:
+        if not self._goes_on:
+            return 1
+        with self._on_ctrl_c(signal.default_int_handler):
             self._goes_on = self.alone(job)
-            return 0
-        return 1
+        return 0
