@@ -64,12 +64,18 @@ def forget_kernels() -> None:
 @contextlib.contextmanager
 def mindspore_muted() -> Iterator[None]:
     """Keep MindSpore's Python side from logging an error that it also raises."""
-    logger = logging.getLogger(f"ME.mindspore.log.{os.getpid()}")  # MindSpore's name for it
-    before, logger.disabled = logger.disabled, True
+    # MindSpore names it after the process that logged first, which may have forked this one.
+    name = "ME.mindspore.log."
+    known = [found for found in logging.root.manager.loggerDict if found.startswith(name)]
+    loggers = [logging.getLogger(found) for found in {*known, f"{name}{os.getpid()}"}]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
     try:
         yield
     finally:
-        logger.disabled = before
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 @contextlib.contextmanager
