@@ -43,7 +43,7 @@ def main() -> None:
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
     step.set_train()
     if mode == "graph":
-        step.compiled()
+        step.as_graphs()
     batches = itertools.cycle(range(len(lr)))
 
     def run() -> list[float]:

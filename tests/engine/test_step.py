@@ -31,7 +31,7 @@ def make(graph=False, ranks=1, **options):
     loss = Linear()
     step = TrainOneStep(loss, [Group("", loss.trainable_params())], TrainConfig(**options), ranks)
     if graph:
-        step.compiled()
+        step.as_graphs(apart=graph == "apart")
     return loss, step
 
 
@@ -59,6 +59,7 @@ def everything(loss, step) -> dict[str, bytes]:
         (0.3, 0.1, False),
         (1.5, 0.5, False),
         (1.5, 0.5, True),
+        (1.5, 0.5, "apart"),
     ],
 )
 def test_gradients_are_clipped_by_their_global_norm(amp, clip, factor, graph):
@@ -91,6 +92,7 @@ def test_loss_scaling_does_not_change_the_update():
         (1.0, np.nan, False),
         (0.0, np.inf, True),
         (1.0, np.nan, True),
+        (1.0, np.nan, "apart"),
     ],
 )
 def test_an_overflow_changes_nothing_but_the_loss_scale(clip, bad, graph):

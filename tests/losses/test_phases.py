@@ -76,7 +76,7 @@ def test_no_gradient_passes_from_phase_to_phase(graph, amp):
     net, loss = make()
     step = TrainOneStep(loss, [Group("", [net.weight])], TrainConfig(amp=amp))
     if graph:
-        step.compiled()
+        step.as_graphs()
     found = step(ms.Tensor(0.0, ms.float32), *pictures())
     expected = [FIRST + SECOND, FIRST, SECOND, 1.0]
     np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -61,7 +61,7 @@ def slack(golden, released_vgg):
             root = np.sqrt(squares[name] / (1 - 0.999**t)) + 1e-30
             change = np.minimum(2, 2 * FLIPS * np.abs(grad).max() / root)  # of both, or the sign
             found[name] = found.get(name, 0) + 1e-4 * change
-        step.update(grads, ms.Tensor(1e-4, ms.float32), loss)
+        step.update(ms.Tensor(1e-4, ms.float32), loss, *grads)
     return found
 
 
@@ -72,7 +72,7 @@ def test_three_steps_of_the_release(golden, released_vgg, slack, graph):
     net, step = released_step(data, released_vgg)
     step.set_train()
     if graph:
-        step.compiled()
+        step.as_graphs()
     rate = ms.Tensor(1e-4, ms.float32)
     for lr, hr, losses in zip(data["lr"], data["hr"], data["losses"], strict=True):
         found = [*step(rate, ms.Tensor(lr), ms.Tensor(hr))]

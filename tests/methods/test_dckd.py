@@ -74,7 +74,7 @@ def test_a_step_trains_the_student_and_moves_its_history(make, graph):
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(), 1, stage.follower)
     step.set_train()
     if graph:
-        step.compiled()
+        step.as_graphs()
     for i in range(2):
         found = [*step(ms.Tensor(1e-2), *batch(stage, i))]
         assert np.isfinite(found).all() and found[-1] == 1

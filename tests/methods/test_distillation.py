@@ -77,7 +77,7 @@ def test_a_step_trains_student_and_adapters_and_nothing_else(
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(lr=1e-3))
     step.set_train()
     if graph:
-        step.compiled()
+        step.as_graphs()
     tensors = [ms.Tensor(x) for x in pictures()]
     found = [*step(ms.Tensor(1e-3, ms.float32), *tensors)]
     assert len(found) == len(stage.terms) + 1 and found[-1] == 1

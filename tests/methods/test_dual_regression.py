@@ -136,7 +136,7 @@ def test_each_dual_model_has_an_adam_of_its_own():
 def test_steps_lower_every_term(model, unpaired, steps, rate, graph):
     stage = build(model, unpaired, hr_dual_weight=0.0 if unpaired else 0.5)
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(), 1)
-    step = step.compiled() if graph else step
+    step = step.as_graphs() if graph else step
     lr, hr, other = pictures(model["scale"], np.uint8)
     batch = tensors([lr, hr, other] if unpaired else [lr, hr])
     rate = ms.Tensor(rate, ms.float32)

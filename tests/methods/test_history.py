@@ -55,7 +55,7 @@ def test_a_step_of_csd_moves_it_and_a_step_that_is_not_taken_does_not(graph):
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(), 1, stage.follower)
     step.set_train()
     if graph:
-        step.compiled()
+        step.as_graphs()
     lr, hr = (ms.Tensor(x) for x in pictures())
     start, found = values(stage.helpers), []
     for seen in (lr, lr * np.nan, lr):

@@ -84,7 +84,7 @@ def test_steps_of_both_stages(form, graph):
         step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())
         step.set_train()
         if graph:
-            step.compiled()
+            step.as_graphs()
         frozen = {
             p.name: p.asnumpy().copy()
             for p in stage.loss.get_parameters()

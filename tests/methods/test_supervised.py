@@ -75,7 +75,7 @@ def test_twenty_steps_on_one_batch_lower_the_loss():
     ms.set_seed(3)
     stage = make_stage({"name": "supervised", "width": 0.5}, MODEL, Batch(2))
     step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
-    step.compiled()
+    step.as_graphs()
     rng = np.random.default_rng(0)
     lr = ms.Tensor(rng.integers(0, 256, (2, 3, 6, 6)).astype(np.uint8))
     hr = ms.Tensor(rng.integers(0, 256, (2, 3, 12, 12)).astype(np.uint8))

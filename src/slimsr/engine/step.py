@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mindspore as ms
 from mindspore import amp, nn, ops
@@ -106,6 +106,7 @@ class TrainOneStep(nn.Cell):
         self.ranks = ranks
         if ranks > 1:
             self.reducer = nn.DistributedGradReducer(parameters, mean=True, degree=ranks)
+        self.whole: Callable[..., ms.Tensor] | None = None
         self.named = self._named([group.name for group in groups])
         self.gradient = _LossGradient(
             phase
@@ -129,27 +130,42 @@ class TrainOneStep(nn.Cell):
             found["scale_counter"] = self.scaler.counter
         return found
 
-    def compiled(self) -> TrainOneStep:
-        """Return this step with its two halves as graphs, whatever compiles them in a run."""
-        self.measure, self.update = compiled(self.measure), compiled(self.update)
+    def as_graphs(self, apart: bool = False) -> TrainOneStep:
+        """Return this step compiled: as one graph, which is fastest on a CPU, or as two.
+
+        Args:
+            apart: whether the decision to update is left out of the graphs: an NPU's compiler, GE,
+                takes none.
+        """
+        if apart:
+            self.measure, self.update = compiled(self.measure), compiled(self.update)
+        else:
+            self.whole = compiled(self._whole)
         return self
 
     def construct(self, rate: ms.Tensor, *pictures: ms.Tensor) -> tuple[float, ...]:
         """Return the loss terms of this rank, then 1.0 if the parameters were updated, else 0.0.
 
-        They are read here, once: what is decided by them is decided outside of the graphs, which an
-        NPU's compiler wants to be free of decisions.
+        They are read from the device once.
 
         Args:
             rate: learning rate, a scalar.
             *pictures: ``lr`` (B, 3, h, w), ``hr`` (B, 3, H, W) and whatever else the loss reads,
                 RGB in [0, 255], uint8 or float32.
         """
+        if self.whole is not None:
+            return tuple(self.whole(rate, *pictures).asnumpy().tolist())
         values, loss, grads = self.measure(*pictures)
         read = tuple(values.asnumpy().tolist())
         if read[-1]:
-            self.update(grads, rate, loss)
+            self.update(rate, loss, *grads)
         return read
+
+    def _whole(self, rate: ms.Tensor, *pictures: ms.Tensor) -> ms.Tensor:
+        values, loss, grads = self.measure(*pictures)
+        if ops.greater(values[-1], 0):
+            self.update(rate, loss, *grads)
+        return values
 
     def measure(self, *pictures: ms.Tensor) -> tuple[ms.Tensor, ms.Tensor, tuple[ms.Tensor, ...]]:
         """Return what `construct` does as one tensor, the loss of all ranks, and the gradients."""
@@ -170,8 +186,11 @@ class TrainOneStep(nn.Cell):
             taken = ops.logical_and(taken, usual)
         return ops.stack((*terms, taken.astype(ms.float32))), loss, grads
 
-    def update(self, grads: tuple[ms.Tensor, ...], rate: ms.Tensor, loss: ms.Tensor) -> ms.Tensor:
-        """Clip each group's gradient and update its parameters, then what follows them."""
+    def update(self, rate: ms.Tensor, loss: ms.Tensor, *grads: ms.Tensor) -> ms.Tensor:
+        """Clip each group's gradient and update its parameters, then what follows them.
+
+        The gradients are no tuple, which would be a constant: each step would be compiled.
+        """
         for i in range(len(self.rates)):
             own = grads[self.ends[i] : self.ends[i + 1]]
             if self.clip_norm > 0:

@@ -99,7 +99,9 @@ class Trainer:
         stage = self.stage
         step = TrainOneStep(stage.loss, stage.optimised(), options, ranks, stage.follower)
         step.set_train()
-        return step.compiled() if compiles() else step
+        if not compiles():
+            return step
+        return step.as_graphs(apart=self.config.run.device_target != "CPU")
 
     def _refuse_options(self) -> None:
         """Raise ConfigError where steps of another kind would ignore an option."""
