@@ -10,7 +10,7 @@ import pytest
 from slimsr.compat import mindspore_muted
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["parent", "own"])
 def test_mindspore_is_muted_in_a_process_that_was_forked_too(pid):
     """Its logger is named after the process that logged first, perhaps the parent."""
     logger = logging.getLogger(f"ME.mindspore.log.{pid}")
