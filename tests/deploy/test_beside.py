@@ -112,6 +112,15 @@ def test_what_breaks_it_off_waits_for_the_threads():
     assert seen == [1]
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python has it: the processes of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_beside_others_is_raised_when_their_threads_have_ended():
     seen = []
 
@@ -132,6 +141,7 @@ def test_ctrl_c_beside_others_is_raised_when_their_threads_have_ended():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_job_that_is_done_alone():
     crew = Crew(Beside(2, 100), lambda job: 0, lambda job: None, lambda job: signal.raise_signal(2))
     with pytest.raises(KeyboardInterrupt):
