@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,14 @@ def pytest_runtestloop() -> Generator[None, object, object]:
         return (yield)
     finally:
         forks.end()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises, though what a shell or pytest-xdist has started may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

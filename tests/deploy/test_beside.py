@@ -112,15 +112,7 @@ def test_what_breaks_it_off_waits_for_the_threads():
     assert seen == [1]
 
 
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C as Python has it: the processes of pytest-xdist ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_beside_others_is_raised_when_their_threads_have_ended():
     seen = []
 
@@ -134,14 +126,22 @@ def test_ctrl_c_beside_others_is_raised_when_their_threads_have_ended():
                 seen.append(job)
                 raise
 
-    crew = Crew(Beside(2, 100), lambda job: job, beside, lambda job: True)
+    crew = Crew(Beside(2, 100), lambda job: job, beside, lambda job: pytest.fail("done again"))
     with pytest.raises(KeyboardInterrupt):
         crew.work([1, 2, 3])
     assert 1 in seen and 3 not in seen
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_during_the_last_job_is_not_lost():
+    crew = Crew(Beside(2, 100), lambda job: job, lambda job: signal.raise_signal(2), pytest.fail)
+    with pytest.raises(KeyboardInterrupt):
+        crew.work([1])
+    assert crew.done == 1
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_job_that_is_done_alone():
     crew = Crew(Beside(2, 100), lambda job: 0, lambda job: None, lambda job: signal.raise_signal(2))
     with pytest.raises(KeyboardInterrupt):

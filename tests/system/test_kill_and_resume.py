@@ -160,14 +160,6 @@ def test_killed_at_random_moments(straight, place, seed):
     assert_same_run(place / "run", straight / "run")
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT raises, though what a shell has started in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_a_second_request_stops_at_once():
     with stop_requests() as requests:

@@ -100,6 +100,7 @@ class Crew(Generic[T]):
                     else:
                         left += 1
             left += self._finish(until=0)
+        self._raise_noted()
         return left
 
     @contextlib.contextmanager
@@ -139,7 +140,6 @@ class Crew(Generic[T]):
         left = 0
         while len(self._running) > until:
             wait(self._running, return_when=FIRST_COMPLETED)
-            self._raise_noted()
             if again := self._ended():
                 wait(self._running)
                 again += self._ended()
@@ -155,6 +155,7 @@ class Crew(Generic[T]):
         return failed
 
     def _do_alone(self, job: T) -> int:
+        self._raise_noted()  # what has stopped counts as failed, and is not to be done again
         if not self._goes_on:
             return 1
         with self._on_ctrl_c(signal.default_int_handler):

@@ -212,8 +212,9 @@ class _Encoder:
             _encode(self.pipe, *self.how)
         except Exception as error:
             self.error = error
-        self.ended = True
-        self.running.release()
+        finally:
+            self.ended = True
+            self.running.release()
 
     def wait(self) -> None:
         """Wait for the end."""
