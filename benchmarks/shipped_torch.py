@@ -1,52 +1,82 @@
 """Train the networks of models/ in PyTorch on one GPU: where their weights come from.
 
-    PYTHON benchmarks/shipped_torch.py --data TRAIN --valid VALID --output DIR [--only NAME ...]
+    python benchmarks/shipped_pairs.py --data TRAIN --valid VALID --output PAIRS
+    PYTHON benchmarks/shipped_torch.py --pairs PAIRS --teach FOLDER
+    PYTHON benchmarks/shipped_torch.py --pairs PAIRS --output DIR [--only NAME ...]
 
 PyTorch is no dependency of SlimSR, whose own train.py does the same on Ascend and CPU, by
-configs/classic_x4.yaml and its like (`csd` without negatives is this joint training). A network
-trains for a time, not for a number of steps: the rate falls as a cosine of the time that has
-passed, and the loss is L1, in the last 15 % L2; the average of the weights is the result. Writes
-DIR/NAME.npz, which `slimsr convert` reads, with the steps done in DIR/NAME.json.
+configs/classic_x4.yaml and its like. The second line, once, lets RLFN's released weights
+(FOLDER/rlfn_x2.npz and rlfn_x4.npz) enlarge all training pictures: half of what a network learns is
+the difference from HR, half that from the teacher's picture. Where there is no teacher, narrower
+widths learn so from the whole width. A network trains for a time, not for a number of steps: the
+rate falls as a cosine of the time that has passed, and the loss is L1, in the last 15 % L2; the
+average of the weights is the result. On a GPU a step computes in 16 bits with a scaled loss, by
+kernels that PyTorch compiles. Writes DIR/NAME.npz, which `slimsr convert` reads, with the steps
+done in DIR/NAME.json; a DIR/NAME.npz that is there already is where the training starts, and its
+steps are counted on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from shipped_torch_data import (
-    BicubicPatches,
-    PhotoPatches,
-    as_input,
-    bicubic_pairs,
-    photo_patches,
-)
+from shipped_torch_data import Patches, as_input, load, pictures, teach
 from torch import nn
 from torch.nn import functional as F
 
 from slimsr.files.strict_json import to_json
 
 ALONE, THREE = (1.0,), (1.0, 0.5, 0.25)
-# name: scale, channels, convolutions between first and last, widths, highest rate, seconds,
-# the network to start from, whether LR is of `photo`.
-PLAN: dict[str, tuple[int, int, int, tuple[float, ...], float, int, str | None, bool]] = {
-    "tiny_x2": (2, 16, 4, ALONE, 4e-3, 60, None, False),
-    "small_x2": (2, 32, 4, ALONE, 3e-3, 65, None, False),
-    "classic_x2": (2, 64, 6, THREE, 2e-3, 220, None, False),
-    "photo_x2": (2, 64, 6, THREE, 1e-3, 120, "classic_x2", True),
-    "tiny_x4": (4, 16, 4, ALONE, 4e-3, 80, "tiny_x2", False),
-    "small_x4": (4, 32, 4, ALONE, 3e-3, 80, "small_x2", False),
-    "classic_x4": (4, 64, 6, THREE, 2e-3, 250, "classic_x2", False),
-    "photo_x4": (4, 64, 6, THREE, 1e-3, 110, "classic_x4", True),
-    "classic_x3": (3, 64, 6, THREE, 2e-3, 130, "classic_x2", False),
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is made: its pairs, its size, its training.
+
+    Attributes:
+        pairs: of shipped_pairs.py.
+        rate: the highest.
+        seconds: of training.
+        start: the network whose weights it starts from, where its own are not there.
+    """
+
+    pairs: str
+    channels: int
+    n_convs: int
+    widths: tuple[float, ...]
+    rate: float
+    seconds: int
+    start: str | None = None
+
+    @property
+    def scale(self) -> int:
+        """By the name of the pairs."""
+        return int(self.pairs[-1])
+
+
+PLANS = {
+    "tiny_x2": Plan("bicubic_x2", 16, 6, ALONE, 4e-3, 600, "classic_x2"),
+    "small_x2": Plan("bicubic_x2", 32, 5, ALONE, 3e-3, 600),
+    "classic_x2": Plan("bicubic_x2", 64, 6, THREE, 2e-3, 600),
+    "photo_x2": Plan("photo_x2", 64, 6, THREE, 1e-3, 600, "classic_x2"),
+    "tiny_x4": Plan("bicubic_x4", 16, 4, ALONE, 4e-3, 600),
+    "small_x4": Plan("bicubic_x4", 32, 4, ALONE, 3e-3, 600),
+    "classic_x4": Plan("bicubic_x4", 64, 6, THREE, 2e-3, 600, "classic_x2"),
+    "photo_x4": Plan("photo_x4", 64, 6, THREE, 1e-3, 600, "classic_x4"),
+    "classic_x3": Plan("bicubic_x3", 64, 6, THREE, 2e-3, 600, "classic_x2"),
+    "jpeg_x1": Plan("jpeg_x1", 32, 6, ALONE, 3e-3, 600),
 }
 BATCH, SIDE, WARMUP, EMA, L2_FROM = 32, 64, 300, 0.999, 0.85
-PHOTOS = {2: 28_000, 4: 24_500}  # patches
+FROM_TEACHER = 0.5  # share of a teacher's picture in what a width learns
+SCALED = 2.0**14  # of the loss: gradients of single pixels are below what float16 can hold
 
 
 class Plain(nn.Module):
@@ -55,6 +85,8 @@ class Plain(nn.Module):
     def __init__(self, scale: int, channels: int, n_convs: int):
         super().__init__()
         self.scale, self.channels = scale, channels
+        # At 64 channels cuDNN has kernels for float16 that are too inexact to learn with.
+        self.half = torch.float16 if channels < 64 else torch.bfloat16
         layers: list[nn.Module] = [nn.Conv2d(3, channels, 3, padding=1), nn.PReLU(channels)]
         for _ in range(n_convs):
             layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.PReLU(channels)]
@@ -73,59 +105,79 @@ class Plain(nn.Module):
 
 
 class Training:
-    """The step of one network, captured as a graph on a GPU."""
+    """The step of one network, compiled and captured as a graph on a GPU."""
 
-    def __init__(self, net: Plain, data: Any, widths: tuple[float, ...], device: str):
-        self.net, self.data, self.widths, self.device = net, data, widths, device
+    def __init__(self, net: Plain, data: Patches, widths: tuple[float, ...], device: str):
+        self.net, self.data, self.widths = net, data, widths
         self.weights = list(net.parameters())
         self.average = [weight.detach().clone() for weight in self.weights]
-        self.rate = torch.tensor(0.0, device=device)
-        gpu = device != "cpu"
-        self.adam = torch.optim.Adam(self.weights, self.rate, capturable=gpu, fused=gpu)
-        self.graphs: dict[bool, torch.cuda.CUDAGraph] = {}
+        self.rate, self.square = (torch.tensor(0.0, device=device) for _ in range(2))
+        self.gpu = device != "cpu"
+        self.adam = torch.optim.Adam(self.weights, self.rate, capturable=self.gpu, fused=self.gpu)
+        self.loss = torch.compile(self._loss, dynamic=False) if self.gpu else self._loss
+        self.graph: torch.cuda.CUDAGraph | None = None
+        for weight in self.weights:
+            weight.grad = torch.zeros_like(weight)
 
-    def step(self, square: bool) -> None:
-        """Sum the loss over the widths, update weights and average."""
-        lr, hr = self.data.draw()
+    def _loss(self) -> torch.Tensor:
+        """Draw a batch; return the sum over the widths."""
+        lr, hr, *taught = self.data.draw()
         lr = lr.contiguous(memory_format=torch.channels_last)
-        errors = [self.net(lr, width) - hr for width in self.widths]
-        # 8: about what L1 is at this point, for the bound on the gradient.
-        losses = [8 * e.square().mean() if square else e.abs().mean() for e in errors]
-        sum(losses).backward()
+        with torch.autocast("cuda", self.net.half, enabled=self.gpu):
+            found = [self.net(lr, width).float() for width in self.widths]
+        total = torch.zeros((), device=lr.device)
+        for i, picture in enumerate(found):
+            teacher = taught[0] if taught else found[0].detach() if i else hr
+            total = total + (1 - FROM_TEACHER) * self._distance(picture, hr)
+            total = total + FROM_TEACHER * self._distance(picture, teacher)
+        return SCALED * total
+
+    def _distance(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """L1, or L2 where ``square`` is 1; 8: about what L1 is then, for the gradient's bound."""
+        error = a - b
+        return (error.abs() + self.square * (8 * error.square() - error.abs())).mean()
+
+    def step(self) -> None:
+        """Update weights and average."""
+        self.loss().backward()
+        gradients = [weight.grad for weight in self.weights]
+        torch._foreach_div_(gradients, SCALED)
+        for gradient in gradients:
+            gradient.nan_to_num_(0, 0, 0)  # what is beyond float16
         nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.adam.step()
-        self.adam.zero_grad(set_to_none=False)
+        torch._foreach_zero_(gradients)
         torch._foreach_lerp_(self.average, self.weights, 1 - EMA)
 
-    def __call__(self, square: bool) -> None:
+    def __call__(self) -> None:
         """Do one step."""
-        if self.device == "cpu":
-            self.step(square)
+        if not self.gpu:
+            self.step()
             return
-        if square not in self.graphs:
+        if self.graph is None:
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(3):
-                    self.step(square)
+                    self.step()
             torch.cuda.current_stream().wait_stream(stream)
-            self.graphs[square] = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graphs[square]):
-                self.step(square)
-        self.graphs[square].replay()
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.step()
+        self.graph.replay()
 
 
 def train(training: Training, highest: float, seconds: float) -> int:
     """Train for a time, put the average into the network; return the number of steps."""
-    for weight in training.weights:
-        weight.grad = torch.zeros_like(weight)
+    training()  # compiles; the rate is 0
     begin, steps = time.monotonic(), 0
     while (done := (time.monotonic() - begin) / seconds) < 1:
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         training.rate.fill_(highest * min(1, (steps + 1) / WARMUP) * max(cosine, 1e-3))
-        training(done >= L2_FROM)
+        training.square.fill_(float(done >= L2_FROM))
+        training()
         steps += 1
-        if steps % 50 == 0 and training.device != "cpu":
+        if steps % 50 == 0 and training.gpu:
             torch.cuda.synchronize()
     with torch.no_grad():
         for weight, average in zip(training.weights, training.average, strict=True):
@@ -134,62 +186,69 @@ def train(training: Training, highest: float, seconds: float) -> int:
 
 
 @torch.no_grad()
-def psnr(net: Plain, pairs: Any, width: float, device: str) -> float:
+def psnr(net: Plain, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]], width: float) -> float:
     """Return the mean PSNR on Y of (HR, LR) pictures, uint8, borders of the scale left out."""
-    to_luma = torch.tensor([65.481, 128.553, 24.966], device=device, dtype=torch.float64) / 255
     found, cut = [], net.scale
     for hr, lr in pairs:
-        large, x = (as_input(torch.as_tensor(np.array(a), device=device)[None]) for a in (hr, lr))
+        large, x = as_input(hr[None]), as_input(lr[None])
+        to_luma = large.new_tensor([65.481, 128.553, 24.966], dtype=torch.float64) / 255
         error = (255 * net(x, width)).round().clamp(0, 255).double() - 255 * large.double()
         error = torch.einsum("nchw,c->nhw", error, to_luma)[:, cut:-cut, cut:-cut]
         found.append(10 * math.log10(255**2 / float(error.square().mean())))
     return sum(found) / len(found)
 
 
+def _start(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return a wider network's slice; own of the last convolution for another scale."""
+    inner = own.shape[0] % 3  # hidden channels are a power of two
+    fits = inner or own.shape[0] == other.shape[0]
+    return other[tuple(slice(side) for side in own.shape)] if fits else own
+
+
+def make(name: str, pairs: Path, output: Path, times: float, device: str) -> None:
+    """Train one network, write it and what it did."""
+    plan, path = PLANS[name], output / f"{name}.npz"
+    torch.manual_seed(1)
+    net, goes_on = Plain(plan.scale, plan.channels, plan.n_convs), path.exists()
+    if goes_on or plan.start:
+        with np.load(path if goes_on else output / f"{plan.start}.npz") as file:
+            have = {k: torch.from_numpy(file[k]) for k in file.files}
+        net.load_state_dict({k: _start(v, have[k]) for k, v in net.state_dict().items()})
+    net = net.to(device, memory_format=torch.channels_last)
+    data = Patches(load(pairs, plan.pairs, device), SIDE, BATCH)
+    training = Training(net, data, plan.widths, device)
+    seconds = times * plan.seconds
+    steps = train(training, plan.rate, seconds)
+    np.savez(path, **{k: v.cpu().numpy() for k, v in net.state_dict().items()})
+    torch.backends.cudnn.allow_tf32 = False
+    valid = load(pairs, f"valid_{plan.pairs}", device)
+    scores = {width: round(psnr(net, pictures(valid), width), 3) for width in plan.widths}
+    account = path.with_suffix(".json")
+    earlier = json.loads(account.read_text())["runs"] if goes_on and account.exists() else []
+    found = {"steps": steps, "seconds": seconds, "valid": scores}
+    account.write_text(to_json({"runs": [*earlier, found]}))
+
+
 def main() -> None:
-    """Train one network after the other."""
+    """Let the teacher work, or train one network after the other."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--valid", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", choices=PLAN, default=list(PLAN))
-    parser.add_argument("--workers", type=int, default=16, help="processes that make LR")
+    parser.add_argument("--pairs", type=Path, required=True)
+    work = parser.add_mutually_exclusive_group(required=True)
+    work.add_argument("--teach", type=Path, metavar="FOLDER", help="of RLFN's weights")
+    work.add_argument("--output", type=Path)
+    parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS))
     parser.add_argument("--times", type=float, default=1.0, help="factor on the time of each")
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = True
+    if args.teach:
+        for scale in (2, 4):
+            teach(args.pairs, f"bicubic_x{scale}", args.teach / f"rlfn_x{scale}.npz", device)
+        return
+    torch.backends.cudnn.benchmark = True  # not for the teacher: every picture has another size
     args.output.mkdir(parents=True, exist_ok=True)
     for name in args.only:
-        scale, channels, n_convs, widths, rate, seconds, start, photo = PLAN[name]
-        if photo:
-            pictures = photo_patches(args.data, scale, SIDE, PHOTOS[scale], args.workers, 100)
-            valid = list(zip(*photo_patches(args.valid, scale, SIDE, 80, 4, 900), strict=True))
-            data: Any = PhotoPatches(*pictures, BATCH, device)
-        else:
-            pairs = bicubic_pairs(args.data, scale, args.workers)
-            data = BicubicPatches(pairs, scale, SIDE, BATCH, device)
-            valid = bicubic_pairs(args.valid, scale, args.workers)
-        torch.manual_seed(1)
-        net = Plain(scale, channels, n_convs)
-        if start:
-            with np.load(args.output / f"{start}.npz") as file:
-                have = {k: torch.from_numpy(file[k]) for k in file.files}
-            own = net.state_dict()
-            # Another scale has another last convolution.
-            net.load_state_dict(
-                {k: have[k] if have[k].shape == v.shape else v for k, v in own.items()}
-            )
-        net = net.to(device, memory_format=torch.channels_last)
-        steps = train(Training(net, data, widths, device), rate, seconds * args.times)
-        np.savez(
-            args.output / f"{name}.npz", **{k: v.cpu().numpy() for k, v in net.state_dict().items()}
-        )
-        torch.backends.cudnn.allow_tf32 = False
-        scores = {width: round(psnr(net, valid, width, device), 3) for width in widths}
-        torch.backends.cudnn.allow_tf32 = True
-        found = {"steps": steps, "seconds": seconds * args.times, "valid": scores}
-        (args.output / f"{name}.json").write_text(to_json(found))
-        print(name, found, flush=True)
+        make(name, args.pairs, args.output, args.times, device)
 
 
 if __name__ == "__main__":

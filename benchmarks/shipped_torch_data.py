@@ -1,99 +1,81 @@
-"""Patches for benchmarks/shipped_torch.py that live on the GPU: bicubic pairs, photo pairs."""
+"""What benchmarks/shipped_torch.py trains with, on the GPU: patches, and what the teacher makes."""
 
 from __future__ import annotations
 
-import concurrent.futures
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from torch.nn import functional as F
 
-from slimsr.data.degradations import create_degradation
-from slimsr.imaging import imresize
-
-Array = np.ndarray
+Batch = tuple[torch.Tensor, ...]
+RANGE = 255.0  # of RLFN's pictures
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and below."""
-    return sorted(p for p in folder.rglob("*") if p.suffix in (".png", ".webp"))
+def as_input(x: torch.Tensor) -> torch.Tensor:
+    """Map (B, H, W, 3) uint8 to (B, 3, H, W) in [0, 1]."""
+    return x.permute(0, 3, 1, 2).float() / 255
 
 
-def read(path: Path) -> Array:
-    """Return (H, W, 3) uint8."""
-    return np.asarray(Image.open(path).convert("RGB"))
+def load(folder: Path, name: str, device: str) -> dict[str, torch.Tensor]:
+    """Return the arrays of shipped_pairs.py by their keys, those of the teacher among them."""
+    files = sorted(folder.glob(f"{name}_*.npy"))
+    return {p.stem[len(name) + 1 :]: torch.from_numpy(np.load(p)).to(device) for p in files}
 
 
-def bicubic_pair(path: Path, scale: int) -> tuple[Array, Array]:
-    """Return HR, cut to multiples of the scale, and its bicubic LR."""
-    hr = read(path)
-    hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
-    return hr, imresize(hr, 1 / scale)
+def pictures(arrays: dict[str, torch.Tensor]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Return each (HR, LR), (H, W, 3) uint8."""
+    if "rows" not in arrays:
+        yield from zip(arrays["hr"], arrays["lr"], strict=True)
+        return
+    square = len(arrays["hr"]) // len(arrays["lr"])
+    scale = round(square**0.5)
+    for start, height, width in arrays["rows"][:, :3].long().tolist():
+        end = start + height * width
+        hr = arrays["hr"][start * square : end * square]
+        lr = arrays["lr"][start:end].reshape(height, width, 3)
+        yield hr.reshape(height * scale, width * scale, 3), lr
 
 
-def bicubic_pairs(folder: Path, scale: int, workers: int) -> list[tuple[Array, Array]]:
-    """Return all pairs of a folder."""
-    files = files_in(folder)
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(bicubic_pair, files, [scale] * len(files), chunksize=2))
-
-
-def photo_pairs(
-    folder: Path, scale: int, side: int, count: int, seed: int
-) -> list[tuple[Array, Array]]:
-    """Return pairs of patches, LR of ``side`` pixels, made by SlimSR's degradation ``photo``."""
-    change, random = create_degradation("photo", scale), np.random.default_rng(seed)
-    files, found = files_in(folder), []
-    while len(found) < count:
-        hr = read(files[random.integers(len(files))])
-        rows, columns = hr.shape[0] // scale, hr.shape[1] // scale
-        # As many of a picture as it is large: decoding takes longer than a patch.
-        for _ in range(min(max(4, hr.shape[0] * hr.shape[1] // 60_000), count - len(found))):
-            y, x = random.integers(rows - side + 1), random.integers(columns - side + 1)
-            around = change.context // scale
-            top, left = max(0, y - around), max(0, x - around)
-            bottom, right = min(rows, y + side + around), min(columns, x + side + around)
-            lr = change(hr[top * scale : bottom * scale, left * scale : right * scale], random)
-            patch = hr[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-            found.append((patch, lr[y - top : y - top + side, x - left : x - left + side]))
-    return found
-
-
-def photo_patches(
-    folder: Path, scale: int, side: int, count: int, workers: int, seed: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return HR (N, H, W, 3) and LR (N, h, w, 3), uint8, made by several processes."""
-    share = [count // workers] * workers
-    seeds = range(seed, seed + workers)
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
-        parts = pool.map(
-            photo_pairs, [folder] * workers, [scale] * workers, [side] * workers, share, seeds
-        )
-        pairs = [pair for part in parts for pair in part]
-    hr, lr = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*pairs, strict=True))
-    return hr, lr
-
-
-class BicubicPatches:
-    """Random patches of pairs that lie on the device whole, flipped and turned at random.
+class Patches:
+    """Random patches of what lies on the device, flipped and turned at random.
 
     All is done on the device, so that a graph of it can be replayed.
     """
 
-    def __init__(
-        self, pairs: Sequence[tuple[Array, Array]], scale: int, side: int, batch: int, device: str
-    ):
-        self.scale, self.side, self.batch, self.device = scale, side, batch, device
-        starts = np.cumsum([0] + [lr.shape[0] * lr.shape[1] for _, lr in pairs])
-        self.ends = torch.tensor(starts[1:], device=device)
-        rows = [(start, *lr.shape[:2]) for start, (_, lr) in zip(starts, pairs, strict=False)]
-        self.rows = torch.tensor(np.array(rows), device=device)
-        flat = [
-            np.concatenate([a.reshape(-1, 3) for a in each]) for each in zip(*pairs, strict=True)
-        ]
-        self.hr, self.lr = (torch.from_numpy(array).to(device) for array in flat)
+    def __init__(self, arrays: dict[str, torch.Tensor], side: int, batch: int):
+        self.side, self.batch = side, batch
+        self.device = arrays["lr"].device
+        self.all = [arrays[key] for key in ("lr", "hr", "taught") if key in arrays]
+        if "rows" not in arrays:
+            self.scale = arrays["hr"].shape[1] // arrays["lr"].shape[1]
+            return
+        self.scale = round((len(arrays["hr"]) / len(arrays["lr"])) ** 0.5)
+        self.rows = arrays["rows"][:, :3].long()
+        self.ends = (self.rows[:, 1] * self.rows[:, 2] * arrays["rows"][:, 3]).cumsum(0)
+
+    def draw(self) -> Batch:
+        """Return LR, HR and, where there is a teacher, what it makes of LR: (B, 3, h, w)."""
+        turns = torch.rand(3, self.batch, device=self.device) < 0.5
+        drawn = self._of_pictures(turns) if hasattr(self, "rows") else self._made(turns)
+        return tuple(as_input(x) for x in drawn)
+
+    def _made(self, turns: torch.Tensor) -> list[torch.Tensor]:
+        which = torch.randint(len(self.all[0]), (self.batch,), device=self.device)
+        return [_turned(part[which], turns[:, :, None, None, None]) for part in self.all]
+
+    def _of_pictures(self, turns: torch.Tensor) -> list[torch.Tensor]:
+        count, side, scale = self.batch, self.side, self.scale
+        pixel = torch.rand(count, device=self.device, dtype=torch.float64) * self.ends[-1]
+        which = torch.searchsorted(self.ends, pixel, right=True).clamp(max=len(self.rows) - 1)
+        start, height, width = self.rows[which].T
+        y = (torch.rand(count, device=self.device) * (height - side + 1)).long()
+        x = (torch.rand(count, device=self.device) * (width - side + 1)).long()
+        small = self._pixels(start + y * width + x, width, side, turns)
+        first = start * scale**2 + y * scale * width * scale + x * scale
+        large = self._pixels(first, width * scale, side * scale, turns)
+        return [part[large if i else small] for i, part in enumerate(self.all)]
 
     def _pixels(
         self, start: torch.Tensor, width: torch.Tensor, side: int, turns: torch.Tensor
@@ -107,42 +89,60 @@ class BicubicPatches:
         swapped = x.transpose(1, 2) * width + y.transpose(1, 2)
         return start + torch.where(swap[:, None, None], swapped, y * width + x)
 
-    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return LR and HR (B, 3, side, side), in [0, 1]."""
-        count, side, scale = self.batch, self.side, self.scale
-        pixel = torch.rand(count, device=self.device, dtype=torch.float64) * self.ends[-1]
-        which = torch.searchsorted(self.ends, pixel, right=True).clamp(max=len(self.rows) - 1)
-        start, height, width = self.rows[which].T
-        y = (torch.rand(count, device=self.device) * (height - side + 1)).long()
-        x = (torch.rand(count, device=self.device) * (width - side + 1)).long()
-        turns = torch.rand(3, count, device=self.device) < 0.5
-        lr = self.lr[self._pixels(start + y * width + x, width, side, turns)]
-        first = start * scale**2 + y * scale * width * scale + x * scale
-        hr = self.hr[self._pixels(first, width * scale, side * scale, turns)]
-        return as_input(lr), as_input(hr)
-
-
-class PhotoPatches:
-    """A batch at random of patches that were made before, flipped and turned at random."""
-
-    def __init__(self, hr: torch.Tensor, lr: torch.Tensor, batch: int, device: str):
-        self.hr, self.lr, self.batch, self.device = hr.to(device), lr.to(device), batch, device
-
-    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return LR and HR (B, 3, side, side), in [0, 1]."""
-        which = torch.randint(len(self.lr), (self.batch,), device=self.device)
-        turns = torch.rand(3, self.batch, 1, 1, 1, device=self.device) < 0.5
-        return tuple(as_input(_turned(part[which], turns)) for part in (self.lr, self.hr))
-
 
 def _turned(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
-    for turn, changed in zip(
-        turns, (lambda z: z.flip(1), lambda z: z.flip(2), lambda z: z.transpose(1, 2)), strict=True
-    ):
-        x = torch.where(turn, changed(x), x)
-    return x
+    x = torch.where(turns[0], x.flip(1), x)
+    x = torch.where(turns[1], x.flip(2), x)
+    return torch.where(turns[2], x.transpose(1, 2), x)
 
 
-def as_input(x: torch.Tensor) -> torch.Tensor:
-    """Map (B, H, W, 3) uint8 to (B, 3, H, W) in [0, 1]."""
-    return x.permute(0, 3, 1, 2).float() / 255
+class Rlfn:
+    """RLFN (Kong et al., CVPRW 2022) of released weights, for what a teacher makes of a picture."""
+
+    def __init__(self, weights: Path, device: str):
+        with np.load(weights) as file:
+            self.weights = {k: torch.from_numpy(file[k]).to(device) for k in file.files}
+        self.blocks = len({k.split(".")[0] for k in self.weights if k.startswith("block_")})
+
+    def _conv(self, name: str, x: torch.Tensor, stride: int = 1, pad: int | None = None):
+        weight = self.weights[f"{name}.weight"]
+        pad = weight.shape[-1] // 2 if pad is None else pad
+        return F.conv2d(x, weight, self.weights[f"{name}.bias"], stride, pad)
+
+    def _block(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        y = x
+        for i in (1, 2, 3):
+            y = F.leaky_relu(self._conv(f"{name}.c{i}_r", y), 0.05)
+        y = self._conv(f"{name}.c5", y + x)
+        few = self._conv(f"{name}.esa.conv1", y)
+        seen = F.max_pool2d(self._conv(f"{name}.esa.conv2", few, 2, 0), 7, 3)
+        seen = self._conv(f"{name}.esa.conv3", seen)
+        seen = F.interpolate(seen, few.shape[2:], mode="bilinear", align_corners=False)
+        return y * torch.sigmoid(
+            self._conv(f"{name}.esa.conv4", seen + self._conv(f"{name}.esa.conv_f", few))
+        )
+
+    @torch.no_grad()
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, H, W) in [0, 255] to the large picture."""
+        head = y = self._conv("conv_1", x)
+        for i in range(self.blocks):
+            y = self._block(f"block_{i + 1}", y)
+        y = self._conv("upsampler.0", self._conv("conv_2", y) + head)
+        return F.pixel_shuffle(y, round((y.shape[1] // 3) ** 0.5))
+
+
+def teach(folder: Path, name: str, weights: Path, device: str) -> None:
+    """Write what RLFN makes of every LR picture, the mean over eight turns, to NAME_taught.npy."""
+    teacher, parts = Rlfn(weights, device), []
+    for _, lr in pictures(load(folder, name, device)):
+        x = RANGE * as_input(lr[None])
+        found: list[torch.Tensor] = []
+        for quarter in range(4):
+            for mirrored in (False, True):
+                turned = torch.rot90(x.flip(3) if mirrored else x, quarter, (2, 3))
+                y = torch.rot90(teacher(turned), -quarter, (2, 3))
+                found.append(y.flip(3) if mirrored else y)
+        mean = torch.stack(found).mean(0)[0].round().clamp(0, 255).byte()
+        parts.append(mean.permute(1, 2, 0).reshape(-1, 3).cpu().numpy())
+    np.save(folder / f"{name}_taught.npy", np.concatenate(parts))

@@ -42,6 +42,7 @@ pytestmark = pytest.mark.skipif(
     ],
 )
 def test_the_log_says_why_mindspores_own_is_used(cause, reason, tmp_path, monkeypatch, caplog):
+    monkeypatch.delenv("SLIMSR_NATIVE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     if cause == "switch":
