@@ -5,7 +5,7 @@
 ``bicubic_x2`` and its like are whole pictures, one after the other: DIR/NAME_hr.npy and
 DIR/NAME_lr.npy are (pixels, 3), uint8, DIR/NAME_rows.npy says of each where its LR begins, its
 height, its width and how often its pixels are drawn. Pictures of a megapixel and more are there at
-half their size, too, where they are sharper. ``photo_x2`` and its like, and ``jpeg_x1``, are patches
+half their size, too, where they are sharper. ``photo_x2``, its like and ``jpeg_x1`` are patches
 that are made beforehand: (patches, side, side, 3). The same of VALID in DIR/valid_NAME_*.npy.
 """
 
