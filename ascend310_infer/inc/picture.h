@@ -18,6 +18,9 @@ bool IsWhole(const std::vector<unsigned char> &file);
 // said about a picture that was decoded nevertheless. Throws InputError.
 cv::Mat DecodePicture(const std::vector<unsigned char> &file, std::string *warning);
 
+// What DecodePicture would give, by the header alone: the rest may be damaged. Throws InputError.
+cv::Size SizeOfPicture(const std::vector<unsigned char> &file);
+
 // `format`: png, jpg, webp or tiff. Throws InputError, e.g. for more pixels than the format can
 // hold.
 std::vector<unsigned char> EncodePicture(const cv::Mat &picture, const std::string &format);

@@ -28,12 +28,16 @@ void Allocate(int64_t width, int64_t height, int type, size_t bytes, int64_t mos
 // 8-bit BGR: seen over white, 16-bit values v as round(v / 257), upright.
 cv::Mat Shown(const Raster &raster);
 
+// What a reader is asked for. Of kSize, `pixels` has its size and no values: only the header is
+// read.
+enum class Content { kAll, kSize };
+
 // One reader per format. All throw InputError for what is damaged, cut short or not supported.
-Raster ReadPng(const Bytes &file);
-Raster ReadJpeg(const Bytes &file);
-Raster ReadTiff(const Bytes &file);
-Raster ReadWebp(const Bytes &file);
-Raster ReadBmp(const Bytes &file);
+Raster ReadPng(const Bytes &file, Content content = Content::kAll);
+Raster ReadJpeg(const Bytes &file, Content content = Content::kAll);
+Raster ReadTiff(const Bytes &file, Content content = Content::kAll);
+Raster ReadWebp(const Bytes &file, Content content = Content::kAll);
+Raster ReadBmp(const Bytes &file, Content content = Content::kAll);
 
 // What they say: "the file WHAT, expected a whole picture; mend or remove it", or another remedy.
 [[noreturn]] void RefusePicture(const std::string &what,

@@ -33,7 +33,7 @@ class BmpFile {
  public:
   explicit BmpFile(const Bytes &file) : file_(file) {}
 
-  Raster Read() {
+  Raster Read(Content content) {
     ReadHeader();
     const bool rle = compression_ == kRle8 || compression_ == kRle4;
     const bool alpha = masks_[3] != 0;
@@ -41,6 +41,9 @@ class BmpFile {
     // A run of RLE is up to 255 pixels by two bytes.
     Allocate(width_, height_, alpha ? CV_8UC4 : CV_8UC3, file_.size(), rle ? 128 : 8,
              &raster.pixels);
+    if (content == Content::kSize) {
+      return raster;
+    }
     if (bits_ <= 8) {
       const std::vector<unsigned char> indices = rle ? ReadRuns() : ReadIndices();
       for (size_t i = 0; i < indices.size(); ++i) {
@@ -223,6 +226,6 @@ class BmpFile {
 
 }  // namespace
 
-Raster ReadBmp(const Bytes &file) { return BmpFile(file).Read(); }
+Raster ReadBmp(const Bytes &file, Content content) { return BmpFile(file).Read(content); }
 
 }  // namespace slimsr

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "budget.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "error.h"
 #include "picture.h"
@@ -19,23 +21,29 @@ std::string Text(const char *format, double value) {
 }  // namespace
 
 cv::Size LargestPicture(const std::vector<Job> &jobs) {
-  cv::Size largest;
-  for (const Job &job : jobs) {
+  std::vector<std::pair<int, const Job *>> by_area;
+  const auto try_it = [](const std::function<void()> &read) {
     try {
-      std::string ignored;
-      const cv::Size size = DecodePicture(ReadFile(job.input), &ignored).size();
-      if (size.area() > largest.area()) {
-        largest = size;
-      }
+      read();
     } catch (const std::exception &) {
       // The pipeline will report it.
     }
+  };
+  for (const Job &job : jobs) {
+    try_it([&] { by_area.emplace_back(SizeOfPicture(ReadFile(job.input)).area(), &job); });
   }
-  if (largest.empty()) {
-    throw InputError("no picture of --input can be read, expected at least one to measure " +
-                     std::string("--budget_ms for; mend them"));
+  std::stable_sort(by_area.begin(), by_area.end(),
+                   [](const auto &a, const auto &b) { return a.first > b.first; });
+  for (const auto &[area, job] : by_area) {  // a header may claim what is not there
+    cv::Size size;
+    std::string ignored;
+    try_it([&, job = job] { size = DecodePicture(ReadFile(job->input), &ignored).size(); });
+    if (!size.empty()) {
+      return size;
+    }
   }
-  return largest;
+  throw InputError("no picture of --input can be read, expected at least one to measure " +
+                   std::string("--budget_ms for; mend them"));
 }
 
 size_t ChooseByBudget(const std::vector<double> &widths, double budget_ms,

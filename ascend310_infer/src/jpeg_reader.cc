@@ -43,7 +43,7 @@ class JpegFile {
   JpegFile &operator=(const JpegFile &) = delete;
   ~JpegFile() { jpeg_destroy_decompress(&jpeg_); }
 
-  Raster Read() {
+  Raster Read(Content content) {
     if (!ReadHeader()) {
       Refuse();
     }
@@ -58,6 +58,9 @@ class JpegFile {
     // A block of 64 pixels takes a bit at least.
     Allocate(jpeg_.image_width, jpeg_.image_height, CV_MAKETYPE(CV_8U, bands), file_.size(), 8 * 64,
              &raster.pixels);
+    if (content == Content::kSize) {
+      return raster;
+    }
     pixels_ = &raster.pixels;
     if (!ReadRows()) {
       Refuse();
@@ -125,6 +128,6 @@ class JpegFile {
 
 }  // namespace
 
-Raster ReadJpeg(const Bytes &file) { return JpegFile(file).Read(); }
+Raster ReadJpeg(const Bytes &file, Content content) { return JpegFile(file).Read(content); }
 
 }  // namespace slimsr

@@ -18,7 +18,7 @@ using namespace std::string_view_literals;
 
 struct Format {
   std::string_view begins, then;  // at bytes 0 and 8
-  Raster (*read)(const Bytes &);
+  Raster (*read)(const Bytes &, Content);
 };
 
 constexpr Format kFormats[] = {
@@ -97,14 +97,16 @@ bool IsWhole(const Bytes &file) {
   return true;
 }
 
-cv::Mat DecodePicture(const Bytes &file, std::string *warning) {
+namespace {
+
+Raster Read(const Bytes &file, Content content) {
   if (file.empty()) {
     RefusePicture("is empty");
   }
   if (!IsWhole(file)) {
     RefusePicture("is cut short");
   }
-  Raster (*read)(const Bytes &) = nullptr;
+  Raster (*read)(const Bytes &, Content) = nullptr;
   for (const Format &format : kFormats) {
     if (HasAt(file, 0, format.begins) && HasAt(file, 8, format.then)) {
       read = format.read;
@@ -114,7 +116,19 @@ cv::Mat DecodePicture(const Bytes &file, std::string *warning) {
     RefusePicture("cannot be decoded: it is no PNG, JPEG, TIFF, WebP or BMP",
                   "save it as one of them or remove it");
   }
-  const Raster raster = read(file);
+  return read(file, content);
+}
+
+}  // namespace
+
+cv::Size SizeOfPicture(const Bytes &file) {
+  const Raster raster = Read(file, Content::kSize);
+  const cv::Size size = raster.pixels.size();
+  return raster.orientation > 4 ? cv::Size(size.height, size.width) : size;
+}
+
+cv::Mat DecodePicture(const Bytes &file, std::string *warning) {
+  const Raster raster = Read(file, Content::kAll);
   *warning = raster.warning;
   return Shown(raster);
 }

@@ -23,7 +23,7 @@ class PngFile {
   PngFile &operator=(const PngFile &) = delete;
   ~PngFile() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
-  Raster Read() {
+  Raster Read(Content content) {
     if (info_ == nullptr || !ReadInfo()) {
       Refuse();
     }
@@ -35,6 +35,9 @@ class PngFile {
     // Deflate makes 1032 bytes of one at most, and a byte holds up to 8 pixels.
     Allocate(png_get_image_width(png_, info_), png_get_image_height(png_, info_), type,
              file_.size(), 8 * 1032, &raster.pixels);
+    if (content == Content::kSize) {
+      return raster;
+    }
     for (int y = 0; y < raster.pixels.rows; ++y) {
       rows_.push_back(raster.pixels.ptr(y));
     }
@@ -119,6 +122,6 @@ class PngFile {
 
 }  // namespace
 
-Raster ReadPng(const Bytes &file) { return PngFile(file).Read(); }
+Raster ReadPng(const Bytes &file, Content content) { return PngFile(file).Read(content); }
 
 }  // namespace slimsr

@@ -131,7 +131,7 @@ class TiffFile {
   TiffFile &operator=(const TiffFile &) = delete;
   ~TiffFile() { notes = nullptr; }
 
-  Raster Read() {
+  Raster Read(Content content) {
     if (tiff_ == nullptr) {
       Refuse();
     }
@@ -146,6 +146,10 @@ class TiffFile {
     CheckKind();
     Raster raster;
     raster.orientation = Orientation();
+    if (content == Content::kSize) {
+      Allocate(width_, height_, CV_8UC1, bytes_, MostPixelsPerByte(), &raster.pixels);
+      return raster;
+    }
     notes_.decoding = true;
     if (photometric_ == PHOTOMETRIC_YCBCR) {
       ReadYcbcr(&raster);
@@ -419,6 +423,6 @@ class TiffFile {
 
 }  // namespace
 
-Raster ReadTiff(const Bytes &file) { return TiffFile(file).Read(); }
+Raster ReadTiff(const Bytes &file, Content content) { return TiffFile(file).Read(content); }
 
 }  // namespace slimsr

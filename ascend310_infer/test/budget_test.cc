@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "budget.h"
 
+#include <algorithm>
 #include <opencv2/imgcodecs.hpp>
 
 #include "error.h"
 #include "folder_fixture.h"
+#include "picture.h"
 
 namespace slimsr {
 namespace {
@@ -36,6 +38,14 @@ TEST_F(LargestPictureTest, ByPixelsWithoutTheBrokenOnes) {
   cv::imwrite(wide.input.string(), cv::Mat(2, 30, CV_8UC3, cv::Scalar::all(1)));
   cv::imwrite(square.input.string(), cv::Mat(9, 8, CV_8UC3, cv::Scalar::all(1)));
   EXPECT_EQ(LargestPicture({broken, wide, square}), cv::Size(8, 9));
+  // By its header this one is the largest; its pixels cannot be read.
+  std::vector<unsigned char> file;
+  cv::imencode(".png", cv::Mat(50, 50, CV_8UC3, cv::Scalar::all(1)), file);
+  constexpr size_t kPixels = 45;
+  std::fill(file.begin() + kPixels, file.begin() + kPixels + 8, 0xff);
+  const Job damaged{"d.png", Put("d.png", std::string(file.begin(), file.end())), {}};
+  EXPECT_EQ(SizeOfPicture(ReadFile(damaged.input)), cv::Size(50, 50));
+  EXPECT_EQ(LargestPicture({damaged, wide, square}), cv::Size(8, 9));
 }
 
 }  // namespace

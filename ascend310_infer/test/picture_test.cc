@@ -56,6 +56,22 @@ TEST(Picture, JpegIsOfHighQuality) {
   EXPECT_LE(LargestDifference(decoded, picture), 8);
 }
 
+TEST(Picture, ItsSizeIsInTheHeader) {
+  const std::vector<int> lossy = {cv::IMWRITE_WEBP_QUALITY, 60};
+  for (const Bytes &file : {Encode(".png"), Encode(".jpg"), Encode(".webp"), Encode(".webp", lossy),
+                            Encode(".tiff"), Encode(".bmp")}) {
+    EXPECT_EQ(SizeOfPicture(file), cv::Size(50, 40));
+  }
+  Bytes turned = Encode(".jpg");  // by EXIF's orientation 6, a quarter
+  constexpr unsigned char kExif[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
+                                     42,   0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
+                                     1,    0,    0, 0,  6,   0,   0,   0,   0,    0, 0,   0};
+  turned.insert(turned.begin() + 2, std::begin(kExif), std::end(kExif));
+  std::string warning;
+  EXPECT_EQ(SizeOfPicture(turned), cv::Size(40, 50));
+  EXPECT_EQ(DecodePicture(turned, &warning).size(), cv::Size(40, 50));
+}
+
 TEST(Picture, EveryCutOfPngJpegAndWebpIsSeen) {
   for (const Bytes &whole : {Encode(".png"), Encode(".jpg"), Encode(".webp"),
                              Encode(".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1}),
