@@ -135,6 +135,18 @@ def per_picture(samples: list[Sample]) -> tuple[float, float]:
     return float(np.mean(parts)), float(np.std(parts) / max(1, len(parts) - 1) ** 0.5)
 
 
+def by_tenths(samples: list[Sample], count: int) -> str:
+    """Return the milliseconds per picture in each tenth of the pictures but the first."""
+    marks = [
+        next((s for s in samples if s.pictures >= i * count / 10), samples[-1])
+        for i in range(1, 11)
+    ]
+    return " ".join(
+        f"{1000 * (b.seconds - a.seconds) / max(1, b.pictures - a.pictures):.1f}"
+        for a, b in pairwise(marks)
+    )
+
+
 def report(who: str, samples: list[Sample], count: int, seconds: float) -> bool:
     """Print a row; tell whether nothing has grown."""
     first = [s for s in samples if STRETCH * count <= s.pictures < 2 * STRETCH * count]
@@ -151,7 +163,8 @@ def report(who: str, samples: list[Sample], count: int, seconds: float) -> bool:
     ratio = after / before
     print(
         f"| {who} | {count} | {seconds:.0f} | {cells[0]} | {cells[1]} | "
-        f"{before:.2f} -> {after:.2f} ({ratio:.3f} +- {noise:.3f}) |",
+        f"{before:.2f} -> {after:.2f} ({ratio:.3f} +- {noise:.3f}); by tenths: "
+        f"{by_tenths(samples, count)} |",
         flush=True,
     )
     memory, descriptors = pairs.values()

@@ -143,12 +143,13 @@ def _plain(value: Any) -> str:
 
 def _figures(manifest: Manifest, own: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
     """Return the table of a network's figures, and how they were measured."""
+    without = baseline(manifest.scale)
     columns = [(kind, data) for kind in ("sets", "degraded") for data in own.get(kind, {}).items()]
     names = [data[0] + (", degraded" if kind == "degraded" else "") for kind, data in columns]
     lines = [
         f"| width | {' | '.join(names)} | multiply-adds, 720p | ms, 720p |",
         f"| --- |{' ---: |' * (len(names) + 2)}",
-        "| bicubic | " + " | ".join(score(data[1]["bicubic"]) for _, data in columns) + " | | |",
+        f"| {without} | " + " | ".join(score(data[1][without]) for _, data in columns) + " | | |",
     ]
     for model in manifest.models:
         cost = own["widths"][f"{model.width:g}"]
@@ -178,6 +179,11 @@ def _other_precisions(sha256: str) -> list[str]:
             what = "`export.py --precision`, width 1 ([all sets](../../docs/results/quantised.md)):"
             return [what, "", *lines, ""]
     return []
+
+
+def baseline(scale: int) -> str:
+    """Return what `eval.py` calls the picture without a network."""
+    return "bicubic" if scale > 1 else "input"
 
 
 def score(mean: Mapping[str, float]) -> str:

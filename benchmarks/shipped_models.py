@@ -34,6 +34,7 @@ from slimsr.models.cost import network_cost
 from slimsr.models.widths import extract
 
 DEGRADATION = "photo"
+AT_SCALE_1 = ("jpeg10", "jpeg20", "jpeg40")  # there is no bicubic LR to begin with
 
 
 def time_720p(runtime: Runtime, scale: int) -> float:
@@ -51,21 +52,26 @@ def measure(folder: Path, data: str, degraded: str | None) -> dict[str, Any]:
         name = runtime.name
         costs[f"{width:g}"] = {**source.cost(width), "ms_720p": time_720p(runtime, source.scale)}
 
-    def scores(place: str, degradation: str) -> dict[str, Any]:
+    def scores(place: str, degradation: str, suffix: str = "") -> dict[str, Any]:
         options = EvalOptions(widths=source.widths, degradation=degradation)
         sets = evaluate_sets([place], spec, options)["sets"]
         return {
-            key: {label: {k: mean[k] for k in ("psnr", "ssim")} for label, mean in methods.items()}
+            key + suffix: {
+                label: {k: mean[k] for k in ("psnr", "ssim")} for label, mean in methods.items()
+            }
             for key, methods in sets.items()
         }
 
+    sets: dict[str, Any] = {}
+    for kind in ("auto",) if source.scale > 1 else AT_SCALE_1:
+        sets |= scores(data, kind, "" if kind == "auto" else f", {kind}")
     return {
         "sha256": manifest.source["sha256"],
         "scale": source.scale,
         "runtime": name,
         "machine": machine_name("CPU"),
         "widths": costs,
-        "sets": scores(data, "auto"),
+        "sets": sets,
         "degraded": scores(degraded, DEGRADATION) if degraded else {},
     }
 

@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ class Plan:
 
 PLANS = {
     "tiny_x2": Plan("bicubic_x2", 16, 6, ALONE, 4e-3, 600, "classic_x2"),
-    "small_x2": Plan("bicubic_x2", 32, 5, ALONE, 3e-3, 600),
+    "small_x2": Plan("bicubic_x2", 32, 4, ALONE, 3e-3, 600),
     "classic_x2": Plan("bicubic_x2", 64, 6, THREE, 2e-3, 600),
     "photo_x2": Plan("photo_x2", 64, 6, THREE, 1e-3, 600, "classic_x2"),
     "tiny_x4": Plan("bicubic_x4", 16, 4, ALONE, 4e-3, 600),
@@ -107,13 +108,17 @@ class Plain(nn.Module):
 class Training:
     """The step of one network, compiled and captured as a graph on a GPU."""
 
-    def __init__(self, net: Plain, data: Patches, widths: tuple[float, ...], device: str):
-        self.net, self.data, self.widths = net, data, widths
+    def __init__(
+        self, net: Plain, data: Patches, widths: tuple[float, ...], device: str, ema: float = EMA
+    ):
+        self.net, self.data, self.widths, self.ema = net, data, widths, ema
         self.weights = list(net.parameters())
         self.average = [weight.detach().clone() for weight in self.weights]
         self.rate, self.square = (torch.tensor(0.0, device=device) for _ in range(2))
         self.gpu = device != "cpu"
-        self.adam = torch.optim.Adam(self.weights, self.rate, capturable=self.gpu, fused=self.gpu)
+        self.optimiser: Any = torch.optim.Adam(
+            self.weights, self.rate, capturable=self.gpu, fused=self.gpu
+        )
         self.loss = torch.compile(self._loss, dynamic=False) if self.gpu else self._loss
         self.graph: torch.cuda.CUDAGraph | None = None
         for weight in self.weights:
@@ -145,9 +150,9 @@ class Training:
         for gradient in gradients:
             gradient.nan_to_num_(0, 0, 0)  # what is beyond float16
         nn.utils.clip_grad_norm_(self.weights, 1.0)
-        self.adam.step()
+        self.optimiser.step()
         torch._foreach_zero_(gradients)
-        torch._foreach_lerp_(self.average, self.weights, 1 - EMA)
+        torch._foreach_lerp_(self.average, self.weights, 1 - self.ema)
 
     def __call__(self) -> None:
         """Do one step."""
@@ -167,14 +172,16 @@ class Training:
         self.graph.replay()
 
 
-def train(training: Training, highest: float, seconds: float) -> int:
+def train(
+    training: Training, highest: float, seconds: float, warmup: int = WARMUP, l2: float = L2_FROM
+) -> int:
     """Train for a time, put the average into the network; return the number of steps."""
     training()  # compiles; the rate is 0
     begin, steps = time.monotonic(), 0
     while (done := (time.monotonic() - begin) / seconds) < 1:
         cosine = 0.5 * (1 + math.cos(math.pi * done))
-        training.rate.fill_(highest * min(1, (steps + 1) / WARMUP) * max(cosine, 1e-3))
-        training.square.fill_(float(done >= L2_FROM))
+        training.rate.fill_(highest * min(1, (steps + 1) / warmup) * max(cosine, 1e-3))
+        training.square.fill_(float(done >= l2))
         training()
         steps += 1
         if steps % 50 == 0 and training.gpu:
@@ -205,28 +212,40 @@ def _start(own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return other[tuple(slice(side) for side in own.shape)] if fits else own
 
 
+def begin(plan: Plan, weights: Path | None) -> Plain:
+    """Return the network of a plan, with random weights or those of a file."""
+    torch.manual_seed(1)
+    net = Plain(plan.scale, plan.channels, plan.n_convs)
+    if weights:
+        with np.load(weights) as file:
+            have = {k: torch.from_numpy(file[k]) for k in file.files}
+        net.load_state_dict({k: _start(v, have[k]) for k, v in net.state_dict().items()})
+    return net
+
+
+def finish(training: Training, plan: Plan, pairs: Path, output: Path, steps: int, seconds: float):
+    """Write the weights, and what was done and reached to those of earlier runs."""
+    net = training.net
+    np.savez(output, **{k: v.cpu().numpy() for k, v in net.state_dict().items()})
+    torch.backends.cudnn.allow_tf32 = False
+    valid = load(pairs, f"valid_{plan.pairs}", str(training.rate.device))
+    scores = {width: round(psnr(net, pictures(valid), width), 3) for width in plan.widths}
+    torch.backends.cudnn.allow_tf32 = True
+    account = output.with_suffix(".json")
+    earlier = json.loads(account.read_text())["runs"] if account.exists() else []
+    found = {"steps": steps, "seconds": seconds, "valid": scores}
+    account.write_text(to_json({"runs": [*earlier, found]}))
+
+
 def make(name: str, pairs: Path, output: Path, times: float, device: str) -> None:
     """Train one network, write it and what it did."""
     plan, path = PLANS[name], output / f"{name}.npz"
-    torch.manual_seed(1)
-    net, goes_on = Plain(plan.scale, plan.channels, plan.n_convs), path.exists()
-    if goes_on or plan.start:
-        with np.load(path if goes_on else output / f"{plan.start}.npz") as file:
-            have = {k: torch.from_numpy(file[k]) for k in file.files}
-        net.load_state_dict({k: _start(v, have[k]) for k, v in net.state_dict().items()})
-    net = net.to(device, memory_format=torch.channels_last)
+    start = path if path.exists() else output / f"{plan.start}.npz" if plan.start else None
+    net = begin(plan, start).to(device, memory_format=torch.channels_last)
     data = Patches(load(pairs, plan.pairs, device), SIDE, BATCH)
-    training = Training(net, data, plan.widths, device)
-    seconds = times * plan.seconds
+    training, seconds = Training(net, data, plan.widths, device), times * plan.seconds
     steps = train(training, plan.rate, seconds)
-    np.savez(path, **{k: v.cpu().numpy() for k, v in net.state_dict().items()})
-    torch.backends.cudnn.allow_tf32 = False
-    valid = load(pairs, f"valid_{plan.pairs}", device)
-    scores = {width: round(psnr(net, pictures(valid), width), 3) for width in plan.widths}
-    account = path.with_suffix(".json")
-    earlier = json.loads(account.read_text())["runs"] if goes_on and account.exists() else []
-    found = {"steps": steps, "seconds": seconds, "valid": scores}
-    account.write_text(to_json({"runs": [*earlier, found]}))
+    finish(training, plan, pairs, path, steps, seconds)
 
 
 def main() -> None:
