@@ -73,7 +73,7 @@ def main() -> int:
     models: dict[str, Any] = read_results(QUANTISED).get("models", {})
     for folder in (path.parent for path in sorted(MODELS.glob(f"*/{NAME}"))):
         name, manifest = folder.name, read_manifest(folder)
-        if args.only and name not in args.only:
+        if manifest.scale == 1 or (args.only and name not in args.only):  # x1 has no LR of its own
             continue
         shipped = measure(folder, args.data)
         found = {"sha256": manifest.source["sha256"], shipped["precision"]: shipped}
