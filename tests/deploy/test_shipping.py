@@ -38,8 +38,8 @@ def bench(monkeypatch, repo):
     return importlib.import_module
 
 
-def put_checkpoint(folder, **options):
-    net = create_model("plain", scale=2, n_feats=4, n_convs=1, **options)
+def put_checkpoint(folder, scale=2, **options):
+    net = create_model("plain", scale=scale, n_feats=4, n_convs=1, **options)
     state = TrainingState(describe_network("plain", net), CONFIG, step=7, widths=[1.0, 0.5])
     save_checkpoint(folder / "best.ckpt", net, state)
     return folder / "best.ckpt"
@@ -83,6 +83,20 @@ def test_from_a_checkpoint_to_a_card_with_figures(bench, tmp_path):
     assert "| **tiny_x2**, width 0.5 |" in page and "| THEIRS | 100 |" in page
     bench("shipped_report").plots(whole, tmp_path / "plot")
     assert all((tmp_path / f"plot_{name}.png").stat().st_size for name in ("parameters", "time"))
+
+
+def test_a_network_that_does_not_enlarge_is_scored_on_jpegs(bench, tmp_path):
+    (models := tmp_path / "models").mkdir()
+    folder = bench("ship_model").ship("clean_x1", put_checkpoint(tmp_path, 1), [1.0], models)
+    figures = bench("shipped_models").measure(folder, str(put_pictures(tmp_path / "Set5", 1)), None)
+    assert list(figures["sets"]) == ["Set5, jpeg10", "Set5, jpeg20", "Set5, jpeg40"]
+    whole = {"command": "python it", "models": {"clean_x1": figures}, "published": []}
+    bench("slimsr.files.writing").write_json(results := tmp_path / "models.json", whole)
+    page = bench("shipped_report").report(whole)
+    psnr = figures["sets"]["Set5, jpeg20"]["input"]["psnr"]
+    assert "## x1" in page and "| input | 0 |  |  | " in page and f"| {psnr:.2f} / ." in page
+    bench("model_cards").write_cards(models, results)
+    assert "| input | " in (folder / "MODEL_CARD.md").read_text()
 
 
 def test_what_cannot_be_shipped(bench, tmp_path, monkeypatch):
