@@ -177,8 +177,8 @@ def train(
 ) -> int:
     """Train for a time, put the average into the network; return the number of steps."""
     training()  # compiles; the rate is 0
-    begin, steps = time.monotonic(), 0
-    while (done := (time.monotonic() - begin) / seconds) < 1:
+    started, steps = time.monotonic(), 0
+    while (done := (time.monotonic() - started) / seconds) < 1:
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         training.rate.fill_(highest * min(1, (steps + 1) / warmup) * max(cosine, 1e-3))
         training.square.fill_(float(done >= l2))
@@ -223,7 +223,9 @@ def begin(plan: Plan, weights: Path | None) -> Plain:
     return net
 
 
-def finish(training: Training, plan: Plan, pairs: Path, output: Path, steps: int, seconds: float):
+def finish(
+    training: Training, plan: Plan, pairs: Path, output: Path, steps: int, seconds: float
+) -> None:
     """Write the weights, and what was done and reached to those of earlier runs."""
     net = training.net
     np.savez(output, **{k: v.cpu().numpy() for k, v in net.state_dict().items()})
