@@ -81,24 +81,6 @@ bool JpegIsWhole(const Bytes &file) {
   return file.rend() - last >= 2 && last[0] == kEoi && last[1] == 0xff;
 }
 
-}  // namespace
-
-bool IsWhole(const Bytes &file) {
-  if (HasAt(file, 0, "\x89PNG")) {
-    return PngIsWhole(file);
-  }
-  if (HasAt(file, 0, "\xff\xd8\xff")) {
-    return JpegIsWhole(file);
-  }
-  if (HasAt(file, 0, "RIFF") && HasAt(file, 8, "WEBP")) {
-    const uint64_t body = file[4] | file[5] << 8 | file[6] << 16 | uint64_t{file[7]} << 24;
-    return body + 8 <= file.size();
-  }
-  return true;
-}
-
-namespace {
-
 Raster Read(const Bytes &file, Content content) {
   if (file.empty()) {
     RefusePicture("is empty");
@@ -120,6 +102,20 @@ Raster Read(const Bytes &file, Content content) {
 }
 
 }  // namespace
+
+bool IsWhole(const Bytes &file) {
+  if (HasAt(file, 0, "\x89PNG")) {
+    return PngIsWhole(file);
+  }
+  if (HasAt(file, 0, "\xff\xd8\xff")) {
+    return JpegIsWhole(file);
+  }
+  if (HasAt(file, 0, "RIFF") && HasAt(file, 8, "WEBP")) {
+    const uint64_t body = file[4] | file[5] << 8 | file[6] << 16 | uint64_t{file[7]} << 24;
+    return body + 8 <= file.size();
+  }
+  return true;
+}
 
 cv::Size SizeOfPicture(const Bytes &file) {
   const Raster raster = Read(file, Content::kSize);

@@ -9,8 +9,8 @@ namespace slimsr {
 namespace {
 
 constexpr size_t kFirstChunk = 12, kChunkHeader = 8;
-constexpr int64_t kMostPerByte = int64_t{1}
-                                 << 28;  // one colour takes a few bytes, whatever its size
+// One colour takes a few bytes, whatever its size.
+constexpr int64_t kMostPerByte = int64_t{1} << 28;
 
 uint32_t Number(const Bytes &file, size_t at, size_t bytes) {
   uint32_t value = 0;

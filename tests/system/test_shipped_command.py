@@ -105,11 +105,11 @@ def test_mindspore_is_left_out_where_openvino_runs(models, tmp_path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_shipped_network_is_exported_in_another_form(upscale, tmp_path):
+def test_a_shipped_network_is_exported_in_another_form(upscale, tmp_path, monkeypatch):
+    monkeypatch.delenv("SLIMSR_NATIVE", raising=False)  # "0" is said in the log
     asked = ("--file_format", "ONNX", "--size", "20x24", "--output", "out")
     done = run("export.py", "--model", "photo_x2", *asked, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "warning" not in done.stderr.lower()
+    assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out" / "plain_x2_w1.onnx").is_file()
     done = run("export.py", "--model", "foto_x2", *asked, cwd=tmp_path)
     assert done.returncode == 2 and "did you mean 'photo_x2'?" in done.stderr
