@@ -7,6 +7,7 @@ where it is used, so that an ONNX file runs without it.
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -93,11 +94,14 @@ class MindSporeRuntime(Runtime):
         """See `Runtime`."""
         import mindspore as ms
 
+        from slimsr.layers.functional import for_any_size
+
         run = self.compiled if self._comes_often(batch.shape) else self.cell
         if self.forgets:
             self._make_room(batch.shape)
         try:
-            return run(ms.Tensor(batch)).asnumpy()
+            with for_any_size() if self.forgets else contextlib.nullcontext():
+                return run(ms.Tensor(batch)).asnumpy()
         except RuntimeError as error:
             _raise_if_memory(error)
             raise

@@ -17,6 +17,7 @@ from slimsr.native import pair as native_pair
 from slimsr.native.custom import zeros_for
 from slimsr.native.distances import distances, distances_gradient
 from slimsr.native.finite import finite
+from slimsr.native.operators import for_any_size as for_any_size
 from slimsr.native.operators import ready
 from slimsr.native.shuffle import shuffle
 
@@ -82,18 +83,33 @@ def conv_transpose2d(
     The full result, of (H - 1) * stride + k rows, loses ``cut`` rows at the top and at the bottom,
     and as many columns at the left and at the right.
     """
-    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
-        problem = native_conv.transposed_problem(x.shape, weight.shape, stride, cut)
-        y = native_conv.input_gradient(x, weight, problem)
-        return y if bias is None else y + bias.reshape((1, -1, 1, 1))
     n, channels, h, w = x.shape
-    side, (before, after) = weight.shape[2], cut
+    outputs, side, (before, after) = weight.shape[1], weight.shape[2], cut
+    if ready(x.dtype, weight.dtype, ops.isconstant(x.shape)):
+        # Each of stride x stride phases of the result is a convolution, and the shuffle weaves
+        # them. oneDNN's own takes as long, and loses memory with each new size.
+        taps = -(-side // stride)
+        if bias is not None:
+            bias = bias.reshape((outputs, 1)).tile((1, stride * stride)).reshape(-1)
+        y = conv2d(x, _phases(weight, stride, taps), bias, taps - 1)
+        rows, columns = ((size - 1) * stride + side - after for size in (h, w))
+        return pixel_shuffle(y, stride)[:, :, before:rows, before:columns]
     more = side - stride - before - after
     transpose = ops.Conv2DTranspose(
         channels, side, "pad", (before, after, before, after), stride=stride
     )
-    y = transpose(x, weight, (n, weight.shape[1], h * stride + more, w * stride + more))
+    y = transpose(x, weight, (n, outputs, h * stride + more, w * stride + more))
     return y if bias is None else y + bias.reshape((1, -1, 1, 1))
+
+
+def _phases(weight: ms.Tensor, stride: int, taps: int) -> ms.Tensor:
+    """Return (O * stride * stride, I, taps, taps) of (I, O, k, k): what each phase is made by."""
+    inputs, outputs, side, _ = weight.shape
+    more = taps * stride - side
+    weight = ops.pad(weight, (0, more, 0, more))
+    weight = weight.reshape((inputs, outputs, taps, stride, taps, stride))
+    weight = ops.flip(weight, (2, 4)).transpose((1, 3, 5, 0, 2, 4))
+    return weight.reshape((outputs * stride * stride, inputs, taps, taps))
 
 
 # Not ops.max_pool2d: on a CPU its gradient takes 250 times as long.

@@ -34,6 +34,8 @@ Problem Describe(Kind kind, const void *geometry, Dims x, Dims w, Dims y, bool b
 
 SLIMSR_EXPORT void SlimSetThreads(int threads) { Pool::Get().SetThreads(threads); }
 
+SLIMSR_EXPORT int SlimSetSizesVary(int vary) { return slimsr::SizesVary().exchange(vary != 0); }
+
 SLIMSR_OPERATOR(SlimConv)(int count, void **data, int *ndims, int64_t **shapes, const char **,
                           void *, void *) {
   return slimsr::Guarded([&] {  // x, w, [bias], geometry; y

@@ -55,16 +55,6 @@ def conv_problem(
     return x, weight, whole, y, stride, (padding, padding), groups, bias, relu, frozen
 
 
-@ops.constexpr(check=False, reuse_result=False)
-def transposed_problem(x: Shape, weight: Shape, stride: int, cut: IntPair) -> tuple:
-    """Return the `Problem` whose input gradient is the transposed convolution of ``x``."""
-    if x[1] != weight[0]:
-        raise ValueError(f"cannot convolve {x} transposed by {weight}")
-    size = tuple((x[2 + i] - 1) * stride + weight[2 + i] - sum(cut) for i in (0, 1))
-    y = (x[0], weight[1], *size)
-    return y, weight, weight, x, (stride, stride), (cut[0], cut[0]), 1, False, False, False
-
-
 # The operators below are made once for each problem; a graph holds them as constants. Each one's
 # gradient consists of the other two, and the gradient of a fused ReLU.
 

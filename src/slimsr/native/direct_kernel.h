@@ -5,6 +5,7 @@
 #define SLIMSR_NATIVE_DIRECT_KERNEL_H_
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "onednn.h"
@@ -33,9 +34,14 @@ class Kernel {
     }
     const auto propagation = p.kind == Kind::kForward ? dnnl::prop_kind::forward_inference
                                                       : dnnl::prop_kind::forward_training;
-    const dnnl::convolution_forward::primitive_desc forward(Engine(), propagation, direct, any_x,
-                                                            weights, bias_, any_y, strides, before,
-                                                            after, attributes);
+    dnnl::convolution_forward::primitive_desc forward(Engine(), propagation, direct, any_x, weights,
+                                                      bias_, any_y, strides, before, after,
+                                                      attributes);
+    if (p.sizes_vary) {
+      // oneDNN 3.2 never frees these kernels: 50 to 130 kB for each new size.
+      while (std::strstr(forward.impl_info_str(), "brg") != nullptr && forward.next_impl()) {
+      }
+    }
     if (p.kind == Kind::kForward) {
       Keep<dnnl::convolution_forward>(forward, forward.weights_desc());
       first_ = {DNNL_ARG_SRC, forward.src_desc(), Reorder(plain_x, forward.src_desc())};

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import mindspore as ms
@@ -31,6 +34,24 @@ def compiled() -> str | None:
     except NativeError as error:
         logger.warning("convolutions are MindSpore's own, which are slow on a CPU: %s", error)
         return None
+
+
+@contextlib.contextmanager
+def for_any_size() -> Iterator[None]:
+    """Let convolutions meanwhile leave no memory behind, whatever sizes they are of.
+
+    Some of oneDNN's kernels, which may be faster, are never freed. It holds for all threads.
+    """
+    path = compiled()
+    if path is None:
+        yield
+        return
+    library = ctypes.CDLL(path)
+    before = library.SlimSetSizesVary(True)
+    try:
+        yield
+    finally:
+        library.SlimSetSizesVary(before)
 
 
 def available() -> bool:

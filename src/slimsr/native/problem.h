@@ -5,6 +5,7 @@
 #define SLIMSR_NATIVE_PROBLEM_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -21,16 +22,20 @@ inline int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum class Kind : int64_t { kForward, kInputGradient, kWeightGradient };
 
+// Whether pictures of ever new sizes are to come. One switch for all threads: graphs have their own.
+std::atomic<bool> &SizesVary();
+
 // A convolution, in numbers. y has ceil-free size: floor((x + pads - kernel) / stride) + 1.
 struct Problem {
   Kind kind;
   Dims x, w, y;  // (N, I, H, W), (O, I / groups, kh, kw), (N, O, H', W')
   int64_t stride_h, stride_w, pad_h, pad_w, groups;  // padding: above and at the left
   bool bias, relu;
+  bool sizes_vary = SizesVary();  // no plan may leave memory behind
 
   std::vector<int64_t> Key() const {
     std::vector<int64_t> key = {int64_t(kind), stride_h, stride_w, pad_h,
-                                pad_w,         groups,   bias,     relu};
+                                pad_w,         groups,   bias,     relu,     sizes_vary};
     for (const Dims *dims : {&x, &w, &y}) key.insert(key.end(), dims->begin(), dims->end());
     return key;
   }
