@@ -87,23 +87,32 @@ def main() -> None:
     )
     args = parser.parse_args()
     lines = [
-        "# Networks that people bring, against other programs", "",
+        "# Networks that people bring, against other programs",
+        "",
         "Files of spandrel's networks (random weights; ESRGAN's first names, Real-ESRGAN's, SPAN",
-        "with the branches of its training) read by SlimSR, without PyTorch; float32.", "",
+        "with the branches of its training) read by SlimSR, without PyTorch; float32.",
+        "",
         *compare(args.python),
-    ]  # fmt: skip
+    ]
     if args.ncnn:
         files = sorted(args.ncnn.glob("*.param"))
         lines += [
-            "", f"Time of one LR picture of {args.side}x{args.side}, medians of turns; ncnn in its "
-            "own choice of precision and layout on all cores, ours in float32:", "",
+            "",
+            f"Time of one LR picture of {args.side}x{args.side}, medians of turns; ncnn in its "
+            "own choice of precision and layout on all cores, ours in float32:",
+            "",
             *race(args.python, files, args.side, args.rounds),
-        ]  # fmt: skip
+        ]
     lines += [
-        "", "Again:", "", "```bash",
-        "python benchmarks/brought_networks.py --python PYTHON --ncnn FOLDER", "```", "",
+        "",
+        "Again:",
+        "",
+        "```bash",
+        "python benchmarks/brought_networks.py --python PYTHON --ncnn FOLDER",
+        "```",
+        "",
         f"Machine: {machine_name('CPU')}; MindSpore {ms.__version__}.",
-    ]  # fmt: skip
+    ]
     write_text(args.output, "\n".join(lines) + "\n")
 
 

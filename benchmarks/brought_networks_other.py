@@ -19,9 +19,13 @@ from workers import serve
 
 BLOCKS = 2
 ENDS = {
-    "model.0": "conv_first", f"model.1.sub.{BLOCKS}": "conv_body", "model.3": "conv_up1",
-    "model.6": "conv_up2", "model.8": "conv_hr", "model.10": "conv_last",
-}  # fmt: skip
+    "model.0": "conv_first",
+    f"model.1.sub.{BLOCKS}": "conv_body",
+    "model.3": "conv_up1",
+    "model.6": "conv_up2",
+    "model.8": "conv_hr",
+    "model.10": "conv_last",
+}
 
 
 def realesrgan_name(name: str) -> str:

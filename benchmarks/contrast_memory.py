@@ -83,8 +83,10 @@ def main() -> None:
     for form in ("broadcast", "ours"):
         output = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--form", form],
-            check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
         results[form] = row = json.loads(output.splitlines()[-1])
         print(
             f"{form:9}  peak {row['peak_mib']:6.0f} MiB  {row['seconds']:.2f} s  "

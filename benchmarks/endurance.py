@@ -183,9 +183,12 @@ def main() -> int:
     parser.add_argument("--harness", help="the program of ascend310_infer, built for release")
     parser.add_argument("--folder", help="where the files go (default: a temporary folder)")
     parser.add_argument(
-        "--runs", nargs="*", default=["openvino"], choices=["openvino", "mindir", "checkpoint"],
+        "--runs",
+        nargs="*",
+        default=["openvino"],
+        choices=["openvino", "mindir", "checkpoint"],
         help="of upscale.py; none: watch the harness alone",
-    )  # fmt: skip
+    )
     parser.add_argument("--network", nargs="+", default=["edsr", "n_feats=4", "n_blocks=1"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="endurance-", dir=args.folder) as name:
@@ -203,9 +206,14 @@ def main() -> int:
         for number, (who, command) in enumerate(programs.items()):
             results = folder / f"out{number}"
             command = [
-                *command, "--input", str(folder / "in"), "--output", str(results),
-                "--format", "png",
-            ]  # fmt: skip
+                *command,
+                "--input",
+                str(folder / "in"),
+                "--output",
+                str(results),
+                "--format",
+                "png",
+            ]
             samples, seconds = watched(command, results)
             steady &= report(who, samples, args.pictures, seconds)
     return 0 if steady else 1

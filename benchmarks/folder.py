@@ -94,8 +94,10 @@ def timed(command: list[str], output: Path) -> dict[str, float]:
     if "--step" in command:
         seconds = float(said)
     return {
-        "seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "mb": usage.ru_maxrss / 1024,
-    }  # fmt: skip
+        "seconds": seconds,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "mb": usage.ru_maxrss / 1024,
+    }
 
 
 def environment() -> dict[str, str]:
@@ -111,23 +113,35 @@ def commands(network: str, width: str, suffix: str, folder: Path) -> dict[str, l
     for step in STEPS:
         name = f"{step} alone"
         found[name] = [
-            sys.executable, __file__, "--step", step, "--network", model, "--width", width,
-            "--data", str(folder), "--suffix", suffix,
-        ]  # fmt: skip
+            sys.executable,
+            __file__,
+            "--step",
+            step,
+            "--network",
+            model,
+            "--width",
+            width,
+            "--data",
+            str(folder),
+            "--suffix",
+            suffix,
+        ]
     return found
 
 
 def report(found: dict[tuple[str, str], dict[str, list[dict[str, float]]]], args) -> str:
     lines = [
-        "# A folder of many pictures", "",
+        "# A folder of many pictures",
+        "",
         f"`python benchmarks/folder.py --data PHOTOS --pictures {args.pictures} --rounds "
         f"{args.rounds}`: {args.pictures} pictures of {WIDTH}x{HEIGHT}, half PNG, half JPEG, on "
         f"{machine_name('CPU')}, shared with other work, so that all times are longer than on an "
         "idle one. Processes take turns, their start included; medians over the rounds, ratios "
-        "within a round. A step alone is the time of that step, the start left out.", "",
+        "within a round. A step alone is the time of that step, the start left out.",
+        "",
         "| network, width, result | program | pictures/s | CPU s/picture | peak MB | time / C++ |",
         "| --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+    ]
     for (network, suffix), rows in found.items():
         base = [row["seconds"] for row in rows["C++ harness"]]
         for name, turns in rows.items():

@@ -36,8 +36,15 @@ def put_pictures(folder: Path, count: int, largest: int) -> None:
 
 
 def command(harness: str, root: Path) -> list[str]:
-    return [harness, "--model", str(root / "bundle"), "--input", str(root / "in"),
-            "--output", str(root / "out")]  # fmt: skip
+    return [
+        harness,
+        "--model",
+        str(root / "bundle"),
+        "--input",
+        str(root / "in"),
+        "--output",
+        str(root / "out"),
+    ]
 
 
 def check(source: Path, result: Path) -> None:

@@ -56,8 +56,9 @@ def main() -> None:
             config = np.array([4, 64 * width, 16, 1.0])
             np.savez(folder / f"{stem}.npz", config=config, **weights)
             models = {
-                "mindspore": folder / "mindir" / f"{stem}.mindir", "torch": folder / f"{stem}.npz",
-            }  # fmt: skip
+                "mindspore": folder / "mindir" / f"{stem}.mindir",
+                "torch": folder / f"{stem}.npz",
+            }
             for engine in (*OWN, *(OTHERS if args.torch else ())):
                 python = sys.executable if engine in OWN else args.torch
                 model = models.get(engine, folder / "onnx" / f"{stem}.onnx")
@@ -80,10 +81,14 @@ def report(
 ) -> None:
     """Print the tables."""
     flops = {
-        width: 2 * network_cost(net, width)["multiply_adds_720p"]
-        * size[0] * size[1] * net.scale**2 / (1280 * 720)
+        width: 2
+        * network_cost(net, width)["multiply_adds_720p"]
+        * size[0]
+        * size[1]
+        * net.scale**2
+        / (1280 * 720)
         for width in WIDTHS
-    }  # fmt: skip
+    }
     gflops = matrix_rates(rates)
     best = max(gflops.values())
     print(f"{machine_name('CPU')}; EDSR x4 16x64, {args.size}, {args.rounds} rounds")
@@ -97,9 +102,10 @@ def report(
     rows = {}
     for engine in dict.fromkeys(name for name, _ in engines):
         wide, narrow = (engines[engine, width].median() for width in WIDTHS)
-        rows[engine] = {"ms": [1e3 * wide, 1e3 * narrow], "rounds": [
-            [1e3 * t for t in engines[engine, width].times["step"]] for width in WIDTHS
-        ]}  # fmt: skip
+        rows[engine] = {
+            "ms": [1e3 * wide, 1e3 * narrow],
+            "rounds": [[1e3 * t for t in engines[engine, width].times["step"]] for width in WIDTHS],
+        }
         rate = flops[1.0] / wide / 1e9
         peaks = [engines[engine, width].peak_mb() for width in WIDTHS]
         print(

@@ -100,10 +100,14 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
     pictures = [f"- {cards.pictures[key]}" for key in words.data] or [_TODO]
     hours = "TODO" if words.hours is None else f"{words.hours:g}"
     lines = [
-        f"# {name}", "", words.about.strip(), "",
+        f"# {name}",
+        "",
+        words.about.strip(),
+        "",
         "```bash",
         f"python upscale.py --model {name} --input photo.jpg --output large.png",
-        "```", "",
+        "```",
+        "",
         f"- Network: `{manifest.network['name']}`, x{manifest.scale}: "
         f"{', '.join(f'{key} {_plain(value)}' for key, value in options.items())}.",
         f"- Widths {widths}, with {parameters} parameters.",
@@ -111,13 +115,26 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         "checkpoint (all widths; `export.py --model` makes other forms of it), the ONNX files are "
         f"the widths; weights {_precisions(manifest)}, input and output float32, RGB in [0, 255], "
         "NCHW.",
-        "", "## Figures", "", *figures,
-        "", "## Recipe", "", words.recipe.strip(), "",
+        "",
+        "## Figures",
+        "",
+        *figures,
+        "",
+        "## Recipe",
+        "",
+        words.recipe.strip(),
+        "",
         f"{_settings(manifest.source['config'])}{manifest.source['step']:,} steps in the last run. "
         f"All stages took {hours} hours of the machine.",
-        "", "## Data and licences", "", *pictures,
-        "", "## Not good for", "", words.limits.strip(),
-    ]  # fmt: skip
+        "",
+        "## Data and licences",
+        "",
+        *pictures,
+        "",
+        "## Not good for",
+        "",
+        words.limits.strip(),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -157,12 +174,13 @@ def _figures(manifest: Manifest, own: Mapping[str, Any], results: Mapping[str, A
         cells += [f"{cost['multiply_adds_720p'] / 1e9:.2f} G", f"{cost['ms_720p']:.0f}"]
         lines.append(f"| {model.width:g} | {' | '.join(cells)} |")
     return [
-        *lines, "",
+        *lines,
+        "",
         *_other_precisions(manifest.source["sha256"]),
         "PSNR in dB / SSIM on Y, borders of *scale* pixels shaved; the time is of a result of "
         f"1280x720 by {own['runtime']} on {own['machine']}. By `{results['command']}`; beside "
         "other networks: [results](../../docs/results/models.md).",
-    ]  # fmt: skip
+    ]
 
 
 def _other_precisions(sha256: str) -> list[str]:

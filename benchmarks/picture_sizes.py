@@ -53,9 +53,17 @@ def main() -> None:
             imwrite(folder / "in" / f"{number:05d}.png", picture)
         print(f"{machine_name('CPU')}; {args.runtime}\n| pictures | MB |\n| --- | --- |")
         command = [
-            sys.executable, str(UPSCALE), "--model", str(folder / "bundle"), "--runtime",
-            args.runtime, "--input", str(folder / "in"), "--output", str(folder / "out"),
-        ]  # fmt: skip
+            sys.executable,
+            str(UPSCALE),
+            "--model",
+            str(folder / "bundle"),
+            "--runtime",
+            args.runtime,
+            "--input",
+            str(folder / "in"),
+            "--output",
+            str(folder / "out"),
+        ]
         marks = [10, 100, *range(200, args.pictures, 200), args.pictures - 5]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             while marks and process.poll() is None:

@@ -50,13 +50,19 @@ PUBLISHED = {
 }
 # Set5 and Set14 by an independent forward pass of the same weights; None where there is no figure.
 COMPACT = {
-    "espcn_rgb_x2": (36.852, 32.639), "espcn_rgb_x4": (30.687, 27.671),
-    "ecbsr_m4c16_x2": (37.177, 32.806), "ecbsr_m4c16_x4": (30.890, 27.814),
+    "espcn_rgb_x2": (36.852, 32.639),
+    "espcn_rgb_x4": (30.687, 27.671),
+    "ecbsr_m4c16_x2": (37.177, 32.806),
+    "ecbsr_m4c16_x4": (30.890, 27.814),
     "ecbsr_m4c32_x4": (31.256, 28.060),
-    "abpn_m4c28_x2": (37.379, 32.979), "abpn_m4c28_x4": (31.337, 28.117),
-    "etds_m5c16_x4": (30.890, 27.768), "span28_x4": (31.746, 28.405),
-    "rlfn_x2": (None, None), "rlfn_x4": (32.240, 28.624), "rlfn_ntire_x4": (32.098, 28.603),
-}  # fmt: skip
+    "abpn_m4c28_x2": (37.379, 32.979),
+    "abpn_m4c28_x4": (31.337, 28.117),
+    "etds_m5c16_x4": (30.890, 27.768),
+    "span28_x4": (31.746, 28.405),
+    "rlfn_x2": (None, None),
+    "rlfn_x4": (32.240, 28.624),
+    "rlfn_ntire_x4": (32.098, 28.603),
+}
 
 
 class PillowEnlarge(nn.Cell):

@@ -47,13 +47,16 @@ def table(results: dict[str, Any]) -> str:
     sets = list(next(iter(results["models"].values()))["fp16"]["sets"])
     head = ["network", "precision", *sets, "kB", "ms, 720p"]
     lines = [
-        "# float16 and int8 of the networks that ship", "",
+        "# float16 and int8 of the networks that ship",
+        "",
         "Full width; PSNR in dB / SSIM on Y; the time is of a result of 1280x720 by OpenVINO on "
         f"{results['machine']} (float16 is computed in float32 there, where the processor has no "
         f"float16). By `{results['command']}`; int8 by NNCF with accuracy control, which may lose "
-        "0.1 dB on the photographs that it is calibrated with.", "",
-        f"| {' | '.join(head)} |", "| --- | --- |" + " ---: |" * (len(head) - 2),
-    ]  # fmt: skip
+        "0.1 dB on the photographs that it is calibrated with.",
+        "",
+        f"| {' | '.join(head)} |",
+        "| --- | --- |" + " ---: |" * (len(head) - 2),
+    ]
     for name, precisions in results["models"].items():
         for precision, found in precisions.items():
             if precision in PRECISIONS:

@@ -94,8 +94,9 @@ def main() -> None:
                     again = ", all done before" if turn else ""
                     print(
                         f"{what}{again}: {count} pictures, {seconds:.0f} s, peak {peak:.0f} MB, "
-                        f"page {size:.1f} MB", flush=True,
-                    )  # fmt: skip
+                        f"page {size:.1f} MB",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

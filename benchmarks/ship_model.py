@@ -61,9 +61,12 @@ def ship(
     for width in widths:
         _check_same(net, plain, width)
     kept = TrainingState(
-        describe_network(state.network["name"], plain), without_folders(state.config), state.step,
-        state.best, widths,
-    )  # fmt: skip
+        describe_network(state.network["name"], plain),
+        without_folders(state.config),
+        state.step,
+        state.best,
+        widths,
+    )
     before = os.getcwd()
     with temporary_folder(models) as temporary:
         folder = Path(temporary) / name

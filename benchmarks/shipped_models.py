@@ -84,9 +84,12 @@ def published() -> list[dict[str, Any]]:
     rows = []
     for entry in PUBLISHED:
         row: dict[str, Any] = {
-            "name": entry.name, "scale": entry.scale, "parameters": entry.parameters,
-            "sets": {"Set5": entry.set5, "Set14": entry.set14}, "marks": list(entry.marks),
-        }  # fmt: skip
+            "name": entry.name,
+            "scale": entry.scale,
+            "parameters": entry.parameters,
+            "sets": {"Set5": entry.set5, "Set14": entry.set14},
+            "marks": list(entry.marks),
+        }
         if entry.ours:
             net = extract(create_model(entry.ours, scale=entry.scale)).set_train(False)
             runtime = OpenVinoRuntime(to_onnx(net).SerializeToString())

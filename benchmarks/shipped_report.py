@@ -25,7 +25,8 @@ def report(results: Results) -> str:
     """Return the page of results."""
     models = results["models"]
     lines = [
-        "# Networks that ship, beside published ones of their size", "",
+        "# Networks that ship, beside published ones of their size",
+        "",
         "PSNR in dB / SSIM on Y, borders of *scale* pixels shaved, by the functions of `eval.py`; "
         "at x1 the sets are spoilt by JPEG of quality 10, 20 and 40. "
         "Ours are the widths of the networks in [models/](../../models/README.md), whose cards say "
@@ -34,25 +35,36 @@ def report(results: Results) -> str:
         "verified; (Y): they enlarge Y alone. Their times are of the same structure in our "
         "networks, where there is one. The time is of a result of 1280x720 by OpenVINO, one "
         "picture at a time.",
-    ]  # fmt: skip
+    ]
     for scale in sorted({model["scale"] for model in models.values()}):
         lines += ["", f"## x{scale}", "", *_table(results, scale)]
     degraded = {name: model for name, model in models.items() if model["degraded"]}
     if degraded:
         lines += [
-            "", "## Degraded photographs", "",
+            "",
+            "## Degraded photographs",
+            "",
             "LR made by the degradation `photo` (blur, resizing, noise, JPEG; "
             "[data](../data.md#lr-that-is-made-here)).",
-        ]  # fmt: skip
+        ]
         for scale in sorted({model["scale"] for model in degraded.values()}):
             lines += ["", *_degraded_table(degraded, scale)]
     lines += [
-        "", "## Quality against cost", "",
-        "![PSNR against parameters](models_parameters.png)", "",
-        "![PSNR against time](models_time.png)", "",
-        "Again:", "", "```bash", results["command"], "```", "",
+        "",
+        "## Quality against cost",
+        "",
+        "![PSNR against parameters](models_parameters.png)",
+        "",
+        "![PSNR against time](models_time.png)",
+        "",
+        "Again:",
+        "",
+        "```bash",
+        results["command"],
+        "```",
+        "",
         f"Machine: {'; '.join(sorted({model['machine'] for model in models.values()}))}.",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -186,10 +198,15 @@ def _label(axes: Axes, marks: list[tuple[float, float, str, str]]) -> None:
         notes = []
         for right, up in _PLACES:
             note = axes.annotate(
-                text, (x, y), (right, up), textcoords="offset points", fontsize=7, color=colour,
+                text,
+                (x, y),
+                (right, up),
+                textcoords="offset points",
+                fontsize=7,
+                color=colour,
                 ha="left" if right > 0 else "right" if right < 0 else "center",
                 va="bottom" if up > 0 else "top" if up < 0 else "center",
-            )  # fmt: skip
+            )
             notes.append((badness(note, number), note))
             if not notes[-1][0]:
                 break

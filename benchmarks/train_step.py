@@ -45,8 +45,11 @@ def write_task(folder: Path, n_blocks: int, batch: int, negatives: int, patch: i
         folder / "task.npz",
         lr=rng.integers(0, 256, (BATCHES, batch, 3, patch, patch), np.uint8),
         hr=rng.integers(0, 256, (BATCHES, batch, 3, patch * SCALE, patch * SCALE), np.uint8),
-        n_blocks=n_blocks, scale=SCALE, width=WIDTH, negatives=negatives,
-    )  # fmt: skip
+        n_blocks=n_blocks,
+        scale=SCALE,
+        width=WIDTH,
+        negatives=negatives,
+    )
 
 
 def vgg_arrays(vgg: Vgg19) -> dict[str, np.ndarray]:
@@ -128,9 +131,16 @@ def main() -> None:
         ours = workers["SlimSR"]
         for label, worker in workers.items():
             seconds, peak = worker.median(), worker.peak_mb()
-            rows.append({"batch": batch, "negatives": negatives, "program": label,
-                         "seconds": worker.times["step"], "peak_mb": peak,
-                         "cpu_seconds": worker.cpu_times["step"]})  # fmt: skip
+            rows.append(
+                {
+                    "batch": batch,
+                    "negatives": negatives,
+                    "program": label,
+                    "seconds": worker.times["step"],
+                    "peak_mb": peak,
+                    "cpu_seconds": worker.cpu_times["step"],
+                }
+            )
             print(
                 f"| {batch}, {negatives} | {label} | {seconds:.2f} | "
                 f"{statistics.median(worker.cpu_times['step']):.2f} | {batch / seconds:.1f} | "

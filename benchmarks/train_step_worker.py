@@ -33,11 +33,19 @@ def main() -> None:
     with np.load(folder / "task.npz") as file:
         task = {name: file[name] for name in file.files}
     lr, hr = task["lr"], task["hr"]
-    model = {"name": "edsr", "scale": int(task["scale"]), "n_feats": 64,
-             "n_blocks": int(task["n_blocks"])}  # fmt: skip
-    options = {"name": "csd", "widths": [float(task["width"])],
-               "n_negatives": int(task["negatives"]), "vgg": str(folder / "vgg.npz"),
-               "teacher": str(folder / "net.npz")}  # fmt: skip
+    model = {
+        "name": "edsr",
+        "scale": int(task["scale"]),
+        "n_feats": 64,
+        "n_blocks": int(task["n_blocks"]),
+    }
+    options = {
+        "name": "csd",
+        "widths": [float(task["width"])],
+        "n_negatives": int(task["negatives"]),
+        "vgg": str(folder / "vgg.npz"),
+        "teacher": str(folder / "net.npz"),
+    }
     method = create_method(options, model, Batch(lr.shape[1], patch=hr.shape[-1]))
     stage = method.stage("train", {})
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig())

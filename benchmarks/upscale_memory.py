@@ -110,9 +110,18 @@ def main() -> None:
                 ("upscale.py, checkpoint", ["--ckpt", folder / "net.ckpt"]),
             ):
                 command = [
-                    sys.executable, UPSCALE, *network, "--width", args.width, "--memory",
-                    args.memory, "--input", source, "--output", target,
-                ]  # fmt: skip
+                    sys.executable,
+                    UPSCALE,
+                    *network,
+                    "--width",
+                    args.width,
+                    "--memory",
+                    args.memory,
+                    "--input",
+                    source,
+                    "--output",
+                    target,
+                ]
                 seconds, peak = peak_of([str(part) for part in command])
                 sizes = f"{width}x{height * times} | {4 * width}x{4 * height * times}"
                 print(f"| {program} | {sizes} | {seconds:.1f} | {peak:.0f} |", flush=True)
@@ -120,9 +129,18 @@ def main() -> None:
             if args.harness and times == args.heights[0]:
                 for tile in (128, 256):
                     command = [
-                        args.harness, "--model", folder / "bundle", "--width", args.width,
-                        "--input", source, "--output", folder / "cpp", "--tile", tile,
-                    ]  # fmt: skip
+                        args.harness,
+                        "--model",
+                        folder / "bundle",
+                        "--width",
+                        args.width,
+                        "--input",
+                        source,
+                        "--output",
+                        folder / "cpp",
+                        "--tile",
+                        tile,
+                    ]
                     seconds, peak = peak_of([str(part) for part in command])
                     print(f"| C++, --tile {tile} | {sizes} | {seconds:.1f} | {peak:.0f} |")
         source, target = folder / f"{args.heights[0]}.png", folder / "share.png"

@@ -50,9 +50,12 @@ class Worker:
 
     def __init__(self, command: Sequence[str | Path], **environment: str):
         self.process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**_ENVIRONMENT, **environment},
-        )  # fmt: skip
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**_ENVIRONMENT, **environment},
+        )
         atexit.register(self.end)  # a stopped process does not end by itself
         self.times: dict[str, list[float]] = defaultdict(list)
         self.cpu_times: dict[str, list[float]] = defaultdict(list)

@@ -34,9 +34,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     bundle, results = args.folder / "bundle", args.folder / "results"
     slimsr.export(checkpoint, bundle, file_format="ONNX")
     subprocess.run(
-        [args.harness, "--engine", "openvino", "--model", bundle, "--width", "1",
-         "--input", args.picture, "--output", results, "--format", "png"], check=True,
-    )  # fmt: skip
+        [
+            args.harness,
+            "--engine",
+            "openvino",
+            "--model",
+            bundle,
+            "--width",
+            "1",
+            "--input",
+            args.picture,
+            "--output",
+            results,
+            "--format",
+            "png",
+        ],
+        check=True,
+    )
     result = results / f"{Path(args.picture).stem}.png"
     python = slimsr.open_model(bundle).enlarge(imread(args.picture)).astype(int)
     print(f"{result}: {np.abs(python - imread(result)).max()} grey levels from Python's at most")

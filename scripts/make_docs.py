@@ -26,11 +26,15 @@ from slimsr.settings import DataConfig, RunConfig, TrainConfig
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIELD = re.compile(r"^    (\w+): (.+?) = (.+?)(?:  # (.*))?$")
 _ALIASES = {
-    "_Folders": "str or list", "_Decay": "float", "_Chance": "float", "_Quality": "int",
+    "_Folders": "str or list",
+    "_Decay": "float",
+    "_Chance": "float",
+    "_Quality": "int",
     "_Range": "tuple[float, float]",
     "PrecisionMode": "`auto` or a name of CANN's",
-    "ActivationName": "`relu`, `prelu`, `lrelu`, `tanh`", "|": "or",
-}  # fmt: skip
+    "ActivationName": "`relu`, `prelu`, `lrelu`, `tanh`",
+    "|": "or",
+}
 _HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |\n"
 
 

@@ -16,8 +16,20 @@ from slimsr.imaging import imresize, imwrite
 from slimsr.imaging.strip import labelled_strip
 
 # Photographs in scikit-image's package; the rest there are drawings, text and stereo twins.
-TRAIN = ("astronaut", "brick", "camera", "coins", "grass", "gravel", "hubble_deep_field", "ihc",
-         "moon", "motorcycle_left", "retina", "rocket")  # fmt: skip
+TRAIN = (
+    "astronaut",
+    "brick",
+    "camera",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "ihc",
+    "moon",
+    "motorcycle_left",
+    "retina",
+    "rocket",
+)
 VALID = ("chelsea", "coffee")
 CROP = 80  # side of the strip's LR detail in pixels
 

@@ -26,11 +26,20 @@ os.environ["PYTHONPATH"] = str(ROOT / "src")
 # The longest files come first: the last of two processes is not left alone with one of them. The
 # second builds the harness, for which other files would wait.
 _LONG = (
-    "system/test_distributed", "ascend310/test_fuzz_with_harness", "models/test_networks",
-    "deploy/test_every_network", "native/test_golden_without_native", "system/", "ascend310/",
-    "methods/", "inference/test_runtimes", "exported/test_onnx_graph", "engine/", "deploy/",
+    "system/test_distributed",
+    "ascend310/test_fuzz_with_harness",
+    "models/test_networks",
+    "deploy/test_every_network",
+    "native/test_golden_without_native",
+    "system/",
+    "ascend310/",
+    "methods/",
+    "inference/test_runtimes",
+    "exported/test_onnx_graph",
+    "engine/",
+    "deploy/",
     "native/",
-)  # fmt: skip
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -152,8 +161,11 @@ def run_on_full_disk(repo: Path) -> Callable[[str], subprocess.CompletedProcess[
     def run(code: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-B", "-c", code],  # -B: nor may it cut short what it compiles
-            cwd=repo, capture_output=True, text=True, timeout=60,
+            cwd=repo,
+            capture_output=True,
+            text=True,
+            timeout=60,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
-        )  # fmt: skip
+        )
 
     return run

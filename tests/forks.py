@@ -62,9 +62,14 @@ class Process:
 
 
 def fork(
-    function: str, *args: object, cwd: Path, out: IO | int, err: IO | int,
-    stdin: IO | int | None = None, env: dict[str, str] | None = None,
-) -> Process:  # fmt: skip
+    function: str,
+    *args: object,
+    cwd: Path,
+    out: IO | int,
+    err: IO | int,
+    stdin: IO | int | None = None,
+    env: dict[str, str] | None = None,
+) -> Process:
     """Call a function in a process and session of its own, as if it had been imported there.
 
     Args:
@@ -92,9 +97,14 @@ def fork_script(
 ) -> Process:
     """Run an entry script, ``train.py``, in a forked process; its temporary files go to `cwd`."""
     return fork(
-        "tests.forks:_script", script.removesuffix(".py"), args,
-        cwd=cwd, out=out, err=err, env={"TMPDIR": str(cwd), **env},
-    )  # fmt: skip
+        "tests.forks:_script",
+        script.removesuffix(".py"),
+        args,
+        cwd=cwd,
+        out=out,
+        err=err,
+        env={"TMPDIR": str(cwd), **env},
+    )
 
 
 def run(script: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:

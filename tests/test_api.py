@@ -85,10 +85,12 @@ def test_train_evaluate_load_extract(tmp_path):
     for name in "ab":
         imwrite(tmp_path / "in" / f"{name}.png", picture(48, 48))
     sections = {
-        "model": {"name": "edsr", **SIZE}, "method": {"name": "supervised"},
+        "model": {"name": "edsr", **SIZE},
+        "method": {"name": "supervised"},
         "data": {"train": str(tmp_path / "in"), "patch": 16, "cache_dir": "memory"},
-        "train": {"steps": 2, "batch": 2}, "run": {"dir": str(tmp_path / "run")},
-    }  # fmt: skip
+        "train": {"steps": 2, "batch": 2},
+        "run": {"dir": str(tmp_path / "run")},
+    }
     best = slimsr.train(sections)
     assert best == tmp_path / "run" / "last.ckpt"
     net = slimsr.load(best)

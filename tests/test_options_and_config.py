@@ -266,7 +266,7 @@ def test_build_options_checks_without_a_configuration():
         ("train: {lr: " + "x" * 9999 + "}", "train.lr = 'xxx"),
     ],
     ids=lambda value: value[:20],
-)  # fmt: skip
+)
 def test_yaml_that_would_do_harm(written, text, words):
     with pytest.raises(ConfigError) as caught:
         load_config(written(text))

@@ -1,138 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <tiffio.h>
-
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
-#include <memory>
-#include <mutex>
 
 #include "error.h"
 #include "raster.h"
+#include "tiff_file.h"
 
 namespace slimsr {
 
 namespace {
 
-// What libtiff says of the file that this thread reads.
-struct Notes {
-  std::string complaint;    // may be about wrong pixels, so a picture with one is refused
-  bool undeclared = false;  // there are channels of which the file tells nothing
-  bool decoding = false;    // from here on warnings are about pixels, before about tags
-  std::string damage;       // the first of them: the picture is used as far as it can be read
-};
-thread_local Notes *notes = nullptr;
-
-std::string Text(const char *format, va_list arguments) {
-  char text[300];
-  std::vsnprintf(text, sizeof(text), format, arguments);
-  return OneLine(text, 160);
-}
-
-void OnError(thandle_t, const char *, const char *format, va_list arguments) {
-  if (notes != nullptr && notes->complaint.empty()) {
-    notes->complaint = Text(format, arguments);
-  }
-}
-
-// Those before the pixels are about tags that nobody needs. After one of them the tag for extra
-// channels looks as if the file had it.
-void OnWarning(thandle_t, const char *, const char *format, va_list arguments) {
-  if (notes == nullptr) {
-    return;
-  }
-  if (std::strstr(format, "channels as ExtraSamples") != nullptr) {
-    notes->undeclared = true;
-  } else if (notes->decoding && notes->damage.empty()) {
-    notes->damage = Text(format, arguments);
-  }
-}
-
-struct Memory {
-  const Bytes &file;
-  uint64_t at;
-};
-
-struct Close {
-  void operator()(TIFF *tiff) const { TIFFClose(tiff); }
-};
-using Tiff = std::unique_ptr<TIFF, Close>;
-
-Tiff Open(Memory *memory) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    TIFFSetErrorHandler(nullptr);
-    TIFFSetErrorHandlerExt(OnError);
-    TIFFSetWarningHandler(nullptr);
-    TIFFSetWarningHandlerExt(OnWarning);
-  });
-  const auto read = [](thandle_t handle, void *to, tmsize_t count) -> tmsize_t {
-    auto *from = static_cast<Memory *>(handle);
-    const uint64_t left = from->file.size() - std::min<uint64_t>(from->at, from->file.size());
-    const auto length =
-        std::min<uint64_t>(left, static_cast<uint64_t>(std::max<tmsize_t>(count, 0)));
-    if (length > 0) {
-      std::memcpy(to, from->file.data() + from->at, length);
-    }
-    from->at += length;
-    return static_cast<tmsize_t>(length);
-  };
-  const auto write = [](thandle_t, void *, tmsize_t) -> tmsize_t { return -1; };
-  const auto seek = [](thandle_t handle, toff_t offset, int whence) -> toff_t {
-    auto *from = static_cast<Memory *>(handle);
-    const uint64_t base = whence == SEEK_CUR   ? from->at
-                          : whence == SEEK_END ? from->file.size()
-                                               : 0;
-    from->at = base + offset;
-    return from->at;
-  };
-  const auto close = [](thandle_t) { return 0; };
-  const auto size = [](thandle_t handle) -> toff_t {
-    return static_cast<Memory *>(handle)->file.size();
-  };
-  // m: without mapping it.
-  return Tiff(
-      TIFFClientOpen("picture", "rm", memory, read, write, seek, close, size, nullptr, nullptr));
-}
-
-// The photometric interpretation as it is in the file: libtiff calls a picture grey or RGB whose
-// palette is missing. 0 if there is none.
-uint64_t StoredPhotometric(const Bytes &file) {
-  const bool little = file[0] == 'I';
-  const auto number = [&](uint64_t at, uint64_t bytes) {  // 0 outside of the file
-    uint64_t value = 0;
-    if (at < file.size() && bytes <= file.size() - at) {
-      for (uint64_t i = 0; i < bytes; ++i) {
-        value = value << 8 | file[at + (little ? bytes - 1 - i : i)];
-      }
-    }
-    return value;
-  };
-  const bool big = number(2, 2) == TIFF_VERSION_BIG;
-  uint64_t at = big ? number(8, 8) : number(4, 4);
-  const uint64_t entries = number(at, big ? 8 : 2);
-  at += big ? 8 : 2;
-  for (uint64_t i = 0; i < entries && at < file.size(); ++i, at += big ? 20 : 12) {
-    if (number(at, 2) == TIFFTAG_PHOTOMETRIC) {
-      return number(at + (big ? 12 : 8), number(at + 2, 2) == TIFF_LONG ? 4 : 2);
-    }
-  }
-  return 0;
-}
-
-class TiffFile {
+class TiffReader {
  public:
-  explicit TiffFile(const Bytes &file) : bytes_(file.size()), memory_{file, 0} {
-    notes = &notes_;
-    tiff_ = Open(&memory_);
-  }
-  TiffFile(const TiffFile &) = delete;
-  TiffFile &operator=(const TiffFile &) = delete;
-  ~TiffFile() { notes = nullptr; }
+  explicit TiffReader(const Bytes &file) : tiff_(file) {}
 
   Raster Read(Content content) {
-    if (tiff_ == nullptr) {
+    if (tiff_.get() == nullptr) {
       Refuse();
     }
     TIFFGetField(tiff_.get(), TIFFTAG_IMAGEWIDTH, &width_);
@@ -147,28 +30,27 @@ class TiffFile {
     Raster raster;
     raster.orientation = Orientation();
     if (content == Content::kSize) {
-      Allocate(width_, height_, CV_8UC1, bytes_, MostPixelsPerByte(), &raster.pixels);
+      Allocate(width_, height_, CV_8UC1, tiff_.size(), MostPixelsPerByte(), &raster.pixels);
       return raster;
     }
-    notes_.decoding = true;
+    tiff_.notes.decoding = true;
     if (photometric_ == PHOTOMETRIC_YCBCR) {
       ReadYcbcr(&raster);
     } else {
       ReadSamples(&raster);
     }
-    if (!notes_.complaint.empty()) {
+    if (!tiff_.notes.complaint.empty()) {
       Refuse();
     }
-    if (!notes_.damage.empty()) {
-      raster.warning += (raster.warning.empty() ? "" : "; ") + notes_.damage;
+    if (!tiff_.notes.damage.empty()) {
+      raster.warning += (raster.warning.empty() ? "" : "; ") + tiff_.notes.damage;
     }
     return raster;
   }
 
  private:
   void CheckKind() {
-    if (photometric_ != PHOTOMETRIC_PALETTE &&
-        StoredPhotometric(memory_.file) == PHOTOMETRIC_PALETTE) {
+    if (photometric_ != PHOTOMETRIC_PALETTE && tiff_.StoredPhotometric() == PHOTOMETRIC_PALETTE) {
       RefusePicture("has no palette, or a part of it");
     }
     uint16_t format = SAMPLEFORMAT_UINT;
@@ -234,8 +116,8 @@ class TiffFile {
     const bool alpha = FindAlpha(stored, raster);
     const int kept = stored + (alpha ? 1 : 0);
     const int depth = bits_ == 16 ? CV_16U : CV_8U;
-    Allocate(width_, height_, CV_MAKETYPE(depth, palette ? 3 : kept), bytes_, MostPixelsPerByte(),
-             &raster->pixels);
+    Allocate(width_, height_, CV_MAKETYPE(depth, palette ? 3 : kept), tiff_.size(),
+             MostPixelsPerByte(), &raster->pixels);
     if (palette && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &map_[0], &map_[1], &map_[2]) == 0) {
       RefusePicture("has no palette");
     }
@@ -260,7 +142,7 @@ class TiffFile {
     const uint64_t needed = (uint64_t{across} * together * bits_ + 7) / 8;
     // As of the whole picture: a small file must not claim memory for its tiles.
     const bool claims =
-        tiled && int64_t{across} * down > MostPixelsPerByte() * static_cast<int64_t>(bytes_);
+        tiled && int64_t{across} * down > MostPixelsPerByte() * static_cast<int64_t>(tiff_.size());
     constexpr int64_t kMostInBlock = int64_t{1} << 31;
     if (across == 0 || down == 0 || size <= 0 || size > kMostInBlock || claims ||
         row_bytes < needed || row_bytes * std::min(down, height_) > static_cast<uint64_t>(size)) {
@@ -279,7 +161,7 @@ class TiffFile {
           const tmsize_t got =
               tiled ? TIFFReadEncodedTile(tiff_.get(), index, block.data(), size)
                     : TIFFReadEncodedStrip(tiff_.get(), index, block.data(), expected);
-          if (got < expected || !notes_.complaint.empty()) {
+          if (got < expected || !tiff_.notes.complaint.empty()) {
             Refuse();
           }
           for (uint32_t y = 0; y < rows; ++y) {
@@ -310,7 +192,7 @@ class TiffFile {
     uint16_t count = 0;
     const uint16_t *kinds = nullptr;
     TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds);
-    if (count == 0 || notes_.undeclared) {
+    if (count == 0 || tiff_.notes.undeclared) {
       raster->warning = "channel " + std::to_string(samples_) + " is not declared, taken for alpha";
       return true;
     }
@@ -363,7 +245,7 @@ class TiffFile {
 
   // By libtiff's own conversion, which knows the coefficients and the subsampling.
   void ReadYcbcr(Raster *raster) {
-    Allocate(width_, height_, CV_8UC3, bytes_, MostPixelsPerByte(), &raster->pixels);
+    Allocate(width_, height_, CV_8UC3, tiff_.size(), MostPixelsPerByte(), &raster->pixels);
     const bool tiled = TIFFIsTiled(tiff_.get()) != 0;
     const uint32_t count = tiled ? TIFFNumberOfTiles(tiff_.get()) : TIFFNumberOfStrips(tiff_.get());
     for (uint32_t i = 0; i < count; ++i) {
@@ -404,16 +286,13 @@ class TiffFile {
   }
 
   [[noreturn]] void Refuse() const {
-    RefusePicture("cannot be decoded" + (notes_.complaint.empty()
+    RefusePicture("cannot be decoded" + (tiff_.notes.complaint.empty()
                                              ? std::string()
-                                             : " (libtiff: " + notes_.complaint + ")"));
+                                             : " (libtiff: " + tiff_.notes.complaint + ")"));
   }
 
-  const size_t bytes_;
-  Memory memory_;
+  TiffFile tiff_;
   uint16_t compression_ = COMPRESSION_NONE;
-  Notes notes_;
-  Tiff tiff_;
   uint32_t width_ = 0, height_ = 0;
   uint16_t bits_ = 1, samples_ = 1, planar_ = PLANARCONFIG_CONTIG;
   uint16_t photometric_ = PHOTOMETRIC_MINISBLACK;
@@ -423,6 +302,6 @@ class TiffFile {
 
 }  // namespace
 
-Raster ReadTiff(const Bytes &file, Content content) { return TiffFile(file).Read(content); }
+Raster ReadTiff(const Bytes &file, Content content) { return TiffReader(file).Read(content); }
 
 }  // namespace slimsr

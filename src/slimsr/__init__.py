@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
-    "Model", "create_model", "evaluate", "export", "extract", "load", "open_model", "train",
-]  # fmt: skip
+    "Model",
+    "create_model",
+    "evaluate",
+    "export",
+    "extract",
+    "load",
+    "open_model",
+    "train",
+]
 
 _ROOMS = {"create_model": "slimsr.models", "extract": "slimsr.models.widths"}
 

@@ -33,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     width = max(map(len, COMMANDS))
     listed = "".join(f"  {name:{width}}  {text}\n" for name, text in COMMANDS.items())
     parser = cli.Parser(
-        prog="slimsr", description="Small, fast super-resolution networks.",
+        prog="slimsr",
+        description="Small, fast super-resolution networks.",
         epilog=f"commands:\n{listed}\nslimsr COMMAND --help says what each takes.",
         formatter_class=cli.PlainHelp,
-    )  # fmt: skip
+    )
     parser.add_argument("--version", action="version", version=f"slimsr {__version__}")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
     parser.parse_args(argv[:1])

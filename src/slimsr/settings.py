@@ -62,10 +62,11 @@ def _folders(value: Any) -> str | list[TrainFolder]:
             "{folder: FOLDER, weight: NUMBER}"
         )
     return [
-        item if isinstance(item, TrainFolder)
+        item
+        if isinstance(item, TrainFolder)
         else build_options(TrainFolder, {"folder": "", **item}, f"data.train.{i}")
         for i, item in enumerate(items)
-    ]  # fmt: skip
+    ]
 
 
 _Folders = Annotated[str | list[TrainFolder], PlainValidator(_folders)]
@@ -143,10 +144,16 @@ class TrainConfig:
 
 
 PrecisionMode = Literal[
-    "auto", "must_keep_origin_dtype", "force_fp32", "force_fp16", "allow_fp32_to_fp16",
-    "allow_fp32_to_bf16", "allow_mix_precision", "allow_mix_precision_fp16",
+    "auto",
+    "must_keep_origin_dtype",
+    "force_fp32",
+    "force_fp16",
+    "allow_fp32_to_fp16",
+    "allow_fp32_to_bf16",
+    "allow_mix_precision",
+    "allow_mix_precision_fp16",
     "allow_mix_precision_bf16",
-]  # fmt: skip
+]
 
 
 @dataclass(config=STRICT)

@@ -45,10 +45,14 @@ def harness_checkout(repo: Path, tmp_path_factory) -> Path:
         sources = checkout / "ascend310_infer"
         shutil.copytree(repo / "ascend310_infer", sources, ignore=shutil.ignore_patterns("out"))
         build_harness(
-            checkout, sources / "out", "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=None",
+            checkout,
+            sources / "out",
+            "-DSANITIZE=ON",
+            "-DCMAKE_BUILD_TYPE=None",
             # As few as can be: the other core has other tests. Then headers are read once anyway.
-            "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0", "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
-        )  # fmt: skip
+            "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0",
+            "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
+        )
 
     return once(tmp_path_factory, "harness", make)
 
@@ -63,11 +67,17 @@ def build_harness(checkout: Path, build: Path, *options: str) -> None:
     """Build all targets; no warning is tolerated."""
     environment = {k: v for k, v in os.environ.items() if k != "MINDSPORE_LITE_HOME"}
     configure = [
-        "cmake", "-S", checkout / "ascend310_infer", "-B", build,
+        "cmake",
+        "-S",
+        checkout / "ascend310_infer",
+        "-B",
+        build,
         f"-DOpenVINO_DIR={package_folder('openvino') / 'cmake'}",
         f"-DLITE_HEADERS={package_folder('mindspore')}",
-        "-DBUILD_TESTS=ON", "-DWERROR=ON", *options,
-    ]  # fmt: skip
+        "-DBUILD_TESTS=ON",
+        "-DWERROR=ON",
+        *options,
+    ]
     for command in (configure, ["cmake", "--build", build, "--parallel", str(os.cpu_count())]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

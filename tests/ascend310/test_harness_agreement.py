@@ -42,9 +42,19 @@ def test_the_pictures_of_set5(run_harness, bundle, shared, tmp_path):
     for width in WIDTHS if scale == 2 else WIDTHS[-1:]:
         cpp, python = tmp_path / f"cpp{width}", tmp_path / f"python{width}"
         done = run_harness(
-            "--model", model, "--width", str(width), "--input", pictures, "--output", cpp,
-            "--tile", "64", "--batch", "2",
-        )  # fmt: skip
+            "--model",
+            model,
+            "--width",
+            str(width),
+            "--input",
+            pictures,
+            "--output",
+            cpp,
+            "--tile",
+            "64",
+            "--batch",
+            "2",
+        )
         assert (done.returncode, done.stderr) == (0, "")
         result = upscale(
             ModelSpec(model=str(model)), [str(pictures)], str(python), Options(width=width)
@@ -60,9 +70,17 @@ def test_cross_faded_tiles(run_harness, bundle, shared, tmp_path):
     scale, model = bundle
     picture = lr_folder(shared, scale) / f"babyx{scale}.png"
     done = run_harness(
-        "--model", model, "--input", picture, "--output", tmp_path / "cpp",
-        "--tile", "64", "--overlap", "5",
-    )  # fmt: skip
+        "--model",
+        model,
+        "--input",
+        picture,
+        "--output",
+        tmp_path / "cpp",
+        "--tile",
+        "64",
+        "--overlap",
+        "5",
+    )
     assert done.returncode == 0
     options = Options(width=1.0, tile=64, overlap=5)
     upscale(ModelSpec(model=str(model)), [str(picture)], str(tmp_path / "python.png"), options)
@@ -79,9 +97,15 @@ def test_the_script_ends_with_the_metric_line(
         pytest.skip("one scale is enough for the script")
     (tmp_path / "exported").symlink_to(model)
     command = [
-        "bash", harness_checkout / "scripts" / "run_infer_310.sh", "exported/edsr_x2_w0.25.mindir",
-        shared / "data" / "benchmark" / "Set5", "2", "0", "--tile", "64",
-    ]  # fmt: skip
+        "bash",
+        harness_checkout / "scripts" / "run_infer_310.sh",
+        "exported/edsr_x2_w0.25.mindir",
+        shared / "data" / "benchmark" / "Set5",
+        "2",
+        "0",
+        "--tile",
+        "64",
+    ]
     environment = {
         name: value
         for name, value in harness_environment.items()

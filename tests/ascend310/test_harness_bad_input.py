@@ -102,7 +102,7 @@ CASES = [
     ("--report good", "cannot write good", "Is a directory"),
     ("--report nowhere/r.json", "cannot write nowhere/r.json", "No such file"),
     ("--input bad/folder.png", "no pictures in --input bad/folder.png"),
-]  # fmt: skip
+]
 # Pictures of the folder ``bad``, all in one run: what the line of each must contain.
 PICTURES = {
     "text.png": ["the file cannot be decoded"],
@@ -210,9 +210,13 @@ def put_pictures(root: Path) -> None:
     (root / "bad" / "text.png").write_text("hello")
     (root / "bad" / "empty.png").touch()
     for name, options in {
-        "cut.png": {}, "cut_jpg.jpg": {}, "progressive.jpg": {"progressive": True},
-        "cut_webp.webp": {}, "cut_tif.tif": {"compression": "tiff_lzw"}, "cut_bmp.bmp": {},
-    }.items():  # fmt: skip
+        "cut.png": {},
+        "cut_jpg.jpg": {},
+        "progressive.jpg": {"progressive": True},
+        "cut_webp.webp": {},
+        "cut_tif.tif": {"compression": "tiff_lzw"},
+        "cut_bmp.bmp": {},
+    }.items():
         path = root / "bad" / name
         good.save(path, **options)
         path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])

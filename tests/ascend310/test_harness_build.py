@@ -14,8 +14,11 @@ from tests.ascend310.conftest import build_harness
 def test_unit_tests(harness_build, harness_environment):
     done = subprocess.run(
         ["ctest", "--output-on-failure"],
-        cwd=harness_build, env=harness_environment, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=harness_build,
+        env=harness_environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     assert "100% tests passed, 0 tests failed" in done.stdout
 
@@ -38,8 +41,10 @@ def build_sh(repo: Path, **environment: str) -> subprocess.CompletedProcess:
     kept = {key: os.environ[key] for key in ("HOME",) if key in os.environ}
     return subprocess.run(
         ["/bin/bash", repo / "ascend310_infer" / "build.sh"],
-        env=kept | environment, capture_output=True, text=True,
-    )  # fmt: skip
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("name", ["MINDSPORE_LITE_HOME", "OpenVINO_DIR"])

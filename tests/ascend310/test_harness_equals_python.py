@@ -115,6 +115,7 @@ def test_orientations_that_contradict_each_other(read, tmp_path):
         "exif_late.png": with_chunks(png, (b"eXIf", exif(6)), before=b"IEND"),
     }
     for name, data in files.items():
-        (folder / name.replace(".", "_").replace("_jpg", "_jpg.jpg").replace("_png", "_png.png")
-         ).write_bytes(data)  # fmt: skip
+        (
+            folder / name.replace(".", "_").replace("_jpg", "_jpg.jpg").replace("_png", "_png.png")
+        ).write_bytes(data)
     agree(read, folder)

@@ -30,8 +30,13 @@ def test_its_pictures_are_those_of_upscale(run_harness, shared, tmp_path, form):
     export_widths(tmp_path / "net.ckpt", [1.0], tmp_path / "bundle", "ONNX")
     picture = shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / "X4" / "headx4.png"
     done = run_harness(
-        "--model", tmp_path / "bundle", "--input", picture, "--output", tmp_path / "cpp",
-    )  # fmt: skip
+        "--model",
+        tmp_path / "bundle",
+        "--input",
+        picture,
+        "--output",
+        tmp_path / "cpp",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     # 70x70 pixels: one tile for both.
     upscale(

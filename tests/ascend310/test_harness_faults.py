@@ -47,12 +47,18 @@ def test_bad_pictures_do_not_stop_the_rest(bundle, tmp_path, run_harness):
     lines = sorted(done.stderr.splitlines())
     assert [line[:14] for line in lines] == [f"error: {name}.png" for name in ("001", "003", "004")]
     assert names(tmp_path / "out") == [
-        "000.png", "002.png", "005.png", "report.json", "upscale.json"
-    ]  # fmt: skip
+        "000.png",
+        "002.png",
+        "005.png",
+        "report.json",
+        "upscale.json",
+    ]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [p["name"] for p in report["pictures"] if "error" in p] == [
-        "001.png", "003.png", "004.png"
-    ]  # fmt: skip
+        "001.png",
+        "003.png",
+        "004.png",
+    ]
     assert report["total"]["failed"] == 3
     assert done.stdout.startswith("3 of 6 pictures in ")
 
@@ -67,14 +73,20 @@ def test_a_disk_that_is_full(bundle, tmp_path, run_harness):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
-    done = run_harness("--model", bundle, "--input", tmp_path / "in", "--output", tmp_path / "out",
-                       preexec_fn=limit, restore_signals=False)  # fmt: skip
+    done = run_harness(
+        "--model",
+        bundle,
+        "--input",
+        tmp_path / "in",
+        "--output",
+        tmp_path / "out",
+        preexec_fn=limit,
+        restore_signals=False,
+    )
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: large.png: cannot write {tmp_path}/out/large.png (")
     assert done.stderr.count("\n") == 1
-    assert names(tmp_path / "out") == [
-        "000.png", "001.png", "report.json", "upscale.json"
-    ]  # fmt: skip
+    assert names(tmp_path / "out") == ["000.png", "001.png", "report.json", "upscale.json"]
 
 
 def test_names_that_are_no_text(bundle, tmp_path, run_harness):
@@ -96,8 +108,11 @@ def test_a_signal_leaves_whole_pictures(
     out = tmp_path / "out"
     process = subprocess.Popen(
         [harness_build / "main", "--model", bundle, "--input", tmp_path / "in", "--output", out],
-        env=harness_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=harness_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not (out / "000.png").exists() and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(number)
@@ -149,8 +164,9 @@ def test_standard_output_that_is_full_or_left(bundle, tmp_path, harness_build, h
     put_pictures(tmp_path / "in", 2)
     command = [harness_build / "main", *map(os.fspath, run_args(bundle, tmp_path))]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True,
-                              env=harness_environment)  # fmt: skip
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=harness_environment
+        )
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write to standard output (No space left")
     assert done.stderr.count("\n") == 1
@@ -222,9 +238,23 @@ def test_a_current_folder_that_is_gone(bundle, tmp_path, harness_build, harness_
     gone = tmp_path / "gone"
     gone.mkdir()
     done = subprocess.run(
-        ["/bin/sh", "-c", 'rmdir "$0" && exec "$@"', gone, harness_build / "main",
-         "--model", bundle, "--input", tmp_path / "in", "--output", "out"],
-        cwd=gone, env=harness_environment, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "/bin/sh",
+            "-c",
+            'rmdir "$0" && exec "$@"',
+            gone,
+            harness_build / "main",
+            "--model",
+            bundle,
+            "--input",
+            tmp_path / "in",
+            "--output",
+            "out",
+        ],
+        cwd=gone,
+        env=harness_environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write out (") and done.stderr.count("\n") == 1

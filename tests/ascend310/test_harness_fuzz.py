@@ -35,8 +35,11 @@ def pictures(folder: Path) -> list[Path]:
 def fuzz(harness_build, harness_environment, target: str, copies: int, files, seed: int = 0) -> int:
     done = subprocess.run(
         [harness_build / f"{target}_fuzz", str(copies), str(seed), *files],
-        env=harness_environment, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+        env=harness_environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr[-3000:]
     return int(done.stdout.split()[0])
 

@@ -90,9 +90,19 @@ def test_set5_equals_the_whole_network(edsr, width, shared, tmp_path, run_harnes
     scale, bundle = edsr
     pictures = shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / f"X{scale}"
     done = run_harness(
-        "--model", bundle, "--width", str(width), "--input", pictures, "--output", tmp_path,
-        "--tile", "48", "--batch", "2",
-    )  # fmt: skip
+        "--model",
+        bundle,
+        "--width",
+        str(width),
+        "--input",
+        pictures,
+        "--output",
+        tmp_path,
+        "--tile",
+        "48",
+        "--batch",
+        "2",
+    )
     assert done.returncode == 0 and done.stderr == ""
     report = json.loads((tmp_path / "report.json").read_text())
     assert not report["cross_fade"] and report["width"] == width and report["batch"] == 2
@@ -136,9 +146,17 @@ def test_little_overlap_is_cross_faded(edsr, shared, tmp_path, run_harness):
     folder = shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / f"X{scale}"
     picture, tile, overlap = folder / f"womanx{scale}.png", 32, 5
     done = run_harness(
-        "--model", bundle / "w0.5.onnx", "--input", picture, "--output", tmp_path,
-        "--tile", str(tile), "--overlap", str(overlap),
-    )  # fmt: skip
+        "--model",
+        bundle / "w0.5.onnx",
+        "--input",
+        picture,
+        "--output",
+        tmp_path,
+        "--tile",
+        str(tile),
+        "--overlap",
+        str(overlap),
+    )
     assert done.returncode == 0
     source, network = pixels(picture), load(bundle / "w0.5.onnx")
     rows, columns = (plan(side, tile, overlap) for side in source.shape[:2])
@@ -160,8 +178,9 @@ def test_a_model_of_fixed_shape_takes_every_size(size, tmp_path, run_harness):
     shape = (4, 3, 32, 32)
     bundle = write_bundle(tmp_path / "b", 3, {1.0: repeat_model(3, shape)}, shape=shape)
     picture = save(tmp_path / "in" / "a.png", noise(*size))
-    done = run_harness("--model", bundle, "--input", picture, "--output", tmp_path / "out",
-                       "--overlap", "4")  # fmt: skip
+    done = run_harness(
+        "--model", bundle, "--input", picture, "--output", tmp_path / "out", "--overlap", "4"
+    )
     assert done.returncode == 0, done.stderr
     assert np.array_equal(pixels(tmp_path / "out" / "a.png"), repeated(noise(*size), 3))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -181,9 +200,13 @@ def test_names_folders_and_kinds_of_pictures(repeat, tmp_path, run_harness):
     assert done.returncode == 0, done.stderr
     grey = np.stack([img[..., 0]] * 3, -1)
     expected = {
-        "a.v1.2 final.png": img, "sub/größe 图.png": img, "sub/twin.png": img,
-        "sub/twin.webp.png": img, "grey.png": grey, "deep.png": grey,
-    }  # fmt: skip
+        "a.v1.2 final.png": img,
+        "sub/größe 图.png": img,
+        "sub/twin.png": img,
+        "sub/twin.webp.png": img,
+        "grey.png": grey,
+        "deep.png": grey,
+    }
     written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")}
     assert written == set(expected)
     for name, source in expected.items():
@@ -208,8 +231,18 @@ def test_formats(form, repeat, tmp_path, run_harness):
     ramp = np.linspace(40, 200, 40).astype(np.uint8)
     img = np.stack([ramp[:, None] + ramp[None] // 8] * 3, -1)
     save(tmp_path / "a.png", img)
-    done = run_harness("--model", repeat, "--input", tmp_path / "a.png", "--output", tmp_path / "o",
-                       "--format", form, "--report", tmp_path / "r.json")  # fmt: skip
+    done = run_harness(
+        "--model",
+        repeat,
+        "--input",
+        tmp_path / "a.png",
+        "--output",
+        tmp_path / "o",
+        "--format",
+        form,
+        "--report",
+        tmp_path / "r.json",
+    )
     assert done.returncode == 0 and (tmp_path / "r.json").is_file()
     assert {p.name for p in (tmp_path / "o").iterdir()} == {f"a.{form}", "upscale.json"}
     difference = largest_difference(pixels(tmp_path / "o" / f"a.{form}"), repeated(img, 2))
@@ -236,8 +269,9 @@ def test_bfloat16_where_the_cpu_has_it(edsr, shared, tmp_path, run_harness):
     scale, bundle = edsr
     folder = shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / f"X{scale}"
     picture = folder / f"womanx{scale}.png"
-    done = run_harness("--model", bundle, "--input", picture, "--output", tmp_path / "o",
-                       "--precision", "bf16")  # fmt: skip
+    done = run_harness(
+        "--model", bundle, "--input", picture, "--output", tmp_path / "o", "--precision", "bf16"
+    )
     if done.returncode == 0:
         assert json.loads((tmp_path / "o" / "report.json").read_text())["precision"] == "bf16"
         whole = rounded(load(bundle / "w1.onnx")(pixels(picture)))

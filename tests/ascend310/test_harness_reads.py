@@ -37,8 +37,10 @@ def test_the_kinds_of_files_that_people_have(read, shared, tmp_path):
     source = shared / "cases" / "pictures"
     names = [p.name for p in source.iterdir() if p.suffix in (".png", ".tif", ".bmp")]
     seen, said = read(linked(names, tmp_path / "in", source))
-    rgb = {name: np.asarray(Image.open(source / f"{name}.png").convert("RGB"))
-           for name in ("rgb8", "latin1_keyword", "black64")}  # fmt: skip
+    rgb = {
+        name: np.asarray(Image.open(source / f"{name}.png").convert("RGB"))
+        for name in ("rgb8", "latin1_keyword", "black64")
+    }
     for name, pixels in rgb.items():
         assert np.array_equal(seen[f"{name}_png"], pixels), name
     assert np.array_equal(seen["t_rgb16_tif"], seen["t_rgb16_planar_tif"])
@@ -116,10 +118,28 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
     """A TIFF of (H, W, bands) as it is, in the machine's order of bytes; tags by name win."""
     height, width, bands = img.shape
     bits = img.dtype.itemsize * 8
-    entries = {256: width, 257: height, 258: (bits,) * bands, 259: 1, 262: 1 if bands < 3 else 2,
-               273: 0, 277: bands, 278: height, 279: img.nbytes, 284: 1}  # fmt: skip
-    known = {"photometric": 262, "extra": 338, "orientation": 274, "planar": 284, "strip": 278,
-             "compression": 259, "subsampling": 530, "colours": 320}  # fmt: skip
+    entries = {
+        256: width,
+        257: height,
+        258: (bits,) * bands,
+        259: 1,
+        262: 1 if bands < 3 else 2,
+        273: 0,
+        277: bands,
+        278: height,
+        279: img.nbytes,
+        284: 1,
+    }
+    known = {
+        "photometric": 262,
+        "extra": 338,
+        "orientation": 274,
+        "planar": 284,
+        "strip": 278,
+        "compression": 259,
+        "subsampling": 530,
+        "colours": 320,
+    }
     entries |= {known[name]: value for name, value in tags.items()}
     data = img.tobytes()
     if entries[284] == 2:
@@ -142,9 +162,12 @@ def tiff(img: np.ndarray, **tags: int | tuple[int, ...]) -> bytes:
             packed = struct.pack("<I", where)
         body += struct.pack("<HHI", tag, 4, len(values)) + packed
     return (
-        struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + body + b"\0\0\0\0"
-        + later.ljust(4096, b"\0") + data
-    )  # fmt: skip
+        struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+        + body
+        + b"\0\0\0\0"
+        + later.ljust(4096, b"\0")
+        + data
+    )
 
 
 def test_depth_and_alpha(read, tmp_path):
@@ -160,20 +183,29 @@ def test_depth_and_alpha(read, tmp_path):
             "grey": (img[..., :1], {}, shown(img[..., :1])),
             "white": (img[..., :1], {"photometric": 0}, shown(most - img[..., :1])),
             "greya": (img[..., [0, 3]], {"extra": 2}, shown(img[..., :1], img[..., 3])),
-            "whitea": (img[..., [0, 3]], {"extra": 2, "photometric": 0},
-                       shown(most - img[..., :1], img[..., 3])),
+            "whitea": (
+                img[..., [0, 3]],
+                {"extra": 2, "photometric": 0},
+                shown(most - img[..., :1], img[..., 3]),
+            ),
             "greyx": (img[..., [0, 3]], {"extra": 0}, shown(img[..., :1])),
             "rgb": (img[..., :3], {}, shown(img[..., :3])),
             "rgba": (img, {"extra": 2}, shown(img[..., :3], img[..., 3])),
             "rgbx": (img, {"extra": 0}, shown(img[..., :3])),
             "rgbau": (img, {}, shown(img[..., :3], img[..., 3])),
             "greyau": (img[..., [0, 3]], {}, shown(img[..., :1], img[..., 3])),
-            "minisblack3a": (img, {"photometric": 1, "extra": (0, 0, 2)},
-                             shown(img[..., :3], img[..., 3])),
-            "rgbpre": (np.dstack([pre, img[..., 3]]), {"extra": 1},
-                       shown(img[..., :3], img[..., 3])),
+            "minisblack3a": (
+                img,
+                {"photometric": 1, "extra": (0, 0, 2)},
+                shown(img[..., :3], img[..., 3]),
+            ),
+            "rgbpre": (
+                np.dstack([pre, img[..., 3]]),
+                {"extra": 1},
+                shown(img[..., :3], img[..., 3]),
+            ),
             "minisblack3": (img[..., :3], {"photometric": 1, "extra": (0, 0)}, shown(img[..., :3])),
-        }  # fmt: skip
+        }
         for name, (pixels, tags, right) in kinds.items():
             for planar in (1, 2) if pixels.shape[2] > 1 else (1,):
                 key = f"{name}{img.itemsize}_{planar}"
@@ -210,8 +242,13 @@ def test_palettes_few_bits_and_compression_equal_pillow(read, tmp_path):
     folder.mkdir()
     ramp = np.add.outer(np.arange(40) * 3, np.arange(50) * 2).astype(np.uint8)
     colour = Image.fromarray(np.dstack([ramp, ramp[::-1], ramp[:, ::-1]]))
-    images = {"rgb": colour, "grey": colour.convert("L"), "one": colour.convert("1"),
-              "palette": colour.quantize(30), "few": colour.quantize(3)}  # fmt: skip
+    images = {
+        "rgb": colour,
+        "grey": colour.convert("L"),
+        "one": colour.convert("1"),
+        "palette": colour.quantize(30),
+        "few": colour.quantize(3),
+    }
     expected = {}
     for name, img in images.items():
         for suffix in ("png", "bmp"):
@@ -328,9 +365,14 @@ def test_what_is_not_supported_is_refused(read, tmp_path):
     seen, said = read(folder)
     assert not seen and len(said) == 9
     for name, part in {
-        "cmyk.jpg": "4 channels", "lab.tif": "photometric 8", "float.tif": "32 bits",
-        "five.tif": "5 channels", "int32.tif": "32 bits", "animated.webp": "is an animation",
-        "gif.png": "it is no PNG", "huge.bmp": "13000x13000 pixels",
+        "cmyk.jpg": "4 channels",
+        "lab.tif": "photometric 8",
+        "float.tif": "32 bits",
+        "five.tif": "5 channels",
+        "int32.tif": "32 bits",
+        "animated.webp": "is an animation",
+        "gif.png": "it is no PNG",
+        "huge.bmp": "13000x13000 pixels",
         "huge_runs.bmp": "13000x13000 pixels",
-    }.items():  # fmt: skip
+    }.items():
         assert said[name].startswith("error: the file ") and part in said[name], said[name]

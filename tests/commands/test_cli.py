@@ -26,10 +26,13 @@ def run(repo, body, cwd=None, shell="", **env):
     inherited = {k: v for k, v in os.environ.items() if k not in ("MS_OM_PATH", "GLOG_v")}
     return subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {shell}', sys.executable, code],
-        cwd=cwd or repo, capture_output=True, text=True, timeout=60,
+        cwd=cwd or repo,
+        capture_output=True,
+        text=True,
+        timeout=60,
         # Unbuffered, Python writes what a pipe takes and says nothing of the rest.
         env={**inherited, "PYTHONPATH": str(repo / "src"), "PYTHONUNBUFFERED": "", **env},
-    )  # fmt: skip
+    )
 
 
 def log_of(line):
@@ -116,9 +119,11 @@ def test_a_current_folder_that_was_removed(repo, tmp_path):
     code = f"{_CODE}    {body}\n    return 0\ncli.run(main)\n"
     done = subprocess.run(
         ["bash", "-c", 'cd gone && rmdir ../gone && exec "$0" -c "$1"', sys.executable, code],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(repo / "src")},
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the current folder cannot be used")
     assert done.stderr.count("\n") == 1

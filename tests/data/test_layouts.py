@@ -29,41 +29,62 @@ def tree(root, files):
 
 # name: (files, scale, what is paired: HR and LR path)
 KNOWN = {
-    "Flickr2K": ("Flickr2K_HR/000001.png@1 Flickr2K_LR_bicubic/X2/000001x2.png@2",
-                 {"Flickr2K_HR/000001.png": "Flickr2K_LR_bicubic/X2/000001x2.png"}),
-    "Flickr2K unknown": ("Flickr2K_HR/1.png@1 Flickr2K_LR_unknown/X2/1x2.png@2",
-                         {"Flickr2K_HR/1.png": "Flickr2K_LR_unknown/X2/1x2.png"}),
-    "DF2K": ("DF2K_HR/0001.png@1 DF2K_LR_bicubic/x2/0001x2.png@2",
-             {"DF2K_HR/0001.png": "DF2K_LR_bicubic/x2/0001x2.png"}),
-    "DF2K_train": ("DF2K_train_HR/1.png@1 DF2K_train_LR_bicubic/X2/1x2.png@2",
-                   {"DF2K_train_HR/1.png": "DF2K_train_LR_bicubic/X2/1x2.png"}),
+    "Flickr2K": (
+        "Flickr2K_HR/000001.png@1 Flickr2K_LR_bicubic/X2/000001x2.png@2",
+        {"Flickr2K_HR/000001.png": "Flickr2K_LR_bicubic/X2/000001x2.png"},
+    ),
+    "Flickr2K unknown": (
+        "Flickr2K_HR/1.png@1 Flickr2K_LR_unknown/X2/1x2.png@2",
+        {"Flickr2K_HR/1.png": "Flickr2K_LR_unknown/X2/1x2.png"},
+    ),
+    "DF2K": (
+        "DF2K_HR/0001.png@1 DF2K_LR_bicubic/x2/0001x2.png@2",
+        {"DF2K_HR/0001.png": "DF2K_LR_bicubic/x2/0001x2.png"},
+    ),
+    "DF2K_train": (
+        "DF2K_train_HR/1.png@1 DF2K_train_LR_bicubic/X2/1x2.png@2",
+        {"DF2K_train_HR/1.png": "DF2K_train_LR_bicubic/X2/1x2.png"},
+    ),
     "DF2K side by side": (
         "DIV2K/DIV2K_train_HR/1.png@1 DIV2K/DIV2K_train_LR_bicubic/X2/1x2.png@2 "
         "DIV2K/DIV2K_valid_HR/9.png@1 DIV2K/DIV2K_valid_LR_bicubic/X2/9x2.png@2 "
         "Flickr2K/Flickr2K_HR/1.png@1 Flickr2K/Flickr2K_LR_bicubic/X2/1x2.png@2",
-        {"DIV2K/DIV2K_train_HR/1.png": "DIV2K/DIV2K_train_LR_bicubic/X2/1x2.png",
-         "Flickr2K/Flickr2K_HR/1.png": "Flickr2K/Flickr2K_LR_bicubic/X2/1x2.png"}),
+        {
+            "DIV2K/DIV2K_train_HR/1.png": "DIV2K/DIV2K_train_LR_bicubic/X2/1x2.png",
+            "Flickr2K/Flickr2K_HR/1.png": "Flickr2K/Flickr2K_LR_bicubic/X2/1x2.png",
+        },
+    ),
     "DF2K in one folder": (
         "DIV2K_train_HR/1.png@1 DIV2K_train_LR_bicubic/X2/1x2.png@2 DIV2K_valid_HR/9.png@1 "
         "Flickr2K_HR/1.png@1 Flickr2K_LR_bicubic/X2/1x2.png@2",
-        {"DIV2K_train_HR/1.png": "DIV2K_train_LR_bicubic/X2/1x2.png",
-         "Flickr2K_HR/1.png": "Flickr2K_LR_bicubic/X2/1x2.png"}),
+        {
+            "DIV2K_train_HR/1.png": "DIV2K_train_LR_bicubic/X2/1x2.png",
+            "Flickr2K_HR/1.png": "Flickr2K_LR_bicubic/X2/1x2.png",
+        },
+    ),
     "sub-images": (
         "DIV2K_train_HR_sub/0001_s001.png@1 DIV2K_train_LR_bicubic/X2_sub/0001_s001.png@2 "
         "DIV2K_train_LR_bicubic/X4_sub/0001_s001.png@4",
-        {"DIV2K_train_HR_sub/0001_s001.png": "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png"}),
+        {"DIV2K_train_HR_sub/0001_s001.png": "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png"},
+    ),
     "sub-images and whole": (
         "DIV2K_train_HR/0001.png@1 DIV2K_train_HR_sub/0001_s001.png@1 "
         "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png@2 DIV2K_train_LR_bicubic/X2/0001x2.png@2",
-        {"DIV2K_train_HR/0001.png": "DIV2K_train_LR_bicubic/X2/0001x2.png"}),
+        {"DIV2K_train_HR/0001.png": "DIV2K_train_LR_bicubic/X2/0001x2.png"},
+    ),
     "LR of sub-images only": (
         "DIV2K_train_HR/0001.png@1 DIV2K_train_HR_sub/0001_s001.png@1 "
         "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png@2",
-        {"DIV2K_train_HR_sub/0001_s001.png": "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png"}),
-    "old sub-images": ("DIV2K800_sub/1_s001.png@1 DIV2K800_sub_bicLRx2/1_s001.png@2",
-                       {"DIV2K800_sub/1_s001.png": "DIV2K800_sub_bicLRx2/1_s001.png"}),
-    "REDS": ("train_sharp/000/1.png@1 train_sharp_bicubic/X2/000/1.png@2",
-             {"train_sharp/000/1.png": "train_sharp_bicubic/X2/000/1.png"}),
+        {"DIV2K_train_HR_sub/0001_s001.png": "DIV2K_train_LR_bicubic/X2_sub/0001_s001.png"},
+    ),
+    "old sub-images": (
+        "DIV2K800_sub/1_s001.png@1 DIV2K800_sub_bicLRx2/1_s001.png@2",
+        {"DIV2K800_sub/1_s001.png": "DIV2K800_sub_bicLRx2/1_s001.png"},
+    ),
+    "REDS": (
+        "train_sharp/000/1.png@1 train_sharp_bicubic/X2/000/1.png@2",
+        {"train_sharp/000/1.png": "train_sharp_bicubic/X2/000/1.png"},
+    ),
     "KAIR": ("trainH/1.png@1 trainL/1.png@2", {"trainH/1.png": "trainL/1.png"}),
     "KAIR x2": ("trainH/1.png@1 trainL/X2/1x2.png@2", {"trainH/1.png": "trainL/X2/1x2.png"}),
     "GT, LQ": ("GT/1.png@1 LQ/1.jpg@2", {"GT/1.png": "LQ/1.jpg"}),
@@ -71,31 +92,50 @@ KNOWN = {
     "Hr, Lr_x2": ("Hr/1.png@1 Lr_x2/1.png@2 Lr_x4/1.png@4", {"Hr/1.png": "Lr_x2/1.png"}),
     "high, low": ("high/1.png@1 low/1.png@2", {"high/1.png": "low/1.png"}),
     "target, input": ("target/1.png@1 input/1.png@2", {"target/1.png": "input/1.png"}),
-    "train_HR, train_LR": ("train_HR/1.png@1 train_LR/1.png@2 test_HR/2.png@1 test_LR/2.png@2",
-                           {"train_HR/1.png": "train_LR/1.png"}),
-    "HR_train, LR_train": ("HR_train/1.png@1 LR_train/1.png@2 HR_val/2.png@1 LR_val/2.png@2",
-                           {"HR_train/1.png": "LR_train/1.png"}),
-    "train/hr, train/lr": ("train/hr/1.png@1 train/lr/1.png@2 val/hr/2.png@1 val/lr/2.png@2",
-                           {"train/hr/1.png": "train/lr/1.png"}),
+    "train_HR, train_LR": (
+        "train_HR/1.png@1 train_LR/1.png@2 test_HR/2.png@1 test_LR/2.png@2",
+        {"train_HR/1.png": "train_LR/1.png"},
+    ),
+    "HR_train, LR_train": (
+        "HR_train/1.png@1 LR_train/1.png@2 HR_val/2.png@1 LR_val/2.png@2",
+        {"HR_train/1.png": "LR_train/1.png"},
+    ),
+    "train/hr, train/lr": (
+        "train/hr/1.png@1 train/lr/1.png@2 val/hr/2.png@1 val/lr/2.png@2",
+        {"train/hr/1.png": "train/lr/1.png"},
+    ),
     "Set5 of BasicSR": (
         "GTmod12/a.png@1 LRbicx2/a.png@2 LRbicx3/a.png@3 LRbicx4/a.png@4 original/a.png@1",
-        {"GTmod12/a.png": "LRbicx2/a.png"}),
+        {"GTmod12/a.png": "LRbicx2/a.png"},
+    ),
     "Set5, original": ("original/a.png@1 LRbicx2/a.png@2", {"original/a.png": "LRbicx2/a.png"}),
-    "Set5 of EDSR": ("HR/a.png@1 LR_bicubic/X2/ax2.png@2 LR_bicubic/X3/ax3.png@3",
-                     {"HR/a.png": "LR_bicubic/X2/ax2.png"}),
-    "LSDIR": ("HR/0001000/1.png@1 X2/0001000/1x2.png@2 X4/0001000/1x4.png@4",
-              {"HR/0001000/1.png": "X2/0001000/1x2.png"}),
-    "LSDIR, sub-images": ("HR_sub/1_s1.png@1 X2_sub/1_s1.png@2",
-                          {"HR_sub/1_s1.png": "X2_sub/1_s1.png"}),
-    "SelfExSR": ("image_SRF_2/a_SRF_2_HR.png@1 image_SRF_2/a_SRF_2_LR.png@2 "
-                 "image_SRF_4/a_SRF_4_HR.png@1 image_SRF_4/a_SRF_4_LR.png@4",
-                 {"image_SRF_2/a_SRF_2_HR.png": "image_SRF_2/a_SRF_2_LR.png"}),
-    "one folder": ("a_HR.png@1 a_LR2.png@2 b_HR.png@1 b_LR2.png@2 a_LR4.png@4 b_LR4.png@4",
-                   {"a_HR.png": "a_LR2.png", "b_HR.png": "b_LR2.png"}),
+    "Set5 of EDSR": (
+        "HR/a.png@1 LR_bicubic/X2/ax2.png@2 LR_bicubic/X3/ax3.png@3",
+        {"HR/a.png": "LR_bicubic/X2/ax2.png"},
+    ),
+    "LSDIR": (
+        "HR/0001000/1.png@1 X2/0001000/1x2.png@2 X4/0001000/1x4.png@4",
+        {"HR/0001000/1.png": "X2/0001000/1x2.png"},
+    ),
+    "LSDIR, sub-images": (
+        "HR_sub/1_s1.png@1 X2_sub/1_s1.png@2",
+        {"HR_sub/1_s1.png": "X2_sub/1_s1.png"},
+    ),
+    "SelfExSR": (
+        "image_SRF_2/a_SRF_2_HR.png@1 image_SRF_2/a_SRF_2_LR.png@2 "
+        "image_SRF_4/a_SRF_4_HR.png@1 image_SRF_4/a_SRF_4_LR.png@4",
+        {"image_SRF_2/a_SRF_2_HR.png": "image_SRF_2/a_SRF_2_LR.png"},
+    ),
+    "one folder": (
+        "a_HR.png@1 a_LR2.png@2 b_HR.png@1 b_LR2.png@2 a_LR4.png@4 b_LR4.png@4",
+        {"a_HR.png": "a_LR2.png", "b_HR.png": "b_LR2.png"},
+    ),
     "RCAN": ("HR/x2/a_HR_x2.png@1 LR/x2/a_LRBI_x2.png@2", None),
-    "a name with x2 in it": ("HR/ax2.png@1 HR/a.png@1 LR/a.png@2 LR/ax2.png@2",
-                             {"HR/a.png": "LR/a.png", "HR/ax2.png": "LR/ax2.png"}),
-}  # fmt: skip
+    "a name with x2 in it": (
+        "HR/ax2.png@1 HR/a.png@1 LR/a.png@2 LR/ax2.png@2",
+        {"HR/a.png": "LR/a.png", "HR/ax2.png": "LR/ax2.png"},
+    ),
+}
 
 
 def paired(pairs, root):
@@ -175,9 +215,15 @@ def test_versions_of_one_size_are_told_by_their_pictures(tmp_path):
         worse = np.clip(hr + rng.normal(0, 20, hr.shape), 0, 255).astype(np.uint8)
         other = imresize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), 8)
         for folder, picture in {
-            "versions/A": hr, "versions/B": worse, "cats/old": hr, "cats/new": other,
-            "copies/A": hr, "copies/B": hr, "film/clip1": hr, "film/clip2": worse,
-        }.items():  # fmt: skip
+            "versions/A": hr,
+            "versions/B": worse,
+            "cats/old": hr,
+            "cats/new": other,
+            "copies/A": hr,
+            "copies/B": hr,
+            "film/clip1": hr,
+            "film/clip2": worse,
+        }.items():
             (root / folder).mkdir(parents=True, exist_ok=True)
             imwrite(root / folder / f"{name}.png", picture)
     for find in (find_pairs, find_sets):

@@ -65,10 +65,13 @@ def test_damaged_files_are_made_anew(tmp_path, pair, damage, decodes):
     for file in folder.iterdir():
         data = file.read_bytes()
         parts = {
-            "empty": b"", "half": data[: len(data) // 2], "text": b"hello", "longer": data + b"0",
+            "empty": b"",
+            "half": data[: len(data) // 2],
+            "text": b"hello",
+            "longer": data + b"0",
             "height": data[:8] + bytes([data[8] ^ 1]) + data[9:],
             "sides": data[:8] + data[12:16] + data[8:12] + data[16:],
-        }  # fmt: skip
+        }
         file.write_bytes(parts[damage])
     for got, wanted in zip(PictureCache(folder).pair(pair, 2), expected, strict=True):
         np.testing.assert_array_equal(got, wanted)

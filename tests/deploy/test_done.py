@@ -216,9 +216,18 @@ def test_results_of_the_first_version_are_made_anew(jobs, caplog):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "3", "{", "[" * 100_000, '{"results": 3}', '{"results": {"a.png": []}}',
-             '{"results": {"a.png": {"settings": 1, "path": 2, "source": 3, "result": {}}}}']
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "[]",
+        "3",
+        "{",
+        "[" * 100_000,
+        '{"results": 3}',
+        '{"results": {"a.png": []}}',
+        '{"results": {"a.png": {"settings": 1, "path": 2, "source": 3, "result": {}}}}',
+    ],
+)
 def test_a_record_that_is_none(jobs, text):
     os.mkdir("out")
     RECORD.write_text(text)

@@ -56,10 +56,12 @@ MINDIR = [
     [
         *MINDIR,
         *((form, "ONNX", None) for form in SMALL),
-        *(pytest.param(form, "MINDIR", (6, 7), marks=() if form in FIXED else pytest.mark.slow)
-          for form in SMALL),
+        *(
+            pytest.param(form, "MINDIR", (6, 7), marks=() if form in FIXED else pytest.mark.slow)
+            for form in SMALL
+        ),
     ],
-)  # fmt: skip
+)
 def test_exports_compute_what_the_checkpoint_does(form, file_format, size, saved, tmp_path):
     path, net = saved(form)
     width = net.realisable_widths()[-2]

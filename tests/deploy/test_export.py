@@ -99,12 +99,16 @@ def test_the_manifest_describes_the_files(tiny, exported):
         "bytes": path.stat().st_size,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "input": {
-            "shape": [None, 3, None, None], "name": "lr", "layout": "NCHW", "dtype": "float32",
+            "shape": [None, 3, None, None],
+            "name": "lr",
+            "layout": "NCHW",
+            "dtype": "float32",
         },
         "parameters": (27 + 1) + 3 * (9 + 1) + (36 + 4) + (27 + 3),
         "multiply_adds_720p": 1280 * 720 // 4 * (27 + 3 * 9 + 36) + 1280 * 720 * 27,
-        "bytes_per_pixel": 4 * (12 + 12), "precision": "f32",
-    }  # fmt: skip
+        "bytes_per_pixel": 4 * (12 + 12),
+        "precision": "f32",
+    }
     assert manifest == {
         "slimsr_manifest": 1,
         "network": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 0.1},
@@ -159,9 +163,12 @@ def test_more_widths_of_the_checkpoint_join_the_manifest(tiny, all_formats, tmp_
     export_widths(tiny[0], [0.25, 0.5], tmp_path, "ONNX")
     after = read_manifest(tmp_path)
     assert [(m.file) for m in after.models] == [
-        "edsr_x2_w0.25.onnx", "edsr_x2_w0.5.onnx",
-        "edsr_x2_w1.mindir", "edsr_x2_w1.onnx", "edsr_x2_w0.5.mindir",
-    ]  # fmt: skip
+        "edsr_x2_w0.25.onnx",
+        "edsr_x2_w0.5.onnx",
+        "edsr_x2_w1.mindir",
+        "edsr_x2_w1.onnx",
+        "edsr_x2_w0.5.mindir",
+    ]
     kept = {"edsr_x2_w1.mindir", "edsr_x2_w1.onnx", "edsr_x2_w0.5.mindir"}
     assert set(after.latency.models) == {row for row in before.latency.models if row.file in kept}
 

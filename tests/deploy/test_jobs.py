@@ -41,8 +41,11 @@ def test_a_folder_is_mirrored(tree):
         "in/sub/e.bmp": "out/sub/e.png",  # BMP is read but not written
     }
     assert set(plan(["in"], "out", ".tiff").values()) == {
-        "out/a.tiff", "out/b.tiff", "out/sub/c.d.tiff", "out/sub/e.tiff",
-    }  # fmt: skip
+        "out/a.tiff",
+        "out/b.tiff",
+        "out/sub/c.d.tiff",
+        "out/sub/e.tiff",
+    }
 
 
 def test_single_pictures(tree):

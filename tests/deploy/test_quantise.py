@@ -65,9 +65,13 @@ def test_a_network_that_cannot_hold_it_is_refused(checkpoint, pictures, tmp_path
     monkeypatch.setattr(quantise, "_in_int8", lambda model: (0, 4))
     with pytest.raises(OutputError, match=r"loses .* dB in int8, .* nothing was written"):
         export_widths(
-            checkpoint, [1.0], tmp_path, "ONNX", precision="int8",
+            checkpoint,
+            [1.0],
+            tmp_path,
+            "ONNX",
+            precision="int8",
             quantiser=Quantiser(pictures, 0.5),
-        )  # fmt: skip
+        )
     assert list(tmp_path.iterdir()) == []
 
 

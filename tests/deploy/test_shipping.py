@@ -71,8 +71,14 @@ def test_from_a_checkpoint_to_a_card_with_figures(bench, tmp_path):
     data = put_pictures(tmp_path / "Set5", 1)
     figures = bench("shipped_models").measure(folder, str(data), str(data))
     assert figures["widths"]["1"]["ms_720p"] > 0
-    theirs = {"name": "THEIRS", "scale": 2, "parameters": 100, "marks": ["m", "t"],
-              "sets": {"Set5": 37.0, "Set14": 32.5}, "ms_720p": 3.0}  # fmt: skip
+    theirs = {
+        "name": "THEIRS",
+        "scale": 2,
+        "parameters": 100,
+        "marks": ["m", "t"],
+        "sets": {"Set5": 37.0, "Set14": 32.5},
+        "ms_720p": 3.0,
+    }
     whole = {"command": "python it", "models": {"tiny_x2": figures}, "published": [theirs]}
     bench("slimsr.files.writing").write_json(results, whole)
     assert cards.write_cards(models, results) == ["tiny_x2"]

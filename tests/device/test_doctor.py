@@ -21,20 +21,26 @@ class Fake(Machine):
 
     def __init__(self, packages=(), environ=(), texts=(), files=(), broken=(), **changed):
         self.packages = {
-            "mindspore": "2.7.2", "numpy": "1.26.4", "openvino": "2025.2", "pyvips": "3.2.0",
-        } | dict(packages)  # fmt: skip
+            "mindspore": "2.7.2",
+            "numpy": "1.26.4",
+            "openvino": "2025.2",
+            "pyvips": "3.2.0",
+        } | dict(packages)
         self.environ = {
-            "MINDSPORE_LITE_HOME": HOME, "LD_LIBRARY_PATH": f"/a:{HOME}/runtime/lib",
+            "MINDSPORE_LITE_HOME": HOME,
+            "LD_LIBRARY_PATH": f"/a:{HOME}/runtime/lib",
             "ASCEND_HOME_PATH": "/cann",
-        } | dict(environ)  # fmt: skip
+        } | dict(environ)
         self.texts = {
             "/proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 8388608 kB\n",
-            INFO: "Version=25.2.0\n", CANN: "package_name=x\nversion=8.5.0\n",
-        } | dict(texts)  # fmt: skip
+            INFO: "Version=25.2.0\n",
+            CANN: "package_name=x\nversion=8.5.0\n",
+        } | dict(texts)
         self.there = {
-            "/dev": ["/dev/davinci0"], "/cann": [CANN],
+            "/dev": ["/dev/davinci0"],
+            "/cann": [CANN],
             f"{HOME}/runtime/lib": ["libmindspore-lite.so"],
-        } | dict(files)  # fmt: skip
+        } | dict(files)
         self.broken, self.changed = dict(broken), changed
 
     def python(self):
@@ -76,8 +82,12 @@ def test_a_whole_machine():
     [
         ({"python": (3, 13, 0)}, "Python", "use Python 3.10, 3.11 or 3.12", True),
         ({"packages": {"mindspore": ""}}, "MindSpore", "pip install -r", True),
-        ({"packages": {"mindspore": "2.11.0"}, "environ": {"MINDSPORE_LITE_HOME": ""}},
-         "MindSpore", "expected 2.7 to 2.10", True),
+        (
+            {"packages": {"mindspore": "2.11.0"}, "environ": {"MINDSPORE_LITE_HOME": ""}},
+            "MindSpore",
+            "expected 2.7 to 2.10",
+            True,
+        ),
         ({"broken": {"mindspore": "ImportError: x"}}, "MindSpore", "(ImportError: x)", True),
         ({"packages": {"numpy": "2.1.0"}}, "NumPy", '"numpy<2"', True),
         ({"files": {f"{HOME}/runtime/lib": []}}, "MindSpore Lite", "no runtime/lib", True),
@@ -85,8 +95,12 @@ def test_a_whole_machine():
         ({"packages": {"mindspore": "2.10.0"}}, "MindSpore Lite", "use one version", True),
         ({"texts": {CANN: ""}}, "CANN", "install CANN 8.5", True),
         ({"texts": {CANN: "version=8.0.0"}}, "CANN", "goes with CANN 8.5", True),
-        ({"environ": {"ASCEND_HOME_PATH": "", "ASCEND_TOOLKIT_HOME": "/cann"}}, "CANN",
-         "source set_env.sh", True),
+        (
+            {"environ": {"ASCEND_HOME_PATH": "", "ASCEND_TOOLKIT_HOME": "/cann"}},
+            "CANN",
+            "source set_env.sh",
+            True,
+        ),
         ({"texts": {INFO: ""}}, "driver", "install the driver", True),
         ({"files": {"/dev": []}}, "NPU", "no /dev/davinci*", True),
         ({"compiler": ""}, "compiler", "apt-get install g++", False),
@@ -97,7 +111,7 @@ def test_a_whole_machine():
         ({"broken": {"pyvips": "OSError: libvips"}}, "libvips", "(OSError: libvips)", True),
         ({"texts": {"/proc/meminfo": "MemAvailable: 1024 kB"}}, "memory", "below 2 GiB", False),
     ],
-)  # fmt: skip
+)
 def test_a_missing_piece_is_named(fake, piece, words, needed):
     wrong = [finding for finding in examine(Fake(**fake)) if finding.advice]
     assert [finding.piece for finding in wrong] == [piece]
@@ -106,9 +120,14 @@ def test_a_missing_piece_is_named(fake, piece, words, needed):
 
 
 def test_a_cpu_host_lacks_nothing():
-    fake = Fake(files={"/dev": [], "/cann": []}, texts={INFO: ""}, environ={
-        "MINDSPORE_LITE_HOME": "", "ASCEND_HOME_PATH": "",
-    })  # fmt: skip
+    fake = Fake(
+        files={"/dev": [], "/cann": []},
+        texts={INFO: ""},
+        environ={
+            "MINDSPORE_LITE_HOME": "",
+            "ASCEND_HOME_PATH": "",
+        },
+    )
     found = examine(fake)
     assert not any(finding.advice for finding in found)
     assert sum("not there" in finding.found for finding in found) == 3

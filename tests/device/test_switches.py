@@ -40,9 +40,12 @@ def asked(monkeypatch):
     """What MindSpore is asked for: the names of the calls with their last arguments."""
     found = {}
     for owner, name in (
-        (op_precision, "precision_mode"), (op_precision, "conv_allow_hf32"),
-        (op_precision, "matmul_allow_hf32"), (ms, "set_deterministic"), (ms.runtime, "set_memory"),
-    ):  # fmt: skip
+        (op_precision, "precision_mode"),
+        (op_precision, "conv_allow_hf32"),
+        (op_precision, "matmul_allow_hf32"),
+        (ms, "set_deterministic"),
+        (ms.runtime, "set_memory"),
+    ):
         monkeypatch.setattr(
             owner, name, lambda *value, name=name, **other: found.update({name: value or other})
         )

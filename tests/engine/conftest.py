@@ -22,20 +22,29 @@ def make(tmp_path):
     def config(folder="run", method=SUPERVISED, mode="pynative", valid=False, **train):
         pictures = str(tmp_path / "pictures")
         defaults = {
-            "steps": 6, "batch": 2, "lr": 1e-3, "schedule": "step", "decay_every": 4,
-            "log_every": 1, "valid_every": 2, "save_every": 100, "warmup": 2,
-        }  # fmt: skip
+            "steps": 6,
+            "batch": 2,
+            "lr": 1e-3,
+            "schedule": "step",
+            "decay_every": 4,
+            "log_every": 1,
+            "valid_every": 2,
+            "save_every": 100,
+            "warmup": 2,
+        }
         return build_config(
             {
                 "model": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1},
                 "method": method,
                 "data": {
-                    "train": pictures, "valid": pictures if valid else "", "patch": 8,
+                    "train": pictures,
+                    "valid": pictures if valid else "",
+                    "patch": 8,
                     "cache_dir": "memory",
                 },
                 "train": {**defaults, **train},
                 "run": {"dir": str(tmp_path / folder), "mode": mode},
             }
-        )  # fmt: skip
+        )
 
     return config

@@ -12,9 +12,14 @@ from slimsr.engine.trainer import Trainer
 from slimsr.weights.arrays import read_arrays
 
 CSD = {
-    "name": "csd", "widths": [0.5], "n_negatives": 1, "contrast_weight": 2.0,
-    "vgg": "random", "taps": ["relu1_1"], "tap_weights": [1.0],
-}  # fmt: skip
+    "name": "csd",
+    "widths": [0.5],
+    "n_negatives": 1,
+    "contrast_weight": 2.0,
+    "vgg": "random",
+    "taps": ["relu1_1"],
+    "tap_weights": [1.0],
+}
 SUPERVISED = {"name": "supervised", "width": 1.0}
 
 

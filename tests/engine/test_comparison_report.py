@@ -12,15 +12,21 @@ from slimsr.imaging import imread
 
 def result(seed, psnr, infinite, bicubic=20.0):
     return {
-        "seed": seed, "scale": 2, "machine": "m", "runtime": "r", "parameters": 1,
-        "multiply_adds_720p": 1e9, "milliseconds": 1.0, "minutes": 1.0,
+        "seed": seed,
+        "scale": 2,
+        "machine": "m",
+        "runtime": "r",
+        "parameters": 1,
+        "multiply_adds_720p": 1e9,
+        "milliseconds": 1.0,
+        "minutes": 1.0,
         "sets": {
             "s": {
                 "bicubic": {"psnr": bicubic, "infinite": 0, "ssim": 0.5},
                 "network": {"psnr": psnr, "infinite": infinite, "ssim": 0.75},
             }
         },
-    }  # fmt: skip
+    }
 
 
 def test_means_are_of_finite_values(tmp_path):

@@ -105,9 +105,7 @@ def test_cost_by_hand(net):
     at_lr = 3 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 8  # head, block, body_conv, upsampler
     expected = 9 * (at_lr * lr + 2 * 3 * hr)
     parameters = 9 * (at_lr + 2 * 3) + 2 + 2 + 2 + 2 + 8 + 3
-    assert network_cost(net, 0.5) == {
-        "parameters": parameters, "multiply_adds_720p": expected
-    }  # fmt: skip
+    assert network_cost(net, 0.5) == {"parameters": parameters, "multiply_adds_720p": expected}
     again = network_cost(net, 0.5)  # nothing is left behind by the first count
     assert again["multiply_adds_720p"] == expected
 

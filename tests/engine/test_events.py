@@ -116,9 +116,13 @@ def test_time_left_is_that_of_the_steps_that_are_left(monkeypatch):
         if step % 20 == 0 or step == 301:
             told[step] = left.text(step)
     assert told == {
-        301: "", 320: "  02:40 left", 340: "  02:00 left", 360: "  01:20 left",
-        380: "  00:40 left", 400: "",
-    }  # fmt: skip
+        301: "",
+        320: "  02:40 left",
+        340: "  02:00 left",
+        360: "  01:20 left",
+        380: "  00:40 left",
+        400: "",
+    }
 
 
 def test_lines_of_the_log_tell_the_time_left(make, caplog):

@@ -30,7 +30,7 @@ def config(*overrides):
         (["train.steps=9", "train.phases=[{steps: 3000}, {steps: 3000}]"], 8 * GB, "graph", "6000"),
         (["train.steps=9", "train.stages={decoder: {steps: 5000}}"], 8 * GB, "graph", "5000"),
     ],
-)  # fmt: skip
+)
 def test_what_pays(overrides, free, mode, words):
     found, why = decide(config(*overrides), free)
     assert found == mode and words in why
@@ -79,8 +79,10 @@ def test_a_run_goes_on_in_the_mode_that_it_began_in(tmp_path, decided, caplog, s
     assert with_mode(asked, resume=True).run.mode == "pynative"
     assert len(decided) == 2
     assert caplog.messages == [
-        "run.mode graph: a", "run.mode pynative: b", "run.mode pynative: as the run began",
-    ]  # fmt: skip
+        "run.mode graph: a",
+        "run.mode pynative: b",
+        "run.mode pynative: as the run began",
+    ]
 
 
 @pytest.mark.parametrize(("device", "mode"), [("CPU", "pynative"), ("Ascend", "graph")])

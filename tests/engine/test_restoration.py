@@ -25,15 +25,23 @@ def trained(tmp_path_factory):
         "model": {"name": "plain", "scale": 1, "n_feats": 8, "n_convs": 1, "activation": "prelu"},
         "method": {"name": "supervised", "width": 1.0},
         "data": {
-            "train": str(folder / "data"), "valid": str(folder / "data"), "patch": 24,
-            "cache_dir": "memory", "degradation": "noise50",
+            "train": str(folder / "data"),
+            "valid": str(folder / "data"),
+            "patch": 24,
+            "cache_dir": "memory",
+            "degradation": "noise50",
         },
         "train": {
-            "steps": 100, "batch": 4, "lr": 3e-3, "schedule": "cosine", "valid_every": 100,
-            "save_every": 100, "log_every": 50,
+            "steps": 100,
+            "batch": 4,
+            "lr": 3e-3,
+            "schedule": "cosine",
+            "valid_every": 100,
+            "save_every": 100,
+            "log_every": 50,
         },
         "run": {"dir": str(folder / "run"), "mode": "pynative"},
-    }  # fmt: skip
+    }
     return folder, slimsr.train(config)
 
 

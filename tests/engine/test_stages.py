@@ -68,8 +68,9 @@ class TwoStages(Method):
         groups = None
         if name == "first":
             groups = [
-                Group("", net.trainable_params()), Group("gain", gain.trainable_params(), 10.0)
-            ]  # fmt: skip
+                Group("", net.trainable_params()),
+                Group("gain", gain.trainable_params(), 10.0),
+            ]
         else:
             first = done["first"]
             other = freeze(create_model(**first.state.network), "first")
@@ -78,9 +79,15 @@ class TwoStages(Method):
                 parameter.set_data(ms.Tensor(first.weights[key]))
             gain.factor.set_data(ms.Tensor(first.helpers["factor"]))
         return Stage(
-            net, Scaled(net, gain), ("total", "mean"), {"net": 1.0}, gain, groups,
-            parts=self.options.parts, reads_unpaired=True,
-        )  # fmt: skip
+            net,
+            Scaled(net, gain),
+            ("total", "mean"),
+            {"net": 1.0},
+            gain,
+            groups,
+            parts=self.options.parts,
+            reads_unpaired=True,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -102,16 +109,25 @@ def make(tmp_path):
                 "model": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1},
                 "method": {"name": "two_stages", "parts": parts},
                 "data": {
-                    "train": str(pictures), "valid": str(pictures) if valid else "", "patch": 8,
-                    "unpaired": str(pictures) if unpaired else "", "cache_dir": "memory",
+                    "train": str(pictures),
+                    "valid": str(pictures) if valid else "",
+                    "patch": 8,
+                    "unpaired": str(pictures) if unpaired else "",
+                    "cache_dir": "memory",
                 },
                 "train": {
-                    "steps": 3, "batch": 2, "lr": 1e-3, "schedule": "constant", "log_every": 1,
-                    "valid_every": 1, "save_every": 1, **train,
+                    "steps": 3,
+                    "batch": 2,
+                    "lr": 1e-3,
+                    "schedule": "constant",
+                    "log_every": 1,
+                    "valid_every": 1,
+                    "save_every": 1,
+                    **train,
                 },
                 "run": {"dir": str(tmp_path / folder), "mode": mode},
             }
-        )  # fmt: skip
+        )
 
     return config
 
@@ -141,11 +157,12 @@ def kill_after(monkeypatch, name, step):
 @pytest.mark.parametrize(
     ("mode", "unpaired"),
     [
-        ("graph", True), ("pynative", False),
+        ("graph", True),
+        ("pynative", False),
         pytest.param("graph", False, marks=pytest.mark.slow),
         pytest.param("pynative", True, marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_killed_in_any_stage_and_resumed_it_gives_the_same_numbers(
     make, monkeypatch, mode, unpaired
 ):

@@ -41,9 +41,17 @@ def test_the_log_has_every_term_and_the_folder_the_effective_configuration(make)
     assert kinds == [("train", 2), ("valid", 2), ("train", 3), ("valid", 3)]
     first, _, second, last = rows
     assert first.keys() == {
-        "kind", "step", "total", "student_l1", "teacher_l1", "contrast", "lr", "skipped",
-        "seconds_per_step", "pictures_per_second",
-    }  # fmt: skip
+        "kind",
+        "step",
+        "total",
+        "student_l1",
+        "teacher_l1",
+        "contrast",
+        "lr",
+        "skipped",
+        "seconds_per_step",
+        "pictures_per_second",
+    }
     for row in (first, second):
         expected = row["student_l1"] + row["teacher_l1"] + 4 * row["contrast"]
         assert row["total"] == pytest.approx(expected, rel=1e-5)
@@ -78,7 +86,7 @@ def test_valid_pictures_limits_how_many(make):
 
 
 def test_a_gradient_that_stays_infinite_ends_the_run(make, monkeypatch):
-    monkeypatch.setattr(trainer_module, "_MOST_SKIPPED", 3)
+    monkeypatch.setattr("slimsr.engine.step_log._MOST_SKIPPED", 3)
     config = make(steps=9, lr=1e38, warmup=0, log_every=2)
     with pytest.raises(
         ConfigError, match=r"gradient has not been finite for 3 steps up to step 4.*train\.lr"

@@ -34,8 +34,10 @@ def test_what_a_phase_does_not_name_is_as_in_the_other_sections(make):
     config = make(phases=PHASES, decay_every=9)
     first, second, third = phases_of(config, "train")
     assert [(p.start, p.end, p.total) for p in (first, second, third)] == [
-        (0, 3, 7), (3, 5, 7), (5, 7, 7)
-    ]  # fmt: skip
+        (0, 3, 7),
+        (3, 5, 7),
+        (5, 7, 7),
+    ]
     assert first.config.train.lr == 2e-3 and first.config.method == config.method
     assert (second.config.data.patch, second.config.train.batch) == (12, 3)
     assert second.config.method["pixel_loss"] == "l2"
@@ -49,17 +51,23 @@ def test_what_a_phase_does_not_name_is_as_in_the_other_sections(make):
 @pytest.mark.parametrize(
     ("steps", "ema", "mode"),
     [
-        ((1, 3, 4), 0.0, "pynative"), ((5, 6), 0.75, "pynative"),
+        ((1, 3, 4), 0.0, "pynative"),
+        ((5, 6), 0.75, "pynative"),
         pytest.param((2, 3, 6), 0.75, "graph", marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_killed_within_phases_and_between_them_it_gives_the_same_bits(
     make, monkeypatch, steps, ema, mode
 ):
     settings = {
-        "phases": PHASES, "ema": ema, "skip_above": 9.0, "save_every": 1, "valid": True,
-        "valid_every": 2, "mode": mode,
-    }  # fmt: skip
+        "phases": PHASES,
+        "ema": ema,
+        "skip_above": 9.0,
+        "save_every": 1,
+        "valid": True,
+        "valid_every": 2,
+        "mode": mode,
+    }
     whole = make(**settings)
     parts = parts_of(whole)
     final = train(whole)
@@ -95,9 +103,10 @@ def test_each_phase_has_its_own_schedule_and_optimiser_and_the_weights_go_on(mak
     first, second, third = (p.config.train for p in phases_of(config, "train"))
     train(config)
     assert [row["lr"] for row in log(config)] == [
-        *(lr_at(i, first) for i in range(3)), *(lr_at(i, second) for i in range(2)),
+        *(lr_at(i, first) for i in range(3)),
+        *(lr_at(i, second) for i in range(2)),
         *(lr_at(i, third) for i in range(2)),
-    ]  # fmt: skip
+    ]
     assert [(b, p) for _, _, _, b, p in begun] == [(2, 8)] * 3 + [(3, 12)] * 2 + [(2, 8)] * 2
     for step, state, _, _, _ in begun:
         assert (state["beta1_power"] == 1) == (step in (0, 3, 5))

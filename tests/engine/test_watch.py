@@ -111,7 +111,7 @@ def test_killed_and_resumed_it_gives_the_same_bits(make, monkeypatch):
 
 
 def test_a_run_that_takes_no_step_any_more_ends(make, monkeypatch):
-    monkeypatch.setattr("slimsr.engine.trainer._MOST_SKIPPED", 3)
+    monkeypatch.setattr("slimsr.engine.step_log._MOST_SKIPPED", 3)
     monkeypatch.setattr(watch_module, "_FEWEST", 1)
     with pytest.raises(ConfigError, match=r"finite, or the loss above train\.skip_above, for 3 st"):
         train(make(steps=9, skip_above=1e-3))

@@ -150,8 +150,9 @@ def test_ranks_that_share_a_batch_have_the_average_of_one(monkeypatch):
     for shares in ([1.0, 3.0], [3.0, 1.0]):
         _, step = make_step(ema=0.75, ranks=2)
         for scale in (1, -2):
-            step.reducer.other = tuple(ms.Tensor(np.full(n, shares[1] * scale, np.float32))
-                                       for n in (2, 1))  # fmt: skip
+            step.reducer.other = tuple(
+                ms.Tensor(np.full(n, shares[1] * scale, np.float32)) for n in (2, 1)
+            )
             step(RATE, *batch(shares[0] * scale, shares[0] * scale))
         found.append({k: p.asnumpy().tobytes() for k, p in step.state().items()})
     for scale in (1, -2):

@@ -31,8 +31,11 @@ def bundle(
     region = numpy_helper.from_array(np.zeros(0, np.float32), "region")
     graph = helper.make_graph(
         [helper.make_node(name, taken, made, **more) for name, taken, made, more in nodes],
-        "graph", [info(*i) for i in inputs], [info(*o) for o in outputs], [twice, region, *tensors],
-    )  # fmt: skip
+        "graph",
+        [info(*i) for i in inputs],
+        [info(*o) for o in outputs],
+        [twice, region, *tensors],
+    )
     versions = [helper.make_opsetid("", opset)]
     model = helper.make_model(graph, opset_imports=versions, ir_version=6)
     entry = model_file(folder, "a.onnx", 1.0, input=Input((None, 3, None, None)))
@@ -65,31 +68,57 @@ def test_weights_that_a_relu_would_hide(tmp_path, value):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"inputs": [("lr", "FLOAT", [3, "h", "w"])], "nodes": [("Relu", ["lr"], ["sr"], {})]},
-         "does not take"),
+        (
+            {"inputs": [("lr", "FLOAT", [3, "h", "w"])], "nodes": [("Relu", ["lr"], ["sr"], {})]},
+            "does not take",
+        ),
         ({"inputs": [("lr", "FLOAT", ["n", 4, "h", "w"])]}, "does not take"),
         ({"inputs": [("lr", "FLOAT", [1, 3, 32, 32])]}, "does not take"),
         ({"opset": 2**40}, f"opset {2**40}, expected 1 to 30"),  # OpenVINO would count down from it
         ({"opset": -1}, "opset "),
         ({"inputs": [("x", "FLOAT", FREE)], "nodes": [resize("x")]}, "other inputs and outputs"),
-        ({"inputs": [("lr", "INT64", FREE)],
-          "nodes": [("Cast", ["lr"], ["f"], {"to": 1}), resize("f")]}, "other inputs and outputs"),
-        ({"inputs": [("lr", "FLOAT", FREE), ("b", "FLOAT", FREE)],
-          "nodes": [("Add", ["lr", "b"], ["f"], {}), resize("f")]}, "other inputs and outputs"),
-        ({"outputs": [("sr", "FLOAT"), ("s2", "FLOAT")],
-          "nodes": [resize(), ("Relu", ["lr"], ["s2"], {})]}, "other inputs and outputs"),
-        ({"nodes": [("ReduceMean", ["lr"], ["sr"], {"axes": [1], "keepdims": 0})]},
-         "makes float32"),
+        (
+            {
+                "inputs": [("lr", "INT64", FREE)],
+                "nodes": [("Cast", ["lr"], ["f"], {"to": 1}), resize("f")],
+            },
+            "other inputs and outputs",
+        ),
+        (
+            {
+                "inputs": [("lr", "FLOAT", FREE), ("b", "FLOAT", FREE)],
+                "nodes": [("Add", ["lr", "b"], ["f"], {}), resize("f")],
+            },
+            "other inputs and outputs",
+        ),
+        (
+            {
+                "outputs": [("sr", "FLOAT"), ("s2", "FLOAT")],
+                "nodes": [resize(), ("Relu", ["lr"], ["s2"], {})],
+            },
+            "other inputs and outputs",
+        ),
+        (
+            {"nodes": [("ReduceMean", ["lr"], ["sr"], {"axes": [1], "keepdims": 0})]},
+            "makes float32",
+        ),
         ({"nodes": [("ReduceMean", ["lr"], ["f"], {"axes": [1]}), resize("f")]}, "makes float32"),
-        ({"outputs": [("sr", "DOUBLE")],
-          "nodes": [resize("lr", "f"), ("Cast", ["f"], ["sr"], {"to": 11})]}, "makes float64"),
+        (
+            {
+                "outputs": [("sr", "DOUBLE")],
+                "nodes": [resize("lr", "f"), ("Cast", ["f"], ["sr"], {"to": 11})],
+            },
+            "makes float64",
+        ),
         ({"nodes": [("Relu", ["lr"], ["sr"], {})]}, "enlarges by 1"),
-        ({"nodes": [("Transpose", ["lr"], ["t"], {"perm": [0, 1, 3, 2]}), resize("t")]},
-         "enlarges by"),
+        (
+            {"nodes": [("Transpose", ["lr"], ["t"], {"perm": [0, 1, 3, 2]}), resize("t")]},
+            "enlarges by",
+        ),
         ({"nodes": [("Frobnicate", ["lr"], ["sr"], {})]}, "cannot be read as ONNX"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_other_inputs_and_outputs(tmp_path, given, words):
     source = bundle(tmp_path, **{"nodes": [resize()], **given})
     with pytest.raises(WeightsError, match=r"a\.onnx.*" + words) as caught:

@@ -77,17 +77,32 @@ FREE = [None, 3, None, None]
             ("file", name)
             for name in ("../a.onnx", "/etc/passwd", "sub/a.onnx", "..", ".", "", "a\0b", "a\nb")
         ),
-        ("bytes", 0), ("bytes", -1), ("bytes", "many"), ("sha256", "x" * 64), ("sha256", ""),
-        ("parameters", -1), ("bytes_per_pixel", 0), ("width", 0), ("width", 2), ("format", "TF"),
-        ("input", {"shape": [0, 3, 8, 8]}), ("input", {"shape": [1, 3, -8, 8]}),
-        ("input", {"shape": [1, 3, 10**30, 8]}), ("input", {"shape": [1, 3, 9000, 8]}),
-        ("input", {"shape": [100, 3, 8192, 8192]}), ("input", {"shape": [1, 4, 8, 8]}),
-        ("input", {"shape": [1, 3, 8]}), ("input", {"shape": [*FREE, None]}),
-        ("input", {"shape": [1, 3, 8, None]}), ("input", {"shape": FREE, "dtype": "int8"}),
-        ("input", {"shape": [[[[3]]]]}), ("input", {"shape": None}), ("input", 3),
+        ("bytes", 0),
+        ("bytes", -1),
+        ("bytes", "many"),
+        ("sha256", "x" * 64),
+        ("sha256", ""),
+        ("parameters", -1),
+        ("bytes_per_pixel", 0),
+        ("width", 0),
+        ("width", 2),
+        ("format", "TF"),
+        ("input", {"shape": [0, 3, 8, 8]}),
+        ("input", {"shape": [1, 3, -8, 8]}),
+        ("input", {"shape": [1, 3, 10**30, 8]}),
+        ("input", {"shape": [1, 3, 9000, 8]}),
+        ("input", {"shape": [100, 3, 8192, 8192]}),
+        ("input", {"shape": [1, 4, 8, 8]}),
+        ("input", {"shape": [1, 3, 8]}),
+        ("input", {"shape": [*FREE, None]}),
+        ("input", {"shape": [1, 3, 8, None]}),
+        ("input", {"shape": FREE, "dtype": "int8"}),
+        ("input", {"shape": [[[[3]]]]}),
+        ("input", {"shape": None}),
+        ("input", 3),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_model_that_cannot_be(tmp_path, manifest, field, value):
     path = write_manifest(tmp_path, manifest)
     values = json.loads(path.read_text())

@@ -28,11 +28,14 @@ def model_of(graph, nodes, output):
     value = onnx.helper.make_tensor_value_info
     return onnx.helper.make_model(
         onnx.helper.make_graph(
-            nodes, "g", [value("lr", 1, [None] * 4)], [value(output.name, 1, [None] * 4)],
+            nodes,
+            "g",
+            [value("lr", 1, [None] * 4)],
+            [value(output.name, 1, [None] * 4)],
             graph.constants,
         ),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-    )  # fmt: skip
+    )
 
 
 def run(model: onnx.ModelProto, picture: np.ndarray) -> np.ndarray:
@@ -137,10 +140,13 @@ def test_what_an_importer_would_refuse_is_said():
     value = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
-            graph.nodes, "g", [value("lr", 1, [None] * 4)], [value(x.name, 1, [None] * 4)],
+            graph.nodes,
+            "g",
+            [value("lr", 1, [None] * 4)],
+            [value(x.name, 1, [None] * 4)],
             graph.constants,
         ),
-    )  # fmt: skip
+    )
     assert problems(model, lite) == [
         "Pad pad_0: its border is of more than one pixel, or shares its constant",
         "Conv conv_1: without dilations, kernel_shape, pads, strides",

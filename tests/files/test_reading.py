@@ -39,12 +39,25 @@ def test_what_is_no_file_or_too_large(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{", "NaN", "[Infinity]", "-Infinity", "1e999", "-1e999", "9" * 99, "9" * 9999,
-        '{"a": 1, "a": 2}', "[" * 99_999, "[" * 40 + "]" * 40, '{"a":' * 40 + "1" + "}" * 40,
-        "1 2", "\0", "{'a': 1}",
+        "",
+        "{",
+        "NaN",
+        "[Infinity]",
+        "-Infinity",
+        "1e999",
+        "-1e999",
+        "9" * 99,
+        "9" * 9999,
+        '{"a": 1, "a": 2}',
+        "[" * 99_999,
+        "[" * 40 + "]" * 40,
+        '{"a":' * 40 + "1" + "}" * 40,
+        "1 2",
+        "\0",
+        "{'a': 1}",
     ],
     ids=lambda text: text[:20],
-)  # fmt: skip
+)
 def test_what_is_no_strict_json(text):
     with pytest.raises(ValueError) as caught:
         parse_json(text)

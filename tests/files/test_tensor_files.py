@@ -184,16 +184,31 @@ def test_an_older_checkpoint_of_ours(tmp_path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"step": "seven"}, {"step": -1}, {"step": None}, {"best": "high"}, {"best": []},
-        {"widths": []}, {"widths": [0]}, {"widths": [2.0]}, {"widths": 1.0}, {"unlogged": {}},
-        {"unlogged": [1.0]}, {"network": []}, {"network": {}}, {"network": {"name": 3}},
-        {"network": {"name": "none"}}, {"network": {"name": "edsr", "n_feats": 10**9}},
-        {"network": {"name": "edsr", "n_blocks": 10**9}}, {"config": 3}, {"more": 1},
-        {"config": {"train": 3}}, {"config": {"train": {"stages": [1]}}},
+        {"step": "seven"},
+        {"step": -1},
+        {"step": None},
+        {"best": "high"},
+        {"best": []},
+        {"widths": []},
+        {"widths": [0]},
+        {"widths": [2.0]},
+        {"widths": 1.0},
+        {"unlogged": {}},
+        {"unlogged": [1.0]},
+        {"network": []},
+        {"network": {}},
+        {"network": {"name": 3}},
+        {"network": {"name": "none"}},
+        {"network": {"name": "edsr", "n_feats": 10**9}},
+        {"network": {"name": "edsr", "n_blocks": 10**9}},
+        {"config": 3},
+        {"more": 1},
+        {"config": {"train": 3}},
+        {"config": {"train": {"stages": [1]}}},
         {"config": {"train": {"stages": {"a": 1}}}},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_state_of_other_types(tmp_path, changed):
     net = create_model("edsr", scale=2, n_feats=2, n_blocks=1)
     state = TrainingState(describe_network("edsr", net), {})

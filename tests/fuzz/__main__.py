@@ -33,13 +33,17 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument(
-        "--harness", type=Path,
+        "--harness",
+        type=Path,
         help="program of ascend310_infer, built with -DSANITIZE=ON; without it, Python alone",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--apart", type=int, default=25, metavar="N",
+        "--apart",
+        type=int,
+        default=25,
+        metavar="N",
         help="run the programs of each Nth case in processes of their own; 0: of none",
-    )  # fmt: skip
+    )
     parser.add_argument("--keep", type=Path, help="where failures go (default: a temporary folder)")
     args = parser.parse_args()
     scratch = args.keep or Path(tempfile.mkdtemp(prefix="slimsr-fuzz-"))

@@ -68,11 +68,15 @@ def in_process_of_its_own(
         "TBB_ENABLE_SANITIZERS": "1",  # else TBB loads libraries in a way that they forbid
     }
     process = subprocess.Popen(
-        command_of(program, argv, harness), cwd=folder, env=environment,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command_of(program, argv, harness),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         # The sanitizers reserve terabytes; they have a limit of their own.
         preexec_fn=_any_address if program == "harness" else None,
-    )  # fmt: skip
+    )
     try:
         out, err = process.communicate(timeout=_LONGEST_APART)
     except subprocess.TimeoutExpired:
@@ -168,8 +172,11 @@ def judged(ended: Ended, before: dict[str, str], after: dict[str, str]) -> list[
             faults.append(f"{name!r} was written")
         if name not in before and Path(name).name.startswith("."):
             faults.append(f"{name!r} was left")
-    faults += [f"{name!r} was removed" for name in before.keys() - after.keys()
-               if not name.startswith("out")]  # fmt: skip
+    faults += [
+        f"{name!r} was removed"
+        for name in before.keys() - after.keys()
+        if not name.startswith("out")
+    ]
     return faults
 
 

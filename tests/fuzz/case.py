@@ -26,9 +26,15 @@ class Case:
     """
 
     def __init__(
-        self, kind: str, seed: int, number: int, folder: Path, world: World,
-        apart: bool = False, step: Callable[[str], None] = print,
-    ) -> None:  # fmt: skip
+        self,
+        kind: str,
+        seed: int,
+        number: int,
+        folder: Path,
+        world: World,
+        apart: bool = False,
+        step: Callable[[str], None] = print,
+    ) -> None:
         self.folder, self.world, self.apart, self.step = folder, world, apart, step
         self.rng = np.random.default_rng([seed, zlib.crc32(kind.encode()), number])
         self.about = ""

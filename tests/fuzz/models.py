@@ -50,8 +50,9 @@ def bundles(case: Case) -> None:
     before = case.rng.random()
     if before < 0.2:
         case.world.copy("network.ckpt", case.folder / "network.ckpt")
-        case.run("export", "--ckpt", "network.ckpt", "--file_format", "ONNX", "--output",
-                 "out_identity")  # fmt: skip
+        case.run(
+            "export", "--ckpt", "network.ckpt", "--file_format", "ONNX", "--output", "out_identity"
+        )
     _identity_calls(case)
 
 
@@ -136,8 +137,16 @@ def _strange_onnx(data: bytes, case: Case) -> tuple[bytes, str]:
         graph.input[0].CopyFrom(helper.make_tensor_value_info("lr", TensorProto.FLOAT, sizes))
         about = f"input of {sizes}"
     elif what == 3:
-        kind = pick(rng, (TensorProto.INT64, TensorProto.FLOAT16, TensorProto.UINT8,
-                          TensorProto.STRING, TensorProto.DOUBLE))  # fmt: skip
+        kind = pick(
+            rng,
+            (
+                TensorProto.INT64,
+                TensorProto.FLOAT16,
+                TensorProto.UINT8,
+                TensorProto.STRING,
+                TensorProto.DOUBLE,
+            ),
+        )
         graph.input[0].type.tensor_type.elem_type = kind
         about = f"input of type {kind}"
     elif what == 4:
@@ -168,8 +177,9 @@ def mindirs(case: Case) -> None:
     changed = data != (bundle / name).read_bytes()
     honest = bool(case.rng.random() < 0.5)
     _replace_model(bundle, name, data, honest)
-    ended = case.run("upscale", "--model", f"exported/{name}", "--input", "good.png", "--output",
-                     "out")  # fmt: skip
+    ended = case.run(
+        "upscale", "--model", f"exported/{name}", "--input", "good.png", "--output", "out"
+    )
     if ended.code == 0 and changed and not honest:
         case.fault("upscale: a model that its manifest does not describe is taken")
 
@@ -191,8 +201,9 @@ def checkpoints(case: Case) -> None:
     elif act < 0.3:
         case.run("export", "--ckpt", "network.ckpt", "--file_format", "ONNX", "--output", "out")
     else:
-        ended = case.run("upscale", "--ckpt", "network.ckpt", "--input", "good.png", "--output",
-                         "out")  # fmt: skip
+        ended = case.run(
+            "upscale", "--ckpt", "network.ckpt", "--input", "good.png", "--output", "out"
+        )
         if ended.code == 0:
             expected = np.load(case.world.folder / "expected.npy")
             case.expect_pixels("upscale", "out/good.png", expected, 0)

@@ -116,8 +116,10 @@ def _read(case: Case, folder: Path, mutant: Mutant) -> None:
         mutant.warned = bool(handler.said)
         try:
             with open_picture(path) as picture:
-                parts = [picture.read(min(7, picture.height - top))
-                         for top in range(0, picture.height, 7)]  # fmt: skip
+                parts = [
+                    picture.read(min(7, picture.height - top))
+                    for top in range(0, picture.height, 7)
+                ]
             strips = _shown(np.concatenate(parts))
         except ImageError:
             pass
@@ -197,16 +199,22 @@ def _compare_results(case: Case, mutants: list[Mutant], ended: Ended) -> None:
         lines = ended.lines_of(mutant.name)
         errors = [line for line in lines if line.startswith("error: ")]
         if path.is_file() == bool(errors) or len(errors) > 1:
-            case.fault(f"upscale: {mutant.name} is {'' if path.is_file() else 'not '}there, "
-                       f"errors: {errors}")  # fmt: skip
+            case.fault(
+                f"upscale: {mutant.name} is {'' if path.is_file() else 'not '}there, "
+                f"errors: {errors}"
+            )
         if path.is_file() != (mutant.read is not None):
-            case.fault(f"upscale: {mutant.name} ({mutant.about}): imread and upscale.py disagree "
-                       f"on whether it is a picture; {lines}")  # fmt: skip
+            case.fault(
+                f"upscale: {mutant.name} ({mutant.about}): imread and upscale.py disagree "
+                f"on whether it is a picture; {lines}"
+            )
         elif path.is_file():
             shown = _shown_file(path)
             if not second.close(shown, mutant.seed, mutant.read):
-                case.fault(f"upscale: {mutant.name} ({mutant.about}) is another picture than "
-                           f"imread's{_off(mutant, shown)}")  # fmt: skip
+                case.fault(
+                    f"upscale: {mutant.name} ({mutant.about}) is another picture than "
+                    f"imread's{_off(mutant, shown)}"
+                )
 
 
 def _shown_file(path: Path) -> np.ndarray:

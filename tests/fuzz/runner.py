@@ -41,10 +41,13 @@ class Outcome:
 def started(out: IO, stdin: IO) -> subprocess.Popen:
     """Start a worker."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.fuzz.worker"], cwd=ROOT, stdin=stdin, stdout=out,
+        [sys.executable, "-m", "tests.fuzz.worker"],
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=out,
         start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-    )  # fmt: skip
+    )
 
 
 class Worker:
@@ -91,9 +94,14 @@ class Runner:
     """
 
     def __init__(
-        self, seed: int, world: Path, scratch: Path, harness: Path | None = None, apart: int = 0,
+        self,
+        seed: int,
+        world: Path,
+        scratch: Path,
+        harness: Path | None = None,
+        apart: int = 0,
         start: Start = started,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.seed, self.world, self.scratch = seed, world.resolve(), scratch.resolve()
         self.harness, self.apart = harness and harness.resolve(), apart
         self.start = start
@@ -126,11 +134,15 @@ class Runner:
         if self._worker is None:
             self._worker = Worker(self.start)
         asked = {
-            "kind": kind, "seed": self.seed, "number": number, "folder": str(folder),
-            "temporary": str(temporary), "world": str(self.world),
+            "kind": kind,
+            "seed": self.seed,
+            "number": number,
+            "folder": str(folder),
+            "temporary": str(temporary),
+            "world": str(self.world),
             "harness": self.harness and str(self.harness),
             "apart": bool(self.apart) and number % self.apart == 0,
-        }  # fmt: skip
+        }
         self._worker.asks.write(json.dumps(asked) + "\n")
         self._worker.asks.flush()
         step = "making the case"
@@ -156,8 +168,13 @@ class Runner:
     def _keep(self, outcome: Outcome) -> Path:
         kept = self.scratch / "failed" / f"{outcome.kind}-{self.seed}-{outcome.number}"
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self._work / "case", kept, symlinks=True, ignore=_no_pipes,
-                        ignore_dangling_symlinks=True)  # fmt: skip
+        shutil.copytree(
+            self._work / "case",
+            kept,
+            symlinks=True,
+            ignore=_no_pipes,
+            ignore_dangling_symlinks=True,
+        )
         (kept / "FAULT.txt").write_text(
             self.described(outcome), encoding="utf-8", errors="backslashreplace"
         )

@@ -48,9 +48,14 @@ def eight(values: np.ndarray, top: int = 255) -> np.ndarray:
 
 
 def tiff(
-    bands: Sequence[np.ndarray] | np.ndarray, photometric: int, extra: tuple[int, ...] = (),
-    planar: int = 1, order: str = "<", more: Sequence[tuple[int, int, int]] = (), rows: int = 10,
-) -> bytes:  # fmt: skip
+    bands: Sequence[np.ndarray] | np.ndarray,
+    photometric: int,
+    extra: tuple[int, ...] = (),
+    planar: int = 1,
+    order: str = "<",
+    more: Sequence[tuple[int, int, int]] = (),
+    rows: int = 10,
+) -> bytes:
     """Write an uncompressed TIFF of (H, W, C) uint8 or uint16, in strips.
 
     The libraries write fewer kinds than there are: by band, white is zero, bands that are no alpha.
@@ -64,10 +69,17 @@ def tiff(
     strips = [part[top : top + rows].tobytes() for part in parts for top in range(0, height, rows)]
     starts = np.cumsum([8, *map(len, strips)])
     entries = {
-        256: (3, [width]), 257: (3, [height]), 258: (3, [8 * size] * count), 259: (3, [1]),
-        262: (3, [photometric]), 273: (4, list(starts[:-1])), 277: (3, [count]), 278: (3, [rows]),
-        279: (4, [len(strip) for strip in strips]), 284: (3, [planar]),
-    }  # fmt: skip
+        256: (3, [width]),
+        257: (3, [height]),
+        258: (3, [8 * size] * count),
+        259: (3, [1]),
+        262: (3, [photometric]),
+        273: (4, list(starts[:-1])),
+        277: (3, [count]),
+        278: (3, [rows]),
+        279: (4, [len(strip) for strip in strips]),
+        284: (3, [planar]),
+    }
     if extra:
         entries[338] = (3, list(extra))
     entries |= {tag: (kind, [value]) for tag, kind, value in more}
@@ -123,24 +135,45 @@ def seeds() -> tuple[Seed, ...]:
         Seed("rgb.png", _pillow(img, "PNG"), rgb),
         Seed("grey.png", _pillow(Image.fromarray(grey), "PNG"), eight(grey)),
         Seed("rgba.png", _pillow(shown, "PNG"), shown_right),
-        Seed("la.png", _pillow(Image.fromarray(np.dstack([grey, alpha])), "PNG"),
-             eight(on_white(grey[..., None], alpha, 255))),
+        Seed(
+            "la.png",
+            _pillow(Image.fromarray(np.dstack([grey, alpha])), "PNG"),
+            eight(on_white(grey[..., None], alpha, 255)),
+        ),
         Seed("palette.png", _pillow(few, "PNG"), few_rgb),
-        Seed("palette_trns.png", _pillow(few, "PNG", transparency=3),
-             np.where((np.asarray(few) == 3)[..., None], 255, few_rgb).astype(np.uint8)),
+        Seed(
+            "palette_trns.png",
+            _pillow(few, "PNG", transparency=3),
+            np.where((np.asarray(few) == 3)[..., None], 255, few_rgb).astype(np.uint8),
+        ),
         Seed("one_bit.png", _pillow(bits, "PNG"), bits_rgb),
-        Seed("two_bits.png", _pillow(Image.fromarray(grey).quantize(4), "PNG"),
-             np.asarray(Image.fromarray(grey).quantize(4).convert("RGB"))),
-        Seed("rgb_trns.png", _pillow(img, "PNG", transparency=tuple(map(int, rgb[3, 4]))),
-             np.where((rgb == rgb[3, 4]).all(-1, keepdims=True), 255, rgb).astype(np.uint8)),
-        Seed("grey_trns.png", _pillow(Image.fromarray(grey), "PNG", transparency=int(grey[3, 4])),
-             eight(np.where(grey == grey[3, 4], 255, grey))),
+        Seed(
+            "two_bits.png",
+            _pillow(Image.fromarray(grey).quantize(4), "PNG"),
+            np.asarray(Image.fromarray(grey).quantize(4).convert("RGB")),
+        ),
+        Seed(
+            "rgb_trns.png",
+            _pillow(img, "PNG", transparency=tuple(map(int, rgb[3, 4]))),
+            np.where((rgb == rgb[3, 4]).all(-1, keepdims=True), 255, rgb).astype(np.uint8),
+        ),
+        Seed(
+            "grey_trns.png",
+            _pillow(Image.fromarray(grey), "PNG", transparency=int(grey[3, 4])),
+            eight(np.where(grey == grey[3, 4], 255, grey)),
+        ),
         Seed("deep.png", _vips(deep, ".png"), eight(deep, 65535)),
         Seed("deep_grey.png", _vips(deep_grey, ".png"), eight(deep_grey, 65535)),
-        Seed("deep_rgba.png", _vips(np.dstack([deep, deep_alpha]), ".png"),
-             eight(on_white(deep, deep_alpha, 65535), 65535)),
-        Seed("deep_la.png", _vips(np.dstack([deep_grey, deep_alpha]), ".png"),
-             eight(on_white(deep_grey[..., None], deep_alpha, 65535), 65535)),
+        Seed(
+            "deep_rgba.png",
+            _vips(np.dstack([deep, deep_alpha]), ".png"),
+            eight(on_white(deep, deep_alpha, 65535), 65535),
+        ),
+        Seed(
+            "deep_la.png",
+            _vips(np.dstack([deep_grey, deep_alpha]), ".png"),
+            eight(on_white(deep_grey[..., None], deep_alpha, 65535), 65535),
+        ),
         Seed("interlaced.png", _vips(rgb, ".png", interlace=True), rgb),
         # JPEG
         Seed("plain.jpg", _pillow(img, "JPEG", quality=90)),
@@ -158,8 +191,11 @@ def seeds() -> tuple[Seed, ...]:
         Seed("jpeg_inside.tif", _pillow(img, "TIFF", compression="jpeg", quality=95)),
         Seed("fax.tif", _pillow(bits, "TIFF", compression="group4"), bits_rgb),
         Seed("tiled.tif", _vips(rgb, ".tif", tile=True, tile_width=16, tile_height=16), rgb),
-        Seed("predictor.tif", _vips(deep, ".tif", compression="deflate", predictor="horizontal"),
-             eight(deep, 65535)),
+        Seed(
+            "predictor.tif",
+            _vips(deep, ".tif", compression="deflate", predictor="horizontal"),
+            eight(deep, 65535),
+        ),
         Seed("palette.tif", _pillow(few, "TIFF"), few_rgb),
         Seed("by_band.tif", tiff(rgb, 2, planar=2), rgb),
         Seed("deep.tif", tiff(deep, 2), eight(deep, 65535)),
@@ -169,13 +205,25 @@ def seeds() -> tuple[Seed, ...]:
         Seed("deep_white_is_zero.tif", tiff(deep_grey, 0), eight(65535 - deep_grey, 65535)),
         Seed("alpha.tif", tiff(np.dstack([rgb, alpha]), 2, extra=(2,)), shown_right),
         Seed("infrared.tif", tiff(np.dstack([rgb, alpha]), 2, extra=(0,)), rgb),
-        Seed("deep_infrared.tif", tiff(np.dstack([deep, deep_alpha]), 2, extra=(0,)),
-             eight(deep, 65535)),
-        Seed("deep_alpha.tif", tiff(np.dstack([deep, deep_alpha]), 2, extra=(2,)),
-             eight(on_white(deep, deep_alpha, 65535), 65535)),
-        Seed("premultiplied.tif",
-             tiff(np.rint(np.dstack([rgb * (alpha[..., None] / 255), alpha])).astype(np.uint8), 2,
-                  extra=(1,)), shown_right),
+        Seed(
+            "deep_infrared.tif",
+            tiff(np.dstack([deep, deep_alpha]), 2, extra=(0,)),
+            eight(deep, 65535),
+        ),
+        Seed(
+            "deep_alpha.tif",
+            tiff(np.dstack([deep, deep_alpha]), 2, extra=(2,)),
+            eight(on_white(deep, deep_alpha, 65535), 65535),
+        ),
+        Seed(
+            "premultiplied.tif",
+            tiff(
+                np.rint(np.dstack([rgb * (alpha[..., None] / 255), alpha])).astype(np.uint8),
+                2,
+                extra=(1,),
+            ),
+            shown_right,
+        ),
         Seed("unnamed_bands.tif", tiff(rgb, 1, extra=(0, 0)), rgb),
         Seed("turned.tif", tiff(rgb, 2, more=[(274, 3, 3)]), rgb[::-1, ::-1].copy()),
         # the others
@@ -183,12 +231,16 @@ def seeds() -> tuple[Seed, ...]:
         Seed("alpha.webp", _pillow(shown, "WEBP", lossless=True, exact=True), shown_right),
         Seed("lossy.webp", _pillow(img, "WEBP", quality=90)),
         Seed("plain.gif", _pillow(few, "GIF"), few_rgb),
-        Seed("moving.gif",
-             _pillow(few, "GIF", save_all=True, append_images=[few.rotate(180)], duration=100),
-             few_rgb),
-        Seed("moving.webp",
-             _pillow(img, "WEBP", save_all=True, append_images=[img.rotate(180)], lossless=True),
-             rgb),
+        Seed(
+            "moving.gif",
+            _pillow(few, "GIF", save_all=True, append_images=[few.rotate(180)], duration=100),
+            few_rgb,
+        ),
+        Seed(
+            "moving.webp",
+            _pillow(img, "WEBP", save_all=True, append_images=[img.rotate(180)], lossless=True),
+            rgb,
+        ),
         Seed("rgb.bmp", _pillow(img, "BMP"), rgb),
         Seed("palette.bmp", _pillow(few, "BMP"), few_rgb),
         Seed("one_bit.bmp", _pillow(bits, "BMP"), bits_rgb),
@@ -196,15 +248,22 @@ def seeds() -> tuple[Seed, ...]:
         Seed("rgb.ppm", _pillow(img, "PPM"), rgb),
         Seed("grey.pgm", _pillow(Image.fromarray(grey), "PPM"), eight(grey)),
         Seed("one_bit.pbm", _pillow(bits, "PPM"), bits_rgb),
-        Seed("deep.ppm", b"P6\n%d %d\n65535\n" % (WIDTH, HEIGHT) + deep.astype(">u2").tobytes(),
-             eight(deep, 65535)),
-        Seed("words.ppm", b"P3\n# text\n%d %d\n255\n" % (WIDTH, HEIGHT)
-             + " ".join(map(str, rgb.ravel())).encode(), rgb),
+        Seed(
+            "deep.ppm",
+            b"P6\n%d %d\n65535\n" % (WIDTH, HEIGHT) + deep.astype(">u2").tobytes(),
+            eight(deep, 65535),
+        ),
+        Seed(
+            "words.ppm",
+            b"P3\n# text\n%d %d\n255\n" % (WIDTH, HEIGHT)
+            + " ".join(map(str, rgb.ravel())).encode(),
+            rgb,
+        ),
         Seed("rgb.tga", _pillow(img, "TGA"), rgb),
         Seed("alpha.tga", _pillow(shown, "TGA"), shown_right),
         Seed("packed.tga", _pillow(img, "TGA", compression="tga_rle"), rgb),
         Seed("lossy.avif", _pillow(img, "AVIF", quality=90)),
-    ]  # fmt: skip
+    ]
     return tuple(found)
 
 

@@ -18,10 +18,20 @@ from tests.fuzz.seeds import seeds
 
 # Inputs of each kind: with the start of MindSpore, all of it is half a minute of one core.
 INPUTS = {
-    "pictures": 96, "manifests": 30, "bundles": 12, "onnx": 24, "mindir": 8, "checkpoints": 24,
-    "npz": 20, "safetensors": 20, "yaml": 40, "lists": 20, "names": 6, "arguments": 30,
+    "pictures": 96,
+    "manifests": 30,
+    "bundles": 12,
+    "onnx": 24,
+    "mindir": 8,
+    "checkpoints": 24,
+    "npz": 20,
+    "safetensors": 20,
+    "yaml": 40,
+    "lists": 20,
+    "names": 6,
+    "arguments": 30,
     "records": 8,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

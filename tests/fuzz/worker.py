@@ -43,9 +43,14 @@ def main() -> None:
         tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
         harness = asked["harness"] and Path(asked["harness"])
         case = Case(
-            asked["kind"], asked["seed"], asked["number"], folder,
-            World(Path(asked["world"]), harness), asked["apart"], lambda what: answer(step=what),
-        )  # fmt: skip
+            asked["kind"],
+            asked["seed"],
+            asked["number"],
+            folder,
+            World(Path(asked["world"]), harness),
+            asked["apart"],
+            lambda what: answer(step=what),
+        )
         try:
             KINDS[asked["kind"]](case)
         except Exception:

@@ -65,9 +65,12 @@ def test_associated_alpha_is_divided_out(pictures):
     # Premultiplied values were rounded: half a unit more or less, times 65535 / alpha.
     seen = straight[..., 3] > 0
     assert np.abs(straight - other)[seen].max() <= 2
-    assert np.abs(
-        imread(pictures / "t_rgba16.tif").astype(int) - imread(pictures / "t_assoc16.tif")
-    ).max() <= 1  # fmt: skip
+    assert (
+        np.abs(
+            imread(pictures / "t_rgba16.tif").astype(int) - imread(pictures / "t_assoc16.tif")
+        ).max()
+        <= 1
+    )
 
 
 def test_a_fourth_band_that_is_no_alpha_is_left_out_and_said_once(pictures, caplog, tmp_path):

@@ -63,8 +63,11 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path, repo):
         noise(path)
     done = subprocess.run(
         [sys.executable, "-c", CUT, *map(str, paths)],
-        cwd=repo, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 

@@ -46,9 +46,19 @@ def bmp(header, bits, compression, rows, masks=(), palette=b"", topdown=False) -
         row.tobytes() + bytes(-row.nbytes % 4) for row in (rows if topdown else rows[::-1])
     )
     info = struct.pack(
-        "<IiiHHIIiiII", header, W, -H if topdown else H, 1, bits, compression, len(data), 0, 0,
-        len(palette) // 4, 0,
-    )  # fmt: skip
+        "<IiiHHIIiiII",
+        header,
+        W,
+        -H if topdown else H,
+        1,
+        bits,
+        compression,
+        len(data),
+        0,
+        0,
+        len(palette) // 4,
+        0,
+    )
     info += struct.pack(f"<{len(masks)}I", *masks)
     info += bytes(max(0, header - len(info)))
     offset = 14 + len(info) + len(palette)
@@ -130,11 +140,19 @@ def test_pnm(tmp_path, kind, top):
 @pytest.mark.parametrize(
     "data",
     [
-        b"P6 0 5 255\n", b"P6 4 4 0\n" + bytes(48), b"P6 4 4 70000\n" + bytes(96), b"P6 4\n",
-        b"P6 999999999 999999999 255\n", b"P2 2 1 7\n9 0", b"P2 2 1 9\nx 0", b"P1 2 1\n12",
-        b"P2 2 1 9\n-1 0", b"P7\nWIDTH 4\nENDHDR\n", b"Pf 4 4 -1\n",
+        b"P6 0 5 255\n",
+        b"P6 4 4 0\n" + bytes(48),
+        b"P6 4 4 70000\n" + bytes(96),
+        b"P6 4\n",
+        b"P6 999999999 999999999 255\n",
+        b"P2 2 1 7\n9 0",
+        b"P2 2 1 9\nx 0",
+        b"P1 2 1\n12",
+        b"P2 2 1 9\n-1 0",
+        b"P7\nWIDTH 4\nENDHDR\n",
+        b"Pf 4 4 -1\n",
     ],
-)  # fmt: skip
+)
 def test_pnm_that_is_none(tmp_path, data):
     (tmp_path / "a.ppm").write_bytes(data)
     with pytest.raises(ImageError, match=r"a\.ppm") as told:
@@ -155,12 +173,23 @@ def tga(kind, depth, descriptor, pixels, palette=b"", packets=False) -> bytes:
         body = b"".join((b"\x80" if i % 2 else b"\0") + pixel for i, pixel in enumerate(each))
     return (
         struct.pack(
-            "<BBBHHBHHHHBB", 0, bool(palette), kind + 8 * packets, 0, len(palette) // 3,
-            24 if palette else 0, 0, 0, W, H, depth, descriptor,
+            "<BBBHHBHHHHBB",
+            0,
+            bool(palette),
+            kind + 8 * packets,
+            0,
+            len(palette) // 3,
+            24 if palette else 0,
+            0,
+            0,
+            W,
+            H,
+            depth,
+            descriptor,
         )
         + palette
         + body
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("packets", [False, True])

@@ -88,8 +88,11 @@ def test_freed_memory_is_never_read(tmp_path, repo, side):
         arguments += [str(path), str(tmp_path / f"{name}.npy")]
     done = subprocess.run(
         [sys.executable, "-c", READ, *arguments],
-        cwd=repo, env={**os.environ, "MALLOC_PERTURB_": "165", "MALLOC_MMAP_THRESHOLD_": "1000000"},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=repo,
+        env={**os.environ, "MALLOC_PERTURB_": "165", "MALLOC_MMAP_THRESHOLD_": "1000000"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "all the same\n"

@@ -15,11 +15,22 @@ SUFFIXES = {".png", ".jpg"}
 @pytest.fixture
 def tree(tmp_path):
     for name in (
-        "b.png", "a.JPG", "notes.txt", "x.png/inside.png", "deep/er/c.png",
-        "._b.png", ".hidden.png", ".thumbnails/t.png", "deep/@eaDir/c.png", "__MACOSX/._b.png",
-        "#recycle/r.png", "lost+found/l.png", "$RECYCLE.BIN/s.png",
-        "System Volume Information/v.png", "deep/er/$Recycle.Bin/w.png",
-    ):  # fmt: skip
+        "b.png",
+        "a.JPG",
+        "notes.txt",
+        "x.png/inside.png",
+        "deep/er/c.png",
+        "._b.png",
+        ".hidden.png",
+        ".thumbnails/t.png",
+        "deep/@eaDir/c.png",
+        "__MACOSX/._b.png",
+        "#recycle/r.png",
+        "lost+found/l.png",
+        "$RECYCLE.BIN/s.png",
+        "System Volume Information/v.png",
+        "deep/er/$Recycle.Bin/w.png",
+    ):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"")
     return tmp_path / "in"

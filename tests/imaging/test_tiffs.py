@@ -46,10 +46,14 @@ def tiff(
             blocks += [plane[y : y + rows].tobytes() for y in range(0, H, rows)]
     starts = np.cumsum([8, *map(len, blocks)]).tolist()
     entries = {
-        256: ("I", [W]), 257: ("I", [H]), 258: ("H", [pixels.itemsize * 8] * bands),
-        259: ("H", [compression]), 262: ("H", [photometric]), 277: ("H", [bands]),
+        256: ("I", [W]),
+        257: ("I", [H]),
+        258: ("H", [pixels.itemsize * 8] * bands),
+        259: ("H", [compression]),
+        262: ("H", [photometric]),
+        277: ("H", [bands]),
         284: ("H", [2 if planar else 1]),
-    }  # fmt: skip
+    }
     where, sizes = ("I", starts[:-1]), ("I", [len(block) for block in blocks])
     if tile:
         entries |= {322: ("I", [16]), 323: ("I", [16]), 324: where, 325: sizes}
@@ -72,9 +76,14 @@ def tiff(
             after += value
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return (
-        mark + struct.pack(f"{order}I", starts[-1]) + b"".join(blocks)
-        + struct.pack(f"{order}H", len(entries)) + directory + bytes(4) + after
-    )  # fmt: skip
+        mark
+        + struct.pack(f"{order}I", starts[-1])
+        + b"".join(blocks)
+        + struct.pack(f"{order}H", len(entries))
+        + directory
+        + bytes(4)
+        + after
+    )
 
 
 def values(bands: int, bits: int) -> np.ndarray:

@@ -96,9 +96,16 @@ def test_strips_join_up_and_rows_are_read_once(h, w, choice, wider, scale, cross
     rows, done = Rows(img), []
     radius = margin - margin // 2 if cross_fade else margin  # the rest of the margin is faded over
     strips = run_strips(
-        rows, h, w, scale, (tile, tile + wider), margin,
-        lambda part: box_sum(part, radius, scale), cross_fade, done.append,
-    )  # fmt: skip
+        rows,
+        h,
+        w,
+        scale,
+        (tile, tile + wider),
+        margin,
+        lambda part: box_sum(part, radius, scale),
+        cross_fade,
+        done.append,
+    )
     strips = list(strips)
     assert rows.next == h and rows.most <= tile
     assert sum(done) == h * w
@@ -194,9 +201,15 @@ def test_slender_pictures(shape, cross_fade):
 def test_memory_does_not_grow_with_the_height(cross_fade):
     def peak(height):
         strips = run_strips(
-            lambda rows: np.ones((rows, 64, 3), np.float32), height, 64, 2, 32, 4,
-            lambda part: part.repeat(2, 0).repeat(2, 1), cross_fade,
-        )  # fmt: skip
+            lambda rows: np.ones((rows, 64, 3), np.float32),
+            height,
+            64,
+            2,
+            32,
+            4,
+            lambda part: part.repeat(2, 0).repeat(2, 1),
+            cross_fade,
+        )
         tracemalloc.start()
         assert sum(len(strip) for strip in strips) == 2 * height
         most = tracemalloc.get_traced_memory()[1]

@@ -51,14 +51,25 @@ def test_content_counts_not_the_name(tmp_path, name):
 @pytest.mark.parametrize(
     "data",
     [
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"%PDF-1.7\n", b"<svg/>",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        b"%PDF-1.7\n",
+        b"<svg/>",
         b"\x76\x2f\x31\x01",
-        b"#?RADIANCE\n", b"SIMPLE  =                    T", b"8BPS\0\1", b"\xff\x0a", b"qoif",
-        b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"\0\0\1\0",
+        b"#?RADIANCE\n",
+        b"SIMPLE  =                    T",
+        b"8BPS\0\1",
+        b"\xff\x0a",
+        b"qoif",
+        b"\0\0\0\x0cjP  \r\n\x87\n",
+        b"\xff\x4f\xff\x51",
+        b"\0\0\1\0",
         b"BM is a text that goes on and on",
-        b"\0\0\2\0\0\0", b"P8 4 4 255\n", b"RIFF1234AVI LIST", b"MATLAB 5.0 MAT-file",
+        b"\0\0\2\0\0\0",
+        b"P8 4 4 255\n",
+        b"RIFF1234AVI LIST",
+        b"MATLAB 5.0 MAT-file",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("suffix", ["png", "tga"])
 def test_other_formats_are_never_tried(tmp_path, data, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -39,9 +39,12 @@ print(grown)
 def test_kernels_of_old_sizes_are_forgotten():
     """Else MindSpore's own operators take 1.7 MB for each size; what comes again is the same."""
     done = subprocess.run(
-        [sys.executable, "-c", SIZES], capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", SIZES],
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "SLIMSR_NATIVE": "0"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert float(done.stdout) < 60
 

@@ -83,9 +83,10 @@ def test_strips_are_the_picture_and_report_progress():
     upscaler = Upscaler(blurred, SCALE, 1, tile=40)
     rows, done = iter(lr), []
     strips = list(
-        upscaler.strips(lambda n: np.stack([next(rows) for _ in range(n)]), 150, 60, np.uint8,
-                        done.append)
-    )  # fmt: skip
+        upscaler.strips(
+            lambda n: np.stack([next(rows) for _ in range(n)]), 150, 60, np.uint8, done.append
+        )
+    )
     assert len(strips) > 3 and sum(done) == 150 * 60
     np.testing.assert_array_equal(np.concatenate(strips), upscaler(lr))
 

@@ -10,9 +10,7 @@ from slimsr.losses import FeatureContrast
 from slimsr.losses.feature_contrastive import DistancesToNegatives
 from tests.feature_losses import contrast_by_hand
 
-FORMS = [
-    (form, distance) for form in ("ratio", "infonce") for distance in ("l1", "l2", "cosine")
-]  # fmt: skip
+FORMS = [(form, distance) for form in ("ratio", "infonce") for distance in ("l1", "l2", "cosine")]
 TEMPERATURE = 0.7
 
 

@@ -15,15 +15,25 @@ from slimsr.weights.saving import save_checkpoint
 STUDENTS = {
     "edsr": {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 3},
     "rcan": {
-        "name": "rcan", "scale": 2, "n_feats": 4, "n_groups": 3, "n_blocks": 1, "reduction": 2,
+        "name": "rcan",
+        "scale": 2,
+        "n_feats": 4,
+        "n_groups": 3,
+        "n_blocks": 1,
+        "reduction": 2,
     },
-}  # fmt: skip
+}
 TEACHERS = {
     "edsr": {"name": "edsr", "scale": 2, "n_feats": 6, "n_blocks": 4},
     "rcan": {
-        "name": "rcan", "scale": 2, "n_feats": 6, "n_groups": 4, "n_blocks": 2, "reduction": 3,
+        "name": "rcan",
+        "scale": 2,
+        "n_feats": 6,
+        "n_groups": 4,
+        "n_blocks": 2,
+        "reduction": 3,
     },
-}  # fmt: skip
+}
 
 
 def save(folder: Path, model: dict[str, Any], seed: int = 5) -> str:

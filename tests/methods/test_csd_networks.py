@@ -25,11 +25,15 @@ TINY = {
 @pytest.mark.parametrize(
     ("name", "scale"),
     [
-        ("edsr", 2), ("rcan", 2), ("carn", 4),
-        *(pytest.param(*other, marks=pytest.mark.slow)
-          for other in (("edsr", 4), ("rcan", 4), ("carn", 2))),
+        ("edsr", 2),
+        ("rcan", 2),
+        ("carn", 4),
+        *(
+            pytest.param(*other, marks=pytest.mark.slow)
+            for other in (("edsr", 4), ("rcan", 4), ("carn", 2))
+        ),
     ],
-)  # fmt: skip
+)
 def test_twenty_steps_lower_the_loss(name, scale, repo, tmp_path):
     (tmp_path / "pictures").mkdir()
     rows, columns = np.mgrid[:32, :32]
@@ -41,14 +45,25 @@ def test_twenty_steps_lower_the_loss(name, scale, repo, tmp_path):
     config = load_config(
         repo / "configs" / f"csd_{name}_x{scale}.yaml",
         [
-            *TINY[name], "method.n_negatives=2", "method.contrast_weight=40", "method.vgg=random",
-            "method.taps=[relu1_1]", "method.tap_weights=[0.03125]",
-            f"data.train={tmp_path / 'pictures'}", "data.layout=hr", "data.patch=32",
-            "data.augment=false", "data.cache_dir=memory", "train.steps=20", "train.batch=2",
-            "train.lr=1e-3", "train.log_every=5", "train.save_every=20",
+            *TINY[name],
+            "method.n_negatives=2",
+            "method.contrast_weight=40",
+            "method.vgg=random",
+            "method.taps=[relu1_1]",
+            "method.tap_weights=[0.03125]",
+            f"data.train={tmp_path / 'pictures'}",
+            "data.layout=hr",
+            "data.patch=32",
+            "data.augment=false",
+            "data.cache_dir=memory",
+            "train.steps=20",
+            "train.batch=2",
+            "train.lr=1e-3",
+            "train.log_every=5",
+            "train.save_every=20",
             f"run.dir={tmp_path / 'run'}",
         ],
-    )  # fmt: skip
+    )
     train(config)
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     losses = [row for row in map(json.loads, lines) if "total" in row]

@@ -26,13 +26,19 @@ def test_losses_gradients_and_weights_are_those_of_pytorch(task, repo):
     path = repo / "tests" / "fixtures" / "csd_steps.json"
     expected = json.loads(path.read_text(encoding="utf-8"))
     model = {
-        "name": "edsr", "scale": csd_task.SCALE, "n_feats": csd_task.N_FEATS,
-        "n_blocks": csd_task.N_BLOCKS, "res_scale": 1.0,
-    }  # fmt: skip
+        "name": "edsr",
+        "scale": csd_task.SCALE,
+        "n_feats": csd_task.N_FEATS,
+        "n_blocks": csd_task.N_BLOCKS,
+        "res_scale": 1.0,
+    }
     options = {
-        "name": "csd", "widths": [csd_task.WIDTH], "n_negatives": csd_task.NEGATIVES,
-        "vgg": str(task / "vgg.npz"), "teacher": str(task / "net.npz"),
-    }  # fmt: skip
+        "name": "csd",
+        "widths": [csd_task.WIDTH],
+        "n_negatives": csd_task.NEGATIVES,
+        "vgg": str(task / "vgg.npz"),
+        "teacher": str(task / "net.npz"),
+    }
     with np.load(task / "task.npz") as file:
         pairs = zip(file["lr"], file["hr"], strict=True)
         pictures = [(ms.Tensor(lr), ms.Tensor(hr)) for lr, hr in pairs]

@@ -78,8 +78,9 @@ def test_a_step_trains_the_student_and_moves_its_history(make, graph):
     for i in range(2):
         found = [*step(ms.Tensor(1e-2), *batch(stage, i))]
         assert np.isfinite(found).all() and found[-1] == 1
-        assert np.array_equal(values(stage.helpers)["net.head.weight"], start["net.head.weight"]) \
-            == (i == 0)  # fmt: skip
+        assert np.array_equal(
+            values(stage.helpers)["net.head.weight"], start["net.head.weight"]
+        ) == (i == 0)
     for name, value in values(stage.net).items():
         assert np.abs(value - trained[name]).max() > 0, name
         assert np.abs(values(stage.helpers)[f"average.{name}"] - start[f"net.{name}"]).max() > 0

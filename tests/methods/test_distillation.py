@@ -26,9 +26,9 @@ METHODS = {
     "facd": {"n_negatives": 2, "adaptive": "off"},
 }
 PAIRS = [("edsr", "edsr"), ("rcan", "rcan"), ("edsr", "rcan")]  # student, teacher
-CASES = [
-    (name, *pair) for name in METHODS for pair in PAIRS if name != "output_distillation"
-] + [("output_distillation", "rcan", "edsr")]  # fmt: skip
+CASES = [(name, *pair) for name in METHODS for pair in PAIRS if name != "output_distillation"] + [
+    ("output_distillation", "rcan", "edsr")
+]
 
 
 @pytest.fixture(scope="module")

@@ -24,15 +24,29 @@ MODELS = {
     "drn": {"name": "drn", "scale": 2, "n_feats": 16, "n_blocks": 1},
     "edsr": {"name": "edsr", "scale": 2, "n_feats": 16, "n_blocks": 2, "res_scale": 1.0},
     "rcan": {
-        "name": "rcan", "scale": 2, "n_feats": 16, "n_groups": 2, "n_blocks": 1, "reduction": 4,
+        "name": "rcan",
+        "scale": 2,
+        "n_feats": 16,
+        "n_groups": 2,
+        "n_blocks": 1,
+        "reduction": 4,
     },
     "plain": {
-        "name": "plain", "scale": 2, "n_feats": 16, "n_convs": 2, "activation": "prelu",
+        "name": "plain",
+        "scale": 2,
+        "n_feats": 16,
+        "n_convs": 2,
+        "activation": "prelu",
     },
     "rlfn": {
-        "name": "rlfn", "scale": 2, "n_feats": 16, "n_inner": 16, "n_blocks": 1, "n_attention": 4,
+        "name": "rlfn",
+        "scale": 2,
+        "n_feats": 16,
+        "n_inner": 16,
+        "n_blocks": 1,
+        "n_attention": 4,
     },
-}  # fmt: skip
+}
 RATE = ms.Tensor(1e-3, ms.float32)
 BATCH = Batch(2, patch=12)
 FAST = {"score_batches": 1, "tune_batches": 1, "dual_feats": 4}

@@ -129,10 +129,11 @@ def test_each_dual_model_has_an_adam_of_its_own():
 @pytest.mark.parametrize(
     ("model", "unpaired", "steps", "rate", "graph"),
     [
-        (DRN, True, 25, 3e-3, True), (EDSR, False, 20, 1e-2, False),
+        (DRN, True, 25, 3e-3, True),
+        (EDSR, False, 20, 1e-2, False),
         pytest.param(EDSR, False, 20, 1e-2, True, marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_steps_lower_every_term(model, unpaired, steps, rate, graph):
     stage = build(model, unpaired, hr_dual_weight=0.0 if unpaired else 0.5)
     step = TrainOneStep(stage.loss, stage.optimised(), TrainConfig(), 1)

@@ -38,8 +38,9 @@ def test_it_moves_to_the_average_from_time_to_time(graph):
         if count % 3 == 0:
             older = {name: 0.1 * older[name] + 0.9 * average[name] for name in older}
         found = values(history.net)
-        moved.append(any(value.tobytes() != before[name].tobytes()
-                         for name, value in found.items()))  # fmt: skip
+        moved.append(
+            any(value.tobytes() != before[name].tobytes() for name, value in found.items())
+        )
         for name, value in found.items():
             np.testing.assert_allclose(value, older[name], rtol=1e-5, atol=1e-6, err_msg=name)
     assert moved == [False, False, True, False, False, True, False]

@@ -44,9 +44,12 @@ def facd_stage(folder):
     }
     np.savez(folder / "teacher.npz", **arrays)
     options = {
-        "name": "facd", "teacher": str(folder / "teacher.npz"), "teacher_model": teacher_model,
-        "n_negatives": 1, "beta": 10.0,
-    }  # fmt: skip
+        "name": "facd",
+        "teacher": str(folder / "teacher.npz"),
+        "teacher_model": teacher_model,
+        "n_negatives": 1,
+        "beta": 10.0,
+    }
     return create_method(options, EDSR, BATCH).stage("train", {})
 
 

@@ -23,9 +23,12 @@ from tests.networks import SMALL, picture, values
 
 # Form of a small network -> the tap that its published configuration names, in small.
 TAPS = {
-    "fsrcnn": "expanding", "vdsr": "layer3", "idn": "block1", "idn_rgb": "block1",
+    "fsrcnn": "expanding",
+    "vdsr": "layer3",
+    "idn": "block1",
+    "idn_rgb": "block1",
     "carn": "cascade3",
-}  # fmt: skip
+}
 SCALE = 2
 
 
@@ -67,10 +70,12 @@ def array(y: np.ndarray) -> ms.Tensor:
     [
         *((form, False) for form in TAPS),
         # Compiling takes seconds, and what forms add to it is tested in tests/models.
-        *(pytest.param(form, True, marks=() if form == "fsrcnn" else pytest.mark.slow)
-          for form in TAPS),
+        *(
+            pytest.param(form, True, marks=() if form == "fsrcnn" else pytest.mark.slow)
+            for form in TAPS
+        ),
     ],
-)  # fmt: skip
+)
 def test_steps_of_both_stages(form, graph):
     """All that is trained moves, all terms fall within a few steps, nothing frozen moves."""
     ms.set_seed(2)
@@ -86,10 +91,8 @@ def test_steps_of_both_stages(form, graph):
         if graph:
             step.as_graphs()
         frozen = {
-            p.name: p.asnumpy().copy()
-            for p in stage.loss.get_parameters()
-            if not p.requires_grad
-        }  # fmt: skip
+            p.name: p.asnumpy().copy() for p in stage.loss.get_parameters() if not p.requires_grad
+        }
         before = values(stage.net), values(stage.helpers)
         rate = ms.Tensor(1e-3, ms.float32)
         rows = [[*step(rate, *pictures)] for _ in range(15)]
@@ -244,12 +247,15 @@ def test_both_stages_in_one_run(tmp_path):
             "method": {"name": "pisr"},
             "data": {"train": pictures, "valid": pictures, "patch": 16, "cache_dir": "memory"},
             "train": {
-                "steps": 2, "batch": 2, "lr": 1e-3, "valid_every": 1,
+                "steps": 2,
+                "batch": 2,
+                "lr": 1e-3,
+                "valid_every": 1,
                 "stages": {"student": {"steps": 1, "lr": 1e-30}},
             },
             "run": {"dir": str(tmp_path / "run"), "mode": "pynative"},
         }
-    )  # fmt: skip
+    )
     train(config)
     teacher, state = load_network(tmp_path / "run" / "teacher" / "best.ckpt")
     encoder = HrEncoder(1, SCALE)

@@ -64,9 +64,11 @@ class Golden:
         self.estimator = Estimator(56, self.factor)
         teacher, student = parts_of(data, "teacher/"), parts_of(data, "student/")
         for cell, arrays in (
-            (self.student, student["net"]), (self.estimator, student["estimator"]),
-            (self.decoder, teacher["net"]), (self.encoder, teacher["encoder"]),
-        ):  # fmt: skip
+            (self.student, student["net"]),
+            (self.estimator, student["estimator"]),
+            (self.decoder, teacher["net"]),
+            (self.encoder, teacher["encoder"]),
+        ):
             assign(cell, arrays, "golden")
         # As in training; graphs want parameters of different names.
         self.student.set_train()
@@ -120,9 +122,13 @@ def test_losses_and_gradients_of_the_second_stage(golden, scale, distribution, g
     data = golden(f"pisr_fsrcnn_x{scale}")
     nets = Golden(data, scale, distribution)
     loss = StudentLoss(
-        nets.student, nets.estimator, nets.encoder, nets.decoder,
-        TAPS.index("expanding"), PisrConfig(distribution=distribution),
-    )  # fmt: skip
+        nets.student,
+        nets.estimator,
+        nets.encoder,
+        nets.decoder,
+        TAPS.index("expanding"),
+        PisrConfig(distribution=distribution),
+    )
     trained = {
         (part, name): parameter
         for part, cell in (("net", nets.student), ("estimator", nets.estimator))

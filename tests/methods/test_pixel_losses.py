@@ -61,9 +61,10 @@ def test_the_terms_are_distances_of_this_kind(name, loss, fourier, tmp_path):
         student = distance(array(stage.net(ms.Tensor(lr), 0.5)), hr)
         teacher = distance(sr, hr)
         expected = {
-            "total": student + 0.25 * teacher, f"student_{loss}": student,
+            "total": student + 0.25 * teacher,
+            f"student_{loss}": student,
             f"teacher_{loss}": teacher,
-        }  # fmt: skip
+        }
     elif name in WITH_TEACHER:
         target = array(stage.loss.teacher(ms.Tensor(lr)))
         expected = {f"hr_{loss}": distance(sr, hr), f"teacher_{loss}": distance(sr, target)}
@@ -76,6 +77,6 @@ def test_the_terms_are_distances_of_this_kind(name, loss, fourier, tmp_path):
         expected = {
             loss: distance(made, hr / 255, 1.0),
             "imitation": np.abs(array(encoded) - lr / 255).mean(),
-        }  # fmt: skip
+        }
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-4), key

@@ -66,12 +66,20 @@ def test_parameters_of_the_baseline(scale, millions):
 @pytest.mark.parametrize(
     ("scale", "width", "millions"),
     [
-        (2, 1.0, 40.73), (3, 1.0, 43.68), (4, 1.0, 43.09),
-        (2, 0.25, 2.552), (3, 0.25, 2.736), (4, 0.25, 2.699),
-        (2, 0.5, 10.19), (3, 0.5, 10.93), (4, 0.5, 10.78),
-        (2, 0.75, 22.9), (3, 0.75, 24.6), (4, 0.75, 24.2),
+        (2, 1.0, 40.73),
+        (3, 1.0, 43.68),
+        (4, 1.0, 43.09),
+        (2, 0.25, 2.552),
+        (3, 0.25, 2.736),
+        (4, 0.25, 2.699),
+        (2, 0.5, 10.19),
+        (3, 0.5, 10.93),
+        (4, 0.5, 10.78),
+        (2, 0.75, 22.9),
+        (3, 0.75, 24.6),
+        (4, 0.75, 24.2),
     ],
-)  # fmt: skip
+)
 def test_parameters_of_the_paper_and_its_students(paper_sized, scale, width, millions):
     one_block, two_blocks = (parameters_at(net, width) for net in paper_sized[scale])
     total = one_block + 31 * (two_blocks - one_block)

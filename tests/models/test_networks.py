@@ -19,7 +19,7 @@ from slimsr.models import (
     list_models,
     list_presets,
     resolve,
-)  # fmt: skip
+)
 from slimsr.models.widths import extract, implant
 from tests.networks import (
     CASES,
@@ -34,7 +34,7 @@ from tests.networks import (
     picture,
     run,
     small,
-)  # fmt: skip
+)
 
 
 def values(net: SlimmableNet) -> dict[str, np.ndarray]:
@@ -58,10 +58,12 @@ OWN_GRAPHS = ("fsrcnn", "edsr")
     ("form", "graph"),
     [
         *((form, False) for form in SMALL),
-        *(pytest.param(form, True, marks=() if form in OWN_GRAPHS else pytest.mark.slow)
-          for form in SMALL),
+        *(
+            pytest.param(form, True, marks=() if form in OWN_GRAPHS else pytest.mark.slow)
+            for form in SMALL
+        ),
     ],
-)  # fmt: skip
+)
 def test_own_colours_are_enlarged_as_the_picture_is(form, graph):
     """What a network makes of Y, or of RGB, is in [0, 1] what it makes of the whole picture."""
     net = small(form, one_scale(form))

@@ -47,14 +47,22 @@ def test_drn_at_every_size(golden, scale):
 
 # Networks that people bring: a file of weights and what an independent forward pass made of it.
 BROUGHT = {
-    "espcn_rgb_x2.npz": "espcn", "espcn_rgb_x4.npz": "espcn",
-    "ecbsr_m4c16_x2.npz": "ecbsr", "ecbsr_m4c16_x4.npz": "ecbsr", "ecbsr_m4c32_x4.npz": "ecbsr",
-    "abpn_m4c28_x2.npz": "abpn", "abpn_m4c28_x4.npz": "abpn", "etds_m5c16_x4.npz": "etds",
-    "span28_x4.npz": "span", "rlfn_x2.npz": "rlfn", "rlfn_x4.npz": "rlfn",
-    "rlfn_ntire_x4.npz": "rlfn", "ncnn/RealESRGAN_General_x4_v3.param": "compact",
+    "espcn_rgb_x2.npz": "espcn",
+    "espcn_rgb_x4.npz": "espcn",
+    "ecbsr_m4c16_x2.npz": "ecbsr",
+    "ecbsr_m4c16_x4.npz": "ecbsr",
+    "ecbsr_m4c32_x4.npz": "ecbsr",
+    "abpn_m4c28_x2.npz": "abpn",
+    "abpn_m4c28_x4.npz": "abpn",
+    "etds_m5c16_x4.npz": "etds",
+    "span28_x4.npz": "span",
+    "rlfn_x2.npz": "rlfn",
+    "rlfn_x4.npz": "rlfn",
+    "rlfn_ntire_x4.npz": "rlfn",
+    "ncnn/RealESRGAN_General_x4_v3.param": "compact",
     "ncnn/realesr-animevideov3-x4.param": "compact",
     "ncnn/realesrgan-x4plus-anime.param": "realesrgan",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("file", BROUGHT)
@@ -134,10 +142,8 @@ def test_parameters_are_those_published(name, options, expected):
 
 @pytest.mark.parametrize(
     ("scale", "students"),
-    [
-        (2, {0.25: 0.970, 0.5: 3.87}), (3, {0.25: 0.985}), (4, {0.25: 0.983, 0.5: 3.91, 0.75: 8.78})
-    ],
-)  # fmt: skip
+    [(2, {0.25: 0.970, 0.5: 3.87}), (3, {0.25: 0.985}), (4, {0.25: 0.983, 0.5: 3.91, 0.75: 8.78})],
+)
 def test_parameters_of_csds_rcan_students(scale, students):
     net = create_model("rcan", scale=scale)
     for width, millions in students.items():

@@ -40,9 +40,12 @@ def passed(repo, shared, *arguments, **environ) -> int:
     """Return how many tests pass in a process of their own; none may fail."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=repo, capture_output=True, text=True, timeout=1200,
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        timeout=1200,
         env={**os.environ, "SLIMSR_SHARED": str(shared), **environ},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return int(re.search(r"(\d+) passed", done.stdout)[1])
 
@@ -64,7 +67,7 @@ def test_reference_numbers_and_kernels_on_lesser_processors(repo, shared, machin
         pytest.skip("this processor has no more than AVX2: all other tests run so")
     found = passed(
         repo, shared, *QUICK_AND_KERNELS, *FILES, *KERNEL_FILES, SLIMSR_NATIVE_ISA=machine
-    )  # fmt: skip
+    )
     assert found >= 25 + 14
 
 

@@ -66,9 +66,12 @@ print("digest", found.hexdigest())
 
 def digest(**environ: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", STEPS], capture_output=True, text=True, timeout=600,
+        [sys.executable, "-c", STEPS],
+        capture_output=True,
+        text=True,
+        timeout=600,
         env={**os.environ, **environ},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.split("digest ")[1].strip()
 
@@ -82,10 +85,8 @@ def test_numbers_do_not_depend_on_what_freed_memory_holds():
 class Malloc(ctypes.Structure):
     """What glibc's mallinfo2 tells: `used` are the bytes that somebody holds."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "used")
-    ) + (("free", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks used free keepcost"
+    _fields_ = tuple((name, ctypes.c_size_t) for name in _names.split())
 
 
 def test_sizes_that_vary_leave_nothing_behind():
@@ -94,7 +95,10 @@ def test_sizes_that_vary_leave_nothing_behind():
     if mallinfo is None:
         pytest.skip("no mallinfo2 in this C library")
     mallinfo.restype = Malloc
-    x, weight = np.zeros((1, 16, 8, 808), np.float32), ms.Tensor(np.ones((12, 16, 5, 5), np.float32))
+    x, weight = (
+        np.zeros((1, 16, 8, 808), np.float32),
+        ms.Tensor(np.ones((12, 16, 5, 5), np.float32)),
+    )
 
     def run(widths: range) -> int:
         for width in widths:
@@ -108,8 +112,10 @@ def test_sizes_that_vary_leave_nothing_behind():
 
 def test_kernels_for_any_size_say_the_same():
     rng = np.random.default_rng(0)
-    x, weight = (ms.Tensor(rng.standard_normal(s).astype(np.float32)) for s in
-                 ((2, 16, 19, 23), (12, 16, 5, 5)))  # fmt: skip
+    x, weight = (
+        ms.Tensor(rng.standard_normal(s).astype(np.float32))
+        for s in ((2, 16, 19, 23), (12, 16, 5, 5))
+    )
     expected = conv2d(x, weight, None, 2).asnumpy()
     with for_any_size():
         found = conv2d(x, weight, None, 2).asnumpy()

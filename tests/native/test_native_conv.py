@@ -82,9 +82,14 @@ def convolutions(draw):
     least = [max(1, k - 2 * padding) for k in kernel]
     size = [draw(st.integers(low, 40)) for low in least]
     return (
-        (draw(st.integers(1, 5)), n_in, *size), (n_out, n_in // groups, *kernel),
-        draw(st.booleans()), padding, stride, groups, draw(st.booleans()),
-    )  # fmt: skip
+        (draw(st.integers(1, 5)), n_in, *size),
+        (n_out, n_in // groups, *kernel),
+        draw(st.booleans()),
+        padding,
+        stride,
+        groups,
+        draw(st.booleans()),
+    )
 
 
 @settings(max_examples=25, deadline=None)

@@ -31,10 +31,20 @@ def convolvers(tmp_path_factory):
         path = tmp_path_factory.mktemp("winograd") / "winograd.so"
         sources = [HERE / "winograd_only.cc", NATIVE / "winograd.cc"]
         subprocess.run(
-            ["g++", *build._FLAGS, *machine, "-Wall", "-Wextra", "-Werror",
-             f"-I{NATIVE}", *sources, "-o", path],
+            [
+                "g++",
+                *build._FLAGS,
+                *machine,
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                f"-I{NATIVE}",
+                *sources,
+                "-o",
+                path,
+            ],
             check=True,
-        )  # fmt: skip
+        )
         found[machine] = ctypes.CDLL(str(path)).Convolve
     return found
 

@@ -37,9 +37,21 @@ FORMS = [
 ]
 # Forms whose operators and ways all stand in another form too.
 OTHER_FORMS = {
-    "carn", "carn_csd", "vdsr_bias", "idn_rgb", "fsrcnn_slopes", "edsr_pruned", "rcan_pruned",
-    "drn_pruned", "plain_slopes", "plain_pruned", "abpn", "espcn", "rlfn_pruned", "rrdbnet",
-}  # fmt: skip
+    "carn",
+    "carn_csd",
+    "vdsr_bias",
+    "idn_rgb",
+    "fsrcnn_slopes",
+    "edsr_pruned",
+    "rcan_pruned",
+    "drn_pruned",
+    "plain_slopes",
+    "plain_pruned",
+    "abpn",
+    "espcn",
+    "rlfn_pruned",
+    "rrdbnet",
+}
 # For tests that compile, which takes seconds for each form: the others are slow tests.
 COMPILED = [
     pytest.param(form, marks=pytest.mark.slow if form in OTHER_FORMS else ()) for form in SMALL

@@ -9,11 +9,13 @@ from tests.networks.case import Form
 FORMS = {
     "carn": Form("carn", {"n_feats": 8}, {"n_feats": st.integers(1, 8)}, [(8, 1)] * 4),
     "carn_m": Form(
-        "carn_m", {"n_feats": 16, "multi_scale": True},
-        {"n_feats": st.sampled_from([4, 8, 12, 20])}, [(16, 1)] * 4,
+        "carn_m",
+        {"n_feats": 16, "multi_scale": True},
+        {"n_feats": st.sampled_from([4, 8, 12, 20])},
+        [(16, 1)] * 4,
     ),
     "carn_csd": Form("carn_csd", {"n_feats": 8}, {"n_feats": st.integers(1, 8)}, [(8, 1)] * 4),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([2, 3, 4]),
     "n_feats": st.sampled_from([4, 8]),

@@ -12,10 +12,12 @@ FORMS = {
         "edsr", _SMALL, {"n_feats": st.integers(1, 12), "n_blocks": st.integers(1, 2)}, [(8, 1)] * 5
     ),
     "edsr_pruned": Form(
-        "edsr", {**_SMALL, "kept": (4, 6)},
-        {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))}, [(8, 1)] * 5,
+        "edsr",
+        {**_SMALL, "kept": (4, 6)},
+        {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+        [(8, 1)] * 5,
     ),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([2, 3, 4, 8]),
     "n_feats": st.integers(1, 8),

@@ -9,13 +9,11 @@ from tests.networks.case import Form
 _DRAWN = {"d": st.integers(1, 12), "s": st.integers(1, 6)}
 _TAPS = [(8, 1), (4, 1), (4, 1), (8, 1)]
 FORMS = {
-    "fsrcnn": Form(
-        "fsrcnn", {"d": 8, "s": 4, "m": 2}, {**_DRAWN, "m": st.integers(1, 3)}, _TAPS
-    ),
+    "fsrcnn": Form("fsrcnn", {"d": 8, "s": 4, "m": 2}, {**_DRAWN, "m": st.integers(1, 3)}, _TAPS),
     "fsrcnn_slopes": Form(
         "fsrcnn", {"d": 8, "s": 4, "m": 1, "channel_slopes": True}, _DRAWN, _TAPS
     ),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([2, 3, 4]),
     "d": st.integers(2, 9),

@@ -12,10 +12,12 @@ FORMS = {
         "rcan", _SMALL, {"n_feats": st.integers(2, 12), "n_groups": st.integers(1, 2)}, [(8, 1)] * 5
     ),
     "rcan_pruned": Form(
-        "rcan", {**_SMALL, "kept": (6, 2)},
-        {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))}, [(8, 1)] * 5,
+        "rcan",
+        {**_SMALL, "kept": (6, 2)},
+        {"kept": st.tuples(st.integers(1, 8), st.integers(1, 8))},
+        [(8, 1)] * 5,
     ),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([2, 3, 4, 8]),
     "n_feats": st.sampled_from([4, 8, 12]),

@@ -8,8 +8,10 @@ from tests.networks.case import Form
 
 _SMALL = {"n_feats": 8, "n_inner": 4, "n_blocks": 2, "n_attention": 4}
 _DRAWN = {
-    "n_feats": st.integers(1, 8), "n_inner": st.integers(1, 8), "n_attention": st.integers(1, 4),
-}  # fmt: skip
+    "n_feats": st.integers(1, 8),
+    "n_inner": st.integers(1, 8),
+    "n_attention": st.integers(1, 4),
+}
 FORMS = {
     "rlfn": Form("rlfn", _SMALL, _DRAWN, [(8, 1)] * 4),
     "rlfn_pruned": Form("rlfn", {**_SMALL, "kept": (2, 4, 4, 2)}, {}, [(8, 1)] * 4, scales=(2, 4)),

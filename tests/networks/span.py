@@ -8,17 +8,20 @@ from tests.networks.case import Form
 
 FORMS = {
     "span": Form(
-        "span", {"n_feats": 8, "n_blocks": 2},
-        {"n_feats": st.integers(1, 8), "n_blocks": st.integers(1, 2)}, [(8, 1)] * 4,
+        "span",
+        {"n_feats": 8, "n_blocks": 2},
+        {"n_feats": st.integers(1, 8), "n_blocks": st.integers(1, 2)},
+        [(8, 1)] * 4,
         scales=(1, 2, 3, 4),
     ),
     "span_without_mean": Form(
-        "span", {"n_feats": 4, "n_blocks": 1, "mean": False},
+        "span",
+        {"n_feats": 4, "n_blocks": 1, "mean": False},
         {"n_feats": st.integers(1, 4), "n_blocks": st.just(1), "mean": st.just(False)},
         [(4, 1)] * 3,
         scales=(2,),
     ),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([1, 2, 3, 4]),
     "n_feats": st.integers(1, 8),

@@ -8,14 +8,18 @@ from tests.networks.case import Form
 
 FORMS = {
     "vdsr": Form(
-        "vdsr", {"n_feats": 8, "n_layers": 4},
-        {"n_feats": st.integers(1, 8), "n_layers": st.integers(3, 5)}, [(8, 2)] * 3,
+        "vdsr",
+        {"n_feats": 8, "n_layers": 4},
+        {"n_feats": st.integers(1, 8), "n_layers": st.integers(3, 5)},
+        [(8, 2)] * 3,
     ),
     "vdsr_bias": Form(
-        "vdsr", {"n_feats": 4, "n_layers": 3, "bias": True}, {"n_feats": st.integers(1, 8)},
+        "vdsr",
+        {"n_feats": 4, "n_layers": 3, "bias": True},
+        {"n_feats": st.integers(1, 8)},
         [(4, 2)] * 2,
     ),
-}  # fmt: skip
+}
 SIZES = {
     "scale": st.sampled_from([2, 3, 4]),
     "n_feats": st.integers(1, 8),

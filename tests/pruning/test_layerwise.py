@@ -36,9 +36,16 @@ def by_gradient(gamma=1.0, score=2, tune=1, tune_lr=1e-3):
     net, original = network(), network()
     masks = Masks(net)
     step = ByGradient(
-        net, masks, COUNTS, PruningLoss(net), freeze(original, "original"),
-        gamma=gamma, score_batches=score, tune_batches=tune, tune_lr=tune_lr,
-    )  # fmt: skip
+        net,
+        masks,
+        COUNTS,
+        PruningLoss(net),
+        freeze(original, "original"),
+        gamma=gamma,
+        score_batches=score,
+        tune_batches=tune,
+        tune_lr=tune_lr,
+    )
     return net, masks, step
 
 

@@ -115,9 +115,14 @@ def searching(**options):
     net = small("edsr", 2, res_scale=1.0)
     state = SearchState(net, 6, None)
     step = SearchStep(
-        net, state, PruningLoss(net), COUNTS, TrainConfig(**options),
-        alpha_lr=0.01, alpha_decay=1e-3,
-    )  # fmt: skip
+        net,
+        state,
+        PruningLoss(net),
+        COUNTS,
+        TrainConfig(**options),
+        alpha_lr=0.01,
+        alpha_decay=1e-3,
+    )
     lr = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 6))
     pictures = (
         ms.Tensor(lr.astype(np.uint8)),

@@ -54,10 +54,16 @@ def test_a_comparison(tmp_path):
     data = put_set(tmp_path / "Set5", names=["a", "b"])
     score = {"psnr": 31.5, "infinite": 0, "ssim": 0.9}
     result = {
-        "seed": 3, "scale": 2, "machine": "a machine", "runtime": "mindspore", "parameters": 1200,
-        "multiply_adds_720p": 3e9, "milliseconds": 4.0, "minutes": 1.5,
+        "seed": 3,
+        "scale": 2,
+        "machine": "a machine",
+        "runtime": "mindspore",
+        "parameters": 1200,
+        "multiply_adds_720p": 3e9,
+        "milliseconds": 4.0,
+        "minutes": 1.5,
         "sets": {"Set5": {"bicubic": {**score, "psnr": 30.0}, "network": score}},
-    }  # fmt: skip
+    }
     report = summarise({"csd": [result], "HR": [result]})
     page = comparison_page(report, tmp_path, [str(data)])
     rows = [[text for text, _ in row] for row in page.tables[0]["rows"]]

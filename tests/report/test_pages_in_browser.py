@@ -63,15 +63,21 @@ def test_nothing_of_a_page_is_run_or_breaks_it(show, pages):
             for name in names
         ],
         trade={
-            "quality": HANDLER, "costs": COSTS,
+            "quality": HANDLER,
+            "costs": COSTS,
             "points": [{"label": name, "set": name, **costs} for name in names],
         },
         runs=[
-            {"name": name, "config": name, "step": 2, "train": {name: [[1, 2.0], [2, 1.0]]},
-             "valid": {name: [[2, 30.0]]}}
+            {
+                "name": name,
+                "config": name,
+                "step": 2,
+                "train": {name: [[1, 2.0], [2, 1.0]]},
+                "valid": {name: [[2, 30.0]]},
+            }
             for name in names
         ],
-    )  # fmt: skip
+    )
     pages["hostile"] = pages["scores"].with_name("hostile.html")
     write_page(pages["hostile"], page)
     for size in (LAPTOP, PHONE):
@@ -119,9 +125,16 @@ def test_all_is_reached_by_the_tabulator(show):
         if (last := focus.tag_name) == "body":
             break
     wanted = {
-        "Border between the two pictures", "Left picture", "Right picture", "Side by side",
-        "Difference", "zoom in", "calm", "PSNR/dB", "Light / dark",
-    }  # fmt: skip
+        "Border between the two pictures",
+        "Left picture",
+        "Right picture",
+        "Side by side",
+        "Difference",
+        "zoom in",
+        "calm",
+        "PSNR/dB",
+        "Light / dark",
+    }
     assert wanted <= reached, last
 
 
@@ -193,10 +206,16 @@ def test_a_page_scrolls_down_and_not_to_the_side(show, name, size):
 def test_labels_of_points_do_not_cover_each_other(browser, show, pages):
     page = pages["scores"].with_name("trade.html")
     points = [
-        {"label": f"method {i}", "set": "s", "quality": 30 + i % 3 / 50,
-         "parameters": 1000 + i // 9, "macs": 5e9, "ms": 10.0 + i}
+        {
+            "label": f"method {i}",
+            "set": "s",
+            "quality": 30 + i % 3 / 50,
+            "parameters": 1000 + i // 9,
+            "macs": 5e9,
+            "ms": 10.0 + i,
+        }
         for i in range(16)
-    ]  # fmt: skip
+    ]
     write_page(page, Page("a", trade={"quality": "PSNR, dB", "points": points, "costs": COSTS}))
     pages["trade"] = page
     show("trade")

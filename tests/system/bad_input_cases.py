@@ -92,8 +92,12 @@ CASES = [
     ("train", "--set model.res_scale=.nan", "model.res_scale = nan"),
     # method
     ("train", "--set method.n_negatives=3", "n_negatives = 3", "batch of at least 3"),
-    ("train", "--set method.n_negatives=2 method.negative_choice=others",
-     "batch of at least 3", "train.batch = 2"),
+    (
+        "train",
+        "--set method.n_negatives=2 method.negative_choice=others",
+        "batch of at least 3",
+        "train.batch = 2",
+    ),
     ("train", "--set method.n_negatives=-1", "method.n_negatives = -1"),
     ("train", "--set method.widths=[]", "method.widths = []", "at least one"),
     ("train", "--set method.widths=[1.0]", "method.widths = [1.0]", "between 0 and 1"),
@@ -285,4 +289,4 @@ CASES = [
     ("upscale", "--scale 4", "--scale 4 does not fit run/last.ckpt", "x2"),
     ("export", "--output good/0.png", "good/0.png"),
     ("export", "--output good/0.png/x", "good/0.png"),
-]  # fmt: skip
+]

@@ -17,13 +17,21 @@ IDN = (
 # x2: the way from bicubic to better is longer at x4.
 DRN = ("model.name=drn", "model.scale=2", "model.n_feats=16", "model.n_blocks=2")
 PLAIN = (
-    "model.name=plain", "model.scale=2", "model.n_feats=16", "model.n_convs=2",
+    "model.name=plain",
+    "model.scale=2",
+    "model.n_feats=16",
+    "model.n_convs=2",
     "model.activation=prelu",
-)  # fmt: skip
+)
 CSD = (
-    "method.name=csd", "method.widths=[0.5]", "method.n_negatives=2", "method.contrast_weight=2",
-    "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
-)  # fmt: skip
+    "method.name=csd",
+    "method.widths=[0.5]",
+    "method.n_negatives=2",
+    "method.contrast_weight=2",
+    "method.vgg=random",
+    "method.taps=[relu1_1]",
+    "method.tap_weights=[1.0]",
+)
 WIDE = ("method.name=supervised", *EDSR, "model.n_feats=32")
 PRUNING = ("method.dual_feats=4", "method.score_batches=2", "method.tune_batches=1")
 
@@ -34,36 +42,62 @@ CASES: dict[str, tuple[str, ...]] = {
     "supervised_ecbsr": ("method.name=supervised", *PLAIN, "model.branches=ecbsr"),
     "csd": (*CSD, "method.teacher=TEACHER", *EDSR, "model.n_feats=32"),
     "csd_history": (
-        *CSD, "method.negatives=history", "method.history_every=2", "method.teacher=TEACHER",
-        *EDSR, "model.n_feats=32",
+        *CSD,
+        "method.negatives=history",
+        "method.history_every=2",
+        "method.teacher=TEACHER",
+        *EDSR,
+        "model.n_feats=32",
     ),
     "output_distillation": ("method.name=output_distillation", "method.teacher=TEACHER", *EDSR),
     "fitnets": ("method.name=fitnets", "method.teacher=TEACHER", *EDSR),
     "fakd": ("method.name=fakd", "method.teacher=TEACHER", *EDSR),
     "facd": ("method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2", *EDSR),
     "facd_infonce": (
-        "method.name=facd", "method.teacher=TEACHER", "method.n_negatives=2",
-        "method.form=infonce", "method.beta=10", "method.negatives=degraded",
-        "method.adaptive=psnr", *EDSR,
+        "method.name=facd",
+        "method.teacher=TEACHER",
+        "method.n_negatives=2",
+        "method.form=infonce",
+        "method.beta=10",
+        "method.negatives=degraded",
+        "method.adaptive=psnr",
+        *EDSR,
     ),
     "dckd": (
-        "method.name=dckd", "method.teacher=TEACHER", "method.vgg=random",
-        "method.taps=[relu1_1]", "method.tap_weights=[1.0]", "method.history_every=2",
-        "method.n_negatives=2", *EDSR,
+        "method.name=dckd",
+        "method.teacher=TEACHER",
+        "method.vgg=random",
+        "method.taps=[relu1_1]",
+        "method.tap_weights=[1.0]",
+        "method.history_every=2",
+        "method.n_negatives=2",
+        *EDSR,
     ),
     "pisr": ("method.name=pisr", "method.tap=block1", *IDN),
     "dual_regression": (
-        "method.name=dual_regression", "method.dual_feats=4", *DRN,
-        "train.lr=5e-3", "train.warmup=10", "data.patch=32",
+        "method.name=dual_regression",
+        "method.dual_feats=4",
+        *DRN,
+        "train.lr=5e-3",
+        "train.warmup=10",
+        "data.patch=32",
     ),
     "drc": ("method.name=drc", "method.weights=STUDENT", *PRUNING, *EDSR),
     "drc_dcp": (
-        "method.name=drc", "method.criterion=dcp", "method.weights=STUDENT", *PRUNING, *EDSR,
+        "method.name=drc",
+        "method.criterion=dcp",
+        "method.weights=STUDENT",
+        *PRUNING,
+        *EDSR,
     ),
     "drc_thinet": (
-        "method.name=drc", "method.criterion=thinet", "method.weights=STUDENT", *PRUNING, *EDSR,
+        "method.name=drc",
+        "method.criterion=thinet",
+        "method.weights=STUDENT",
+        *PRUNING,
+        *EDSR,
     ),
-}  # fmt: skip
+}
 
 
 def settings_of(case: str, teacher: Path, student: Path) -> list[str]:

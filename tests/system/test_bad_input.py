@@ -166,8 +166,11 @@ def put_bad_bundles(root: Path) -> None:
     put("keyless", {**good, "models": [keyless]})
     put("strange", {**good, "colours": "RGB"})
     put("hollow", good, **{f"{wide}.onnx": None})
-    put("swapped", {**good, "models": onnx},
-        **{f"{wide}.onnx": (root / "bundle" / f"{narrow}.onnx").read_bytes()})  # fmt: skip
+    put(
+        "swapped",
+        {**good, "models": onnx},
+        **{f"{wide}.onnx": (root / "bundle" / f"{narrow}.onnx").read_bytes()},
+    )
     put("onlyonnx", {**good, "models": onnx})
     put("liar", {**good, "scale": 4})
     for kind in ("onnx", "mindir"):

@@ -30,11 +30,17 @@ TINY = {
         "teacher": {"model": {"n_feats": 8}, "method": {"name": "supervised"}},
         "the slice": {
             "model": {"n_feats": 8},
-            "method": {"name": "csd", "widths": [0.5], "n_negatives": 1, "taps": ["relu1_1"],
-                       "tap_weights": [1.0], "teacher": "run:teacher"},
+            "method": {
+                "name": "csd",
+                "widths": [0.5],
+                "n_negatives": 1,
+                "taps": ["relu1_1"],
+                "tap_weights": [1.0],
+                "teacher": "run:teacher",
+            },
         },
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -47,9 +53,20 @@ def arguments(folder, config=TINY, *more):
     (folder / "c.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     pictures = str(folder / "pictures")
     return [
-        "--config", str(folder / "c.yaml"), "--data_path", pictures, "--valid_path", pictures,
-        "--vgg", "random", "--test_path", pictures, "--output", str(folder / "out"), *more,
-    ]  # fmt: skip
+        "--config",
+        str(folder / "c.yaml"),
+        "--data_path",
+        pictures,
+        "--valid_path",
+        pictures,
+        "--vgg",
+        "random",
+        "--test_path",
+        pictures,
+        "--output",
+        str(folder / "out"),
+        *more,
+    ]
 
 
 def test_from_end_to_end_and_again(folder, monkeypatch, capsys):

@@ -38,9 +38,12 @@ SUPERVISED = ("method.name=supervised", *(s for s in CSD if not s.startswith("me
 # What costs least, for what does not depend on what is trained.
 CHEAP = (*SUPERVISED, "run.mode=pynative")
 RECIPE = (
-    *SUPERVISED, "train.ema=0.9", "train.skip_above=5", "method.fourier=0.05",
+    *SUPERVISED,
+    "train.ema=0.9",
+    "train.skip_above=5",
+    "method.fourier=0.05",
     "train.phases=[{steps: 2}, {steps: 2, batch: 2, patch: 8, pixel_loss: l2}]",
-)  # fmt: skip
+)
 CLONE_NEWNET = 0x40000000
 PATIENCE = 240  # seconds; a job takes 15 on an idle machine with two cores
 
@@ -59,30 +62,50 @@ class Job:
     """
 
     def __init__(
-        self, folder: Path, *args: str, run: str, settings: tuple[str, ...], by_script=False,
-        netns: str | None = None, runs: Sequence[Sequence[str]] = ((),),
-    ):  # fmt: skip
+        self,
+        folder: Path,
+        *args: str,
+        run: str,
+        settings: tuple[str, ...],
+        by_script=False,
+        netns: str | None = None,
+        runs: Sequence[Sequence[str]] = ((),),
+    ):
         self.run = folder / run
         self.shown = folder / f"{run}.shown"
         (folder / "c.yaml").write_text("{}\n")
         more = [
-            *args[1:], "--run_dir", run, "--data_path", "pictures", "--valid_path", "pictures",
-            "--set", *settings,
-        ]  # fmt: skip
+            *args[1:],
+            "--run_dir",
+            run,
+            "--data_path",
+            "pictures",
+            "--valid_path",
+            "pictures",
+            "--set",
+            *settings,
+        ]
         with open(self.shown, "w") as file:
             if by_script:
                 path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
                 script = ["bash", str(ROOT / "scripts/run_distribute_train.sh"), args[0], "c.yaml"]
                 self.process = subprocess.Popen(
-                    [*script, *more], cwd=folder, env=os.environ | {"PATH": path}, stdout=file,
+                    [*script, *more],
+                    cwd=folder,
+                    env=os.environ | {"PATH": path},
+                    stdout=file,
                     stderr=file,
-                )  # fmt: skip
+                )
             else:
                 self.process = fork(
                     "tests.system.test_distributed:launch",
-                    ["--processes", args[0], "--config", "c.yaml", *more], runs, netns,
-                    cwd=folder, out=file, err=file,
-                )  # fmt: skip
+                    ["--processes", args[0], "--config", "c.yaml", *more],
+                    runs,
+                    netns,
+                    cwd=folder,
+                    out=file,
+                    err=file,
+                )
 
     def text(self) -> str:
         return self.shown.read_text()
@@ -170,10 +193,16 @@ def train_alone(folder: Path, settings: tuple[str, ...], name: str = "alone") ->
     run = folder / name
     code = train_script.main(
         [
-            "--data_path", pictures, "--valid_path", pictures, "--run_dir", str(run),
-            "--set", *settings,
+            "--data_path",
+            pictures,
+            "--valid_path",
+            pictures,
+            "--run_dir",
+            str(run),
+            "--set",
+            *settings,
         ]
-    )  # fmt: skip
+    )
     assert code == 0
     return run
 
@@ -240,10 +269,17 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
     # made in another order. An eps near to the gradients' sizes keeps that as small as it is: with
     # 1e-8 Adam's first steps divide each gradient by its own size, that of rounding too.
     common = (
-        "data.cache_dir=memory", "data.patch=16", "train.batch=4", "train.steps=3",
-        "train.lr=1e-3", "train.schedule=constant", "train.log_every=1", "run.mode=pynative",
-        "train.valid_pictures=1", "train.eps=0.01",
-    )  # fmt: skip
+        "data.cache_dir=memory",
+        "data.patch=16",
+        "train.batch=4",
+        "train.steps=3",
+        "train.lr=1e-3",
+        "train.schedule=constant",
+        "train.log_every=1",
+        "run.mode=pynative",
+        "train.valid_pictures=1",
+        "train.eps=0.01",
+    )
     settings = {case: (*settings_of(case, *started[:2]), *common) for case in cases}
     runs = [["--run_dir", f"two/{case}", "--set", *given] for case, given in settings.items()]
     job = start("2", run="two", settings=common, runs=runs)
@@ -313,8 +349,20 @@ def machines() -> Iterator[list[str]]:
             for name in names:
                 ip("netns", "add", name)
                 ip("-n", name, "link", "set", "lo", "up")
-            ip("link", "add", "cable0", "netns", names[0], "type", "veth",
-               "peer", "name", "cable1", "netns", names[1])  # fmt: skip
+            ip(
+                "link",
+                "add",
+                "cable0",
+                "netns",
+                names[0],
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "cable1",
+                "netns",
+                names[1],
+            )
             for i, name in enumerate(names):
                 ip("-n", name, "addr", "add", f"10.213.7.{i + 1}/24", "dev", f"cable{i}")
                 ip("-n", name, "link", "set", f"cable{i}", "up")
@@ -329,11 +377,19 @@ def machines() -> Iterator[list[str]]:
 def test_two_machines_equal_one_process(machines, start, tmp_path):
     jobs = [
         start(
-            "1", "--nnodes", "2", "--node_rank", str(rank), "--master_addr", "10.213.7.1",
-            run=f"machine{rank}", settings=CHEAP, netns=machine,
+            "1",
+            "--nnodes",
+            "2",
+            "--node_rank",
+            str(rank),
+            "--master_addr",
+            "10.213.7.1",
+            run=f"machine{rank}",
+            settings=CHEAP,
+            netns=machine,
         )
         for rank, machine in enumerate(machines)
-    ]  # fmt: skip
+    ]
     alone = train_alone(tmp_path, CHEAP)
     for job in jobs:
         assert job.code() == 0, job.text()

@@ -19,9 +19,16 @@ from tests.system.method_cases import CASES, EDSR, WIDE, run, settings_of, stage
 pytestmark = pytest.mark.system
 
 TRAIN = (
-    "data.patch=24", "train.batch=16", "train.lr=4e-3", "train.lr_end=1e-5", "train.warmup=20",
-    "train.schedule=cosine", "train.clip_norm=100", "train.valid_every=200", "train.save_every=200",
-)  # fmt: skip
+    "data.patch=24",
+    "train.batch=16",
+    "train.lr=4e-3",
+    "train.lr_end=1e-5",
+    "train.warmup=20",
+    "train.schedule=cosine",
+    "train.clip_norm=100",
+    "train.valid_every=200",
+    "train.save_every=200",
+)
 STEPS = 200
 
 
@@ -64,10 +71,18 @@ def test_killed_in_every_stage_and_resumed_it_gives_the_same_numbers(
 ):
     *checkpoints, pictures = started
     settings = [
-        *settings_of(case, *checkpoints), "run.mode=pynative", "data.patch=16", "train.batch=4",
-        "train.steps=4", "train.log_every=1", "train.save_every=2", "train.valid_every=2",
-        "train.lr=1e-3", "train.schedule=constant", "train.valid_pictures=1",
-    ]  # fmt: skip
+        *settings_of(case, *checkpoints),
+        "run.mode=pynative",
+        "data.patch=16",
+        "train.batch=4",
+        "train.steps=4",
+        "train.log_every=1",
+        "train.save_every=2",
+        "train.valid_every=2",
+        "train.lr=1e-3",
+        "train.schedule=constant",
+        "train.valid_pictures=1",
+    ]
     valid = ("--valid_path", str(pictures))
     whole = run(tmp_path / "whole", pictures, settings, *valid)
     stages = [folder.relative_to(whole) for folder in stage_folders(whole)]
@@ -108,8 +123,11 @@ BRANCHED = ("supervised_sesr", "supervised_ecbsr")
 def test_200_steps_lower_every_term_and_beat_bicubic(case, trained, tmp_path):
     *checkpoints, data = trained
     settings = [
-        *TRAIN, f"train.steps={STEPS}", "train.log_every=10", *settings_of(case, *checkpoints),
-    ]  # fmt: skip
+        *TRAIN,
+        f"train.steps={STEPS}",
+        "train.log_every=10",
+        *settings_of(case, *checkpoints),
+    ]
     folder = run(tmp_path / "run", data / "train", settings, "--valid_path", str(data / "valid"))
     *_, product = stage_folders(folder)
     terms = rows(product, "train")

@@ -27,8 +27,10 @@ def test_an_array_is_enlarged(tmp_path):
     large = tmp_path / "large.png"
     done = subprocess.run(
         [sys.executable, ROOT / "examples/enlarge_array.py", picture, large, "--model", "tiny_x2"],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
-    )  # fmt: skip
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == "(32, 40, 3) -> (64, 80, 3) by tiny_x2 at width 1\n", done.stderr
     assert np.array_equal(imread(large), open_model("tiny_x2").enlarge(imread(picture)))
 

@@ -26,10 +26,20 @@ _TIMING = {"seconds", "seconds_per_step", "pictures_per_second"}
 # Long enough to be killed in the middle; log, validation and checkpoints at different steps.
 _STEPS = 36
 _ARGS = (
-    "--data_path", "data", "--valid_path", "data", "--run_dir", "run", "--set", *SETTINGS,
-    f"train.steps={_STEPS}", "train.log_every=4", "train.valid_every=5",
-    "train.valid_pictures=1", "train.clip_norm=50",
-)  # fmt: skip
+    "--data_path",
+    "data",
+    "--valid_path",
+    "data",
+    "--run_dir",
+    "run",
+    "--set",
+    *SETTINGS,
+    f"train.steps={_STEPS}",
+    "train.log_every=4",
+    "train.valid_every=5",
+    "train.valid_pictures=1",
+    "train.clip_norm=50",
+)
 
 
 def without_timing(value):

@@ -25,9 +25,20 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 _KILLS = int(os.environ.get("SLIMSR_KILLS", "200"))
 _TRAIN = [
-    "--data_path", "in", "--valid_path", "in", "--run_dir", "out", "--resume", "--set", *SETTINGS,
-    "train.steps=20", "train.log_every=3", "train.valid_every=4", "train.valid_pictures=1",
-]  # fmt: skip
+    "--data_path",
+    "in",
+    "--valid_path",
+    "in",
+    "--run_dir",
+    "out",
+    "--resume",
+    "--set",
+    *SETTINGS,
+    "train.steps=20",
+    "train.log_every=3",
+    "train.valid_every=4",
+    "train.valid_pictures=1",
+]
 _EXPORT = ["--ckpt", "../last.ckpt", "--file_format", "ONNX", "--width", "1", "0.25"]
 _UPSCALE = ["--model", "../model", "--input", "in", "--output", "out", "--compare"]
 
@@ -56,9 +67,13 @@ def root(tmp_path_factory):
 
 
 def kill(
-    script: str, args: list[str], root: Path, prepare: Callable[[Path], None],
-    check_half: Callable[[Path], None], check_whole: Callable[[Path], None],
-) -> None:  # fmt: skip
+    script: str,
+    args: list[str],
+    root: Path,
+    prepare: Callable[[Path], None],
+    check_half: Callable[[Path], None],
+    check_whole: Callable[[Path], None],
+) -> None:
     """Kill a script at random moments, let it end from time to time, and look at its folder."""
     moments = random.Random(0)
     kills = places = 0
@@ -91,9 +106,13 @@ def test_training(root):
             assert read_state(path).step > 0
 
     kill(
-        "train", _TRAIN, root, lambda place: put_pictures(place / "in") and None,
-        check_half, lambda place: assert_same_run(place / "out", root / "out"),
-    )  # fmt: skip
+        "train",
+        _TRAIN,
+        root,
+        lambda place: put_pictures(place / "in") and None,
+        check_half,
+        lambda place: assert_same_run(place / "out", root / "out"),
+    )
 
 
 @pytest.mark.parametrize("before", [False, True])

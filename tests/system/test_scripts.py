@@ -20,8 +20,12 @@ def bash(script: str, *args: str, cwd: Path, **env: str) -> subprocess.Completed
     """Run a script from a folder that is not the project's."""
     return subprocess.run(
         ["bash", str(ROOT / "scripts" / f"{script}.sh"), *args],
-        cwd=cwd, env=os.environ | env, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        cwd=cwd,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -109,10 +113,20 @@ def test_train_evaluate_export(tmp_path):
     put_pictures(here / "more pictures", 1)
     (here / "my config.yaml").write_text("train: {seed: 3}\n")
     trained = bash(
-        "run_standalone_train", "my config.yaml", "--data_path", "my pictures",
-        "--valid_path", "my pictures", "--run_dir", "my run", "--log_dir=my logs",
-        "--set", *SETTINGS, cwd=here, DEVICE_ID="0",
-    )  # fmt: skip
+        "run_standalone_train",
+        "my config.yaml",
+        "--data_path",
+        "my pictures",
+        "--valid_path",
+        "my pictures",
+        "--run_dir",
+        "my run",
+        "--log_dir=my logs",
+        "--set",
+        *SETTINGS,
+        cwd=here,
+        DEVICE_ID="0",
+    )
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout == ""
     assert "done: my run" in trained.stderr
@@ -123,9 +137,17 @@ def test_train_evaluate_export(tmp_path):
     assert "seed: 3" in (here / "my run" / "config.yaml").read_text()
 
     scored = bash(
-        "run_eval", "my run/last.ckpt", "my pictures", "more pictures",
-        "--widths", "1.0", "0.25", "--json", "scores.json", cwd=here,
-    )  # fmt: skip
+        "run_eval",
+        "my run/last.ckpt",
+        "my pictures",
+        "more pictures",
+        "--widths",
+        "1.0",
+        "0.25",
+        "--json",
+        "scores.json",
+        cwd=here,
+    )
     assert scored.returncode == 0, scored.stderr
     assert "bicubic" in scored.stdout
     assert (here / "scores.json").is_file()

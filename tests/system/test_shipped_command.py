@@ -81,8 +81,9 @@ def test_the_list(upscale):
     assert [line.split()[0] for line in lines[::2][:1]] == ["broken_x2"]
     assert "error: " in lines[1] and "slimsr_manifest" in lines[1]
     assert [line.split()[:3] for line in (lines[2], lines[5])] == [
-        ["classic_x3", "x3", "1"], ["photo_x2", "x2", "1"],
-    ]  # fmt: skip
+        ["classic_x3", "x3", "1"],
+        ["photo_x2", "x2", "1"],
+    ]
     assert lines[3].split()[0] == "0.5"
     assert lines[4] == lines[7] == "  For tests, and nothing else."
     assert float(lines[5].split()[-1]) > 0
@@ -99,9 +100,13 @@ def test_mindspore_is_left_out_where_openvino_runs(models, tmp_path):
         "print([m for m in ('mindspore', 'onnx', 'tqdm', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONPATH": str(ROOT / "src"), ENVIRONMENT: str(models)},
-    )  # fmt: skip
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 

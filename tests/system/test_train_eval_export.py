@@ -64,9 +64,20 @@ def test_the_configuration_beside_the_run_gives_the_same_run(trained):
 
 def test_evaluation_prints_a_table_and_writes_every_picture(trained):
     done = run(
-        "eval.py", "--ckpt", "run/last.ckpt", "--data", "data", "--scale", "2",
-        "--widths", "1.0", "0.25", "--json", "scores.json", cwd=trained,
-    )  # fmt: skip
+        "eval.py",
+        "--ckpt",
+        "run/last.ckpt",
+        "--data",
+        "data",
+        "--scale",
+        "2",
+        "--widths",
+        "1.0",
+        "0.25",
+        "--json",
+        "scores.json",
+        cwd=trained,
+    )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr and "Warning" not in done.stderr
     _, header, *lines = done.stdout.splitlines()
@@ -90,9 +101,16 @@ def test_evaluation_prints_a_table_and_writes_every_picture(trained):
 
 def test_export_writes_a_small_file_for_each_width_and_a_manifest(trained):
     done = run(
-        "export.py", "--ckpt", "run/best.ckpt", "--width", "1.0", "0.25", "--output", "out",
+        "export.py",
+        "--ckpt",
+        "run/best.ckpt",
+        "--width",
+        "1.0",
+        "0.25",
+        "--output",
+        "out",
         cwd=trained,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr and "Warning" not in done.stderr
     files = [trained / line for line in done.stdout.splitlines()]

@@ -36,9 +36,18 @@ def network(tmp_path_factory):
     state = TrainingState(describe_network("edsr", net), {}, widths=[1.0, 0.25])
     save_checkpoint(checkpoint, net, state)
     done = run(
-        "export.py", "--ckpt", str(checkpoint), "--file_format", "ALL", "--width", "1", "0.25",
-        "--output", str(folder / "bundle"), cwd=folder,
-    )  # fmt: skip
+        "export.py",
+        "--ckpt",
+        str(checkpoint),
+        "--file_format",
+        "ALL",
+        "--width",
+        "1",
+        "0.25",
+        "--output",
+        str(folder / "bundle"),
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     return checkpoint, folder / "bundle"
 
@@ -79,11 +88,17 @@ def test_every_kind_of_picture(network, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "out: 10 done, 0 done before, 0 failed\n"
     kinds = {
-        "rgb.png": (3, "uchar"), "grey.jpg": (1, "uchar"), "rgba.png": (4, "uchar"),
-        "palette.png": (3, "uchar"), "deep.png": (1, "ushort"), "turned.jpg": (3, "uchar"),
-        "cmyk.jpg": (3, "uchar"), "profile.tif": (3, "uchar"), "old.png": (3, "uchar"),
+        "rgb.png": (3, "uchar"),
+        "grey.jpg": (1, "uchar"),
+        "rgba.png": (4, "uchar"),
+        "palette.png": (3, "uchar"),
+        "deep.png": (1, "ushort"),
+        "turned.jpg": (3, "uchar"),
+        "cmyk.jpg": (3, "uchar"),
+        "profile.tif": (3, "uchar"),
+        "old.png": (3, "uchar"),
         "sub/na me.x4.é.webp": (3, "uchar"),
-    }  # fmt: skip
+    }
     made = everything_below(tmp_path / "out").keys() - {"upscale.json", "sub"}
     assert made == set(kinds)
     for name, kind in kinds.items():
@@ -101,10 +116,14 @@ def test_checkpoint_bundle_and_both_runtimes_give_the_same(network, tmp_path):
     imwrite(tmp_path / "a.png", noise(70, 90))
     results = []
     for number, source in enumerate(
-        (["--model", network[1]], ["--model", network[1], "--runtime", "mindspore"],
-         ["--ckpt", network[0]], ["--ckpt", network[0], "--runtime", "mindspore"],
-         ["--model", network[1] / "edsr_x2_w0.25.onnx", "--tile", "48"])
-    ):  # fmt: skip
+        (
+            ["--model", network[1]],
+            ["--model", network[1], "--runtime", "mindspore"],
+            ["--ckpt", network[0]],
+            ["--ckpt", network[0], "--runtime", "mindspore"],
+            ["--model", network[1] / "edsr_x2_w0.25.onnx", "--tile", "48"],
+        )
+    ):
         args = [*map(str, source), "--width", "0.25", "--input", "a.png"]
         done = run("upscale.py", *args, "--output", f"{number}.png", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
@@ -119,8 +138,11 @@ def put_bad_pictures(folder: Path) -> None:
     folder.mkdir()
     good = Image.fromarray(noise(200, 300))
     for suffix, options in {
-        "png": {}, "jpg": {}, "tif": {"compression": "tiff_deflate"}, "webp": {"lossless": True},
-    }.items():  # fmt: skip
+        "png": {},
+        "jpg": {},
+        "tif": {"compression": "tiff_deflate"},
+        "webp": {"lossless": True},
+    }.items():
         path = folder / f"cut.{suffix}"
         good.save(path, **options)
         content = path.read_bytes()
@@ -192,9 +214,15 @@ def test_a_run_that_is_stopped_goes_on(network, tmp_path, stop):
 def share_by_msrun(args: list[str], folder: Path) -> int:
     """Give two processes the same arguments, as a user does."""
     command = [
-        str(Path(sys.executable).with_name("msrun")), "--worker_num=2", "--local_worker_num=2",
-        "--master_port=8137", "--log_dir=log", "--join=True", str(ROOT / "upscale.py"), *args,
-    ]  # fmt: skip
+        str(Path(sys.executable).with_name("msrun")),
+        "--worker_num=2",
+        "--local_worker_num=2",
+        "--master_port=8137",
+        "--log_dir=log",
+        "--join=True",
+        str(ROOT / "upscale.py"),
+        *args,
+    ]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, timeout=300
@@ -208,9 +236,7 @@ def share_by_forks(args: list[str], folder: Path) -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    common = {
-        "MS_WORKER_NUM": "2", "MS_SCHED_HOST": "127.0.0.1", "MS_SCHED_PORT": str(port)
-    }  # fmt: skip
+    common = {"MS_WORKER_NUM": "2", "MS_SCHED_HOST": "127.0.0.1", "MS_SCHED_PORT": str(port)}
     roles = {
         "scheduler": {"MS_ROLE": "MS_SCHED"},
         **{f"worker_{i}": {"MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(i)} for i in range(2)},
@@ -256,9 +282,12 @@ def test_memory_does_not_grow_with_the_picture(network, tmp_path):
         args = ["--model", str(network[1]), "--tile", "128", "--input", f"{times}.png"]
         done = subprocess.run(
             [sys.executable, "-c", code, *args, "--output", f"{times}_.png"],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         peaks.append(int(done.stdout.split()[-1]) * 1024)
     assert imread(tmp_path / "12_.png").shape == (12_000, 400, 3)
     # The eleven times 0.4 MB of pixels that came in and 1.6 that went out are not held.

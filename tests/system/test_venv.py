@@ -50,9 +50,12 @@ def source(tmp_path):
         (tmp_path / "requirements-dev.txt").write_text("x\n")
         return subprocess.run(
             [shutil.which("bash"), "-euc", f'source "{ROOT}/scripts/venv.sh"; echo "$PYTHON"'],
-            cwd=tmp_path, env={"PATH": str(programs), **env}, capture_output=True, text=True,
+            cwd=tmp_path,
+            env={"PATH": str(programs), **env},
+            capture_output=True,
+            text=True,
             timeout=60,
-        )  # fmt: skip
+        )
 
     return run
 

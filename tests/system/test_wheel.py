@@ -84,8 +84,11 @@ def test_the_wheel_holds_the_package_its_cpp_sources_its_page_the_networks_and_n
     assert "Provides-Extra: openvino" in about and "Provides-Extra: native" in about
     assert "Provides-Extra: quantise" in about
     assert found[f"{metadata}entry_points.txt"].split() == [
-        b"[console_scripts]", b"slimsr", b"=", b"slimsr.__main__:run",
-    ]  # fmt: skip
+        b"[console_scripts]",
+        b"slimsr",
+        b"=",
+        b"slimsr.__main__:run",
+    ]
 
 
 def test_the_version(slimsr, tmp_path):
@@ -100,9 +103,14 @@ def test_every_command_says_what_it_takes(slimsr, tmp_path, command):
 def test_the_way_from_training_to_an_enlarged_picture(slimsr, tmp_path):
     put_pictures(tmp_path / "data")
     settings = (
-        *EDSR, "method.name=supervised", "data.patch=16", "data.cache_dir=memory",
-        "train.batch=2", "train.steps=2", "run.mode=pynative",
-    )  # fmt: skip
+        *EDSR,
+        "method.name=supervised",
+        "data.patch=16",
+        "data.cache_dir=memory",
+        "train.batch=2",
+        "train.steps=2",
+        "run.mode=pynative",
+    )
     data = ("--data_path", "data")
     call(slimsr, "train", *data, "--run_dir", "run", "--set", *settings, cwd=tmp_path)
     ckpt = ("--ckpt", "run/last.ckpt")

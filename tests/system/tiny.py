@@ -15,13 +15,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A CSD run whose step takes milliseconds once it is compiled.
 SETTINGS = (
-    "model.scale=2", "model.n_feats=8", "model.n_blocks=1",
-    "method.vgg=random", "method.taps=[relu1_1]", "method.tap_weights=[1.0]",
-    "method.n_negatives=1", "method.contrast_weight=20",
-    "data.patch=16", "data.cache_dir=memory",
-    "train.batch=2", "train.steps=4", "train.lr=1e-3", "train.schedule=constant",
-    "train.log_every=1", "train.valid_every=2", "train.save_every=1",
-)  # fmt: skip
+    "model.scale=2",
+    "model.n_feats=8",
+    "model.n_blocks=1",
+    "method.vgg=random",
+    "method.taps=[relu1_1]",
+    "method.tap_weights=[1.0]",
+    "method.n_negatives=1",
+    "method.contrast_weight=20",
+    "data.patch=16",
+    "data.cache_dir=memory",
+    "train.batch=2",
+    "train.steps=4",
+    "train.lr=1e-3",
+    "train.schedule=constant",
+    "train.log_every=1",
+    "train.valid_every=2",
+    "train.save_every=1",
+)
 
 
 def put_pictures(folder: Path, count: int = 3, height: int = 40, width: int = 48) -> Path:
@@ -37,10 +48,13 @@ def start(script: str, *args: str, cwd: Path) -> subprocess.Popen[str]:
     """Start an entry script; its output can be read from the pipes."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / script), *args],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         # A job in the background ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
 
 
 def run(script: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -117,12 +117,20 @@ def test_a_checkpoint_of_many_scales_can_be_given_another(tmp_path):
 @pytest.mark.parametrize(
     ("form", "layers"),
     [
-        ("edsr", "upsampler.blocks.0, upsampler.blocks.1"), ("rcan", "upsampler.blocks.0, upsamp"),
-        ("plain", "tail"), ("etds", "tail, closing"), ("span", "tail"), ("rlfn", "tail"),
-        ("rrdbnet", "up.0, up.1"), ("fsrcnn", "last_layer"), ("idn_rgb", "upsample.conv1"),
-        ("carn", "upsample.blocks.0"), ("carn_m", ""), ("vdsr", ""),
+        ("edsr", "upsampler.blocks.0, upsampler.blocks.1"),
+        ("rcan", "upsampler.blocks.0, upsamp"),
+        ("plain", "tail"),
+        ("etds", "tail, closing"),
+        ("span", "tail"),
+        ("rlfn", "tail"),
+        ("rrdbnet", "up.0, up.1"),
+        ("fsrcnn", "last_layer"),
+        ("idn_rgb", "upsample.conv1"),
+        ("carn", "upsample.blocks.0"),
+        ("carn_m", ""),
+        ("vdsr", ""),
     ],
-)  # fmt: skip
+)
 def test_weights_of_another_scale_start_a_network(tmp_path, form, layers, capsys):
     net = small(form, 2)
     state = TrainingState(describe_network(resolve(*SMALL[form])[0], net), {})

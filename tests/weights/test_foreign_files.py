@@ -70,13 +70,15 @@ def test_tensors_are_parts_of_storages(tmp_path, old):
         ({"params": {"a": WEIGHT}}, ["taken from params"]),
         ({"params": {"a": WEIGHT * 0}, "params_ema": {"a": WEIGHT}}, ["taken from params_ema"]),
         ({"state_dict": {"a": WEIGHT}, "epoch": 3}, ["taken from state_dict"]),
-        ({"model_state_dict": {"module.a": WEIGHT}, "epoch": 3, "best_psnr": 1.0},
-         ["taken from model_state_dict", "prefix module. taken off"]),
+        (
+            {"model_state_dict": {"module.a": WEIGHT}, "epoch": 3, "best_psnr": 1.0},
+            ["taken from model_state_dict", "prefix module. taken off"],
+        ),
         ({"model": {"state_dict": {"a": WEIGHT}}}, ["taken from model/state_dict"]),
         ({"module.model.a": WEIGHT}, ["prefix module.model. taken off"]),
         ({"params": {"module.a": WEIGHT}}, ["taken from params", "prefix module. taken off"]),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrapped_round_a_network_is_taken_off(tmp_path, wrapped, remarks):
     arrays, said = read_foreign(write(tmp_path / "net.pth", wrapped))
     assert list(arrays) == ["a"] and said == remarks
@@ -87,12 +89,19 @@ def test_what_is_wrapped_round_a_network_is_taken_off(tmp_path, wrapped, remarks
 @pytest.mark.parametrize(
     "saved",
     [
-        ["a list"], {"name": "no tensor"}, {"epoch": 3, "state_dict": ["no mapping"]},
-        {"model": {"model": {}, "epoch": 1}}, {1: WEIGHT}, None, {},
-        {"a": Part(WEIGHT, 1)}, {"a": Part(WEIGHT, 0, (2**20, 2**20), (0, 0))},
-        {"a": Part(WEIGHT, 0, (2,), (1, 1))}, {"a": Part(WEIGHT, 0, (-1,), (1,))},
+        ["a list"],
+        {"name": "no tensor"},
+        {"epoch": 3, "state_dict": ["no mapping"]},
+        {"model": {"model": {}, "epoch": 1}},
+        {1: WEIGHT},
+        None,
+        {},
+        {"a": Part(WEIGHT, 1)},
+        {"a": Part(WEIGHT, 0, (2**20, 2**20), (0, 0))},
+        {"a": Part(WEIGHT, 0, (2,), (1, 1))},
+        {"a": Part(WEIGHT, 0, (-1,), (1,))},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("old", [False, True])
 def test_what_is_no_state_dict_is_refused_in_one_line(tmp_path, saved, old):
     refused(write(tmp_path / "net.pth", saved, old), "net.pth")

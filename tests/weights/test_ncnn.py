@@ -123,7 +123,7 @@ SPOILT = [
     ("fused", "-23301=2,0.2,1.0", "-23301=2,0.3,1.0", "where a sum with the factors"),
     ("fused", "9=2 -23310=1,0.2", "9=2 -23310=1,0.1", "where an activation of slope 0.2"),
     ("parted", "0=0.2\n", "0=0.1\n", "where a slope of 0.2"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("made", "old", "new", "named"), SPOILT)

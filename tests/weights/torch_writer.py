@@ -15,9 +15,13 @@ from unittest import mock
 import numpy as np
 
 _STORAGES = {
-    "float32": "FloatStorage", "float16": "HalfStorage", "float64": "DoubleStorage",
-    "int64": "LongStorage", "uint8": "ByteStorage", "bool": "BoolStorage",
-}  # fmt: skip
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "float64": "DoubleStorage",
+    "int64": "LongStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+}
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 

@@ -91,9 +91,11 @@ def add_device_arguments(parser: argparse.ArgumentParser, default: str | None = 
         "--device_target", choices=["Ascend", "GPU", "CPU"], default=default, help="where to run"
     )
     parser.add_argument(
-        "--device_id", type=whole_number, default=None if default is None else 0,
+        "--device_id",
+        type=whole_number,
+        default=None if default is None else 0,
         help="which device, from 0",
-    )  # fmt: skip
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, else_: str = "") -> None:

@@ -27,9 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, say what was recognised and written; return the exit code."""
     parser = cli.Parser(description=__doc__)
     parser.add_argument(
-        "--from", dest="source", required=True,
+        "--from",
+        dest="source",
+        required=True,
         help=".pth, .pt, .pth.tar, .npz, .safetensors, .ckpt, or .param with its .bin beside it",
-    )  # fmt: skip
+    )
     parser.add_argument("--to", help=".ckpt, .npz or .safetensors; without it, only say what it is")
     parser.add_argument("--model", help="network or preset, where it is not recognised rightly")
     parser.add_argument(
@@ -38,9 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="enlargement, where it cannot be seen; other weights start a network of it",
     )
     parser.add_argument(
-        "--set", dest="options", nargs="+", default=[], action="extend", metavar="OPTION=VALUE",
+        "--set",
+        dest="options",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="OPTION=VALUE",
         help="options of the network, as res_scale=0.1",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--range", type=int, choices=(1, 255), help="white of its RGB, where the file does not say"
     )

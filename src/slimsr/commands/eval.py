@@ -15,9 +15,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_model_arguments(parser, "; without it, bicubic is scored")
     parser.add_argument("--sr", help="folder of pictures that another program has enlarged")
     parser.add_argument(
-        "--data", "--data_path", nargs="+", required=True,
+        "--data",
+        "--data_path",
+        nargs="+",
+        required=True,
         help="folders of pictures: single sets, or folders that hold several",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--layout",
         default="auto",
@@ -25,24 +28,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of the folders (see docs/data.md)",
     )
     parser.add_argument(
-        "--degradation", default="auto",
+        "--degradation",
+        default="auto",
         help="which LR where folders have several: bicubic, unknown, ... (default: bicubic); or "
         "made here: blur+bicubic, photo, noise25, jpeg20",
-    )  # fmt: skip
+    )
     parser.add_argument("--scale", type=int, help="enlargement; by default the checkpoint's")
     parser.add_argument(
         "--widths", "--width", type=float, nargs="+", default=[1.0], help="widths to score"
     )
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument(
-        "--tile", type=int, default=512,
+        "--tile",
+        type=int,
+        default=512,
         help="side of the tiles in LR pixels (default: 512); rcan, drn and rlfn look at all of "
         "a tile, so that the scores of larger pictures depend on it",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--shave", type=cli.whole_number,
+        "--shave",
+        type=cli.whole_number,
         help="pixels left out along each border (default: the scale; DIV2K: scale + 6)",
-    )  # fmt: skip
+    )
     parser.add_argument("--rgb", action="store_true", help="PSNR of RGB (DIV2K), not of Y")
     parser.add_argument("--json", help="write the results, picture by picture, to this file")
     parser.add_argument("--report", metavar="FILE", help="write pictures and scores as HTML")
@@ -58,9 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_can_write(file)
     problems: dict[str, DataError] = {}
     options = EvalOptions(
-        args.scale, args.widths, args.tile, args.self_ensemble, args.sr, args.layout,
-        args.degradation, args.shave, args.rgb,
-    )  # fmt: skip
+        args.scale,
+        args.widths,
+        args.tile,
+        args.self_ensemble,
+        args.sr,
+        args.layout,
+        args.degradation,
+        args.shave,
+        args.rgb,
+    )
     spec = None if args.ckpt is None and args.model is None else cli.model_spec(args)
     album = Album() if args.report else None
     report = evaluate_sets(args.data, spec, options, problems, album)

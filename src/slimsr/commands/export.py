@@ -15,35 +15,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     named.add_argument("--ckpt", help="checkpoint of train.py")
     named.add_argument("--model", metavar="NAME", help="instead: a network that ships")
     parser.add_argument(
-        "--file_format", choices=["MINDIR", "ONNX", "AIR", "ALL"], default="MINDIR",
+        "--file_format",
+        choices=["MINDIR", "ONNX", "AIR", "ALL"],
+        default="MINDIR",
         help="ALL: MINDIR and ONNX with the time of each, which makes a bundle",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--width", "--widths", type=float, nargs="+", default=[1.0], help="widths to export"
     )
     parser.add_argument(
-        "--size", default="free", metavar="HxW|free",
+        "--size",
+        default="free",
+        metavar="HxW|free",
         help="LR height and width, e.g. 128x128, fixed (for NPUs) or free (default)",
-    )  # fmt: skip
+    )
     parser.add_argument("--batch", type=int, default=1, help="pictures per run where size is fixed")
     parser.add_argument("--output", "--file_name", default="out", help="folder for the files")
     parser.add_argument(
-        "--opset", type=cli.whole_number, default=11, metavar="11..18",
+        "--opset",
+        type=cli.whole_number,
+        default=11,
+        metavar="11..18",
         help="version of the operators in ONNX files (default: 11)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--precision", choices=["f32", "fp16", "int8"], default="f32",
+        "--precision",
+        choices=["f32", "fp16", "int8"],
+        default="f32",
         help="of weights and computation in ONNX files; input and output stay float32",
-    )  # fmt: skip
+    )
     parser.add_argument("--calibration", help="folder of photographs, for int8")
     parser.add_argument(
-        "--max_drop", "--max-drop", type=float, default=0.1, metavar="DB",
+        "--max_drop",
+        "--max-drop",
+        type=float,
+        default=0.1,
+        metavar="DB",
         help="PSNR on them that a network may lose in int8 (default: 0.1)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--shuffle", choices=["depth_to_space", "transposes"], default="depth_to_space",
+        "--shuffle",
+        choices=["depth_to_space", "transposes"],
+        default="depth_to_space",
         help="pixel shuffle in ONNX files; transposes: for chips without DepthToSpace (310B)",
-    )  # fmt: skip
+    )
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -55,8 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     quantiser = None if args.calibration is None else Quantiser(args.calibration, args.max_drop)
     files = export_widths(
-        checkpoint, args.width, args.output, args.file_format, parse_size(args.size), args.batch,
-        args.device_target, args.device_id, args.opset, args.precision, quantiser, args.shuffle,
-    )  # fmt: skip
+        checkpoint,
+        args.width,
+        args.output,
+        args.file_format,
+        parse_size(args.size),
+        args.batch,
+        args.device_target,
+        args.device_id,
+        args.opset,
+        args.precision,
+        quantiser,
+        args.shuffle,
+    )
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

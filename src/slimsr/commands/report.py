@@ -16,9 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", required=True, metavar="FILE", help="the HTML file to write")
     parser.add_argument(
-        "--follow", type=cli.whole_number, metavar="SECONDS",
+        "--follow",
+        type=cli.whole_number,
+        metavar="SECONDS",
         help="write it anew every so many seconds until Ctrl-C; the open page follows",
-    )  # fmt: skip
+    )
     args = parser.parse_args(argv)
 
     from slimsr.errors import DataError

@@ -65,13 +65,19 @@ def cluster(args: argparse.Namespace) -> Cluster | None:
             f"--nnodes {nodes} needs --node_rank: give 0 to {nodes - 1}, another on each machine"
         )
     node = number(
-        "--node_rank", args.node_rank or "0", 0, nodes - 1,
+        "--node_rank",
+        args.node_rank or "0",
+        0,
+        nodes - 1,
         f"a machine's number: give 0 to {nodes - 1}, another on each machine",
-    )  # fmt: skip
+    )
     port = 0 if nodes == 1 else 8118
     if args.master_port is not None:
         port = number(
-            "--master_port", args.master_port, 1024, 65535,
+            "--master_port",
+            args.master_port,
+            1024,
+            65535,
             "a port: give a number from 1024 to 65535",
-        )  # fmt: skip
+        )
     return Cluster(processes, nodes, node, args.master_addr or "127.0.0.1", port).checked()

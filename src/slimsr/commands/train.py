@@ -37,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{flag}", help=f"{text} ({key})")
     cli.add_device_arguments(parser, default=None)
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
         help="override keys of the configuration, e.g. train.lr=2e-4",
-    )  # fmt: skip
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run_dir")
     parser.add_argument(
         "--show_config", action="store_true", help="print the effective configuration and stop"

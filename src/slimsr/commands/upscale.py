@@ -49,35 +49,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(description=__doc__)
     cli.add_model_arguments(parser, "; without it and --model: a network that ships, by --scale")
     parser.add_argument(
-        "--scale", type=_positive(int),
+        "--scale",
+        type=_positive(int),
         help="enlargement, which says what network is taken: photo_x2 by default, photo_xN where "
         "it is there, else classic_xN",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--list_models", "--list-models", action=_ListModels,
+        "--list_models",
+        "--list-models",
+        action=_ListModels,
         help="print the networks that ship, what they are for and their speed here, and end",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--input", nargs="+", required=True,
+        "--input",
+        nargs="+",
+        required=True,
         help="pictures, folders (with sub-folders), .txt files of one path per line",
-    )  # fmt: skip
+    )
     parser.add_argument("--output", required=True, help="folder; or a file name for one picture")
     parser.add_argument("--width", type=_positive(float), help="of the network (default: widest)")
     parser.add_argument(
-        "--budget_ms", "--budget-ms", type=_positive(float),
+        "--budget_ms",
+        "--budget-ms",
+        type=_positive(float),
         help="take the widest network that needs no more milliseconds for the largest picture, "
         "measured on this machine",
-    )  # fmt: skip
+    )
     parser.add_argument("--format", choices=formats, help="default: as read")
     parser.add_argument("--self_ensemble", action="store_true", help="average 8 flips and turns")
     parser.add_argument("--compare", action="store_true", help="also write bicubic | network")
     parser.add_argument("--overwrite", action="store_true", help="do again what is there")
     parser.add_argument("--memory", help="that the process may use, e.g. 800MB (default: 1GB)")
     parser.add_argument(
-        "--tile", type=_positive(int),
+        "--tile",
+        type=_positive(int),
         help="side in pixels (default: by memory); rcan, drn and rlfn look at all of a tile, so "
         "that tiles differ by a few grey levels from the picture in one piece",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
     )
@@ -94,10 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_can_write(args.report)
     memory = None if args.memory is None else parse_memory(args.memory)
     options = Options(
-        args.width, args.budget_ms, args.tile, args.overlap, memory,
-        args.self_ensemble, args.format and f".{args.format}", args.compare, args.overwrite,
+        args.width,
+        args.budget_ms,
+        args.tile,
+        args.overlap,
+        memory,
+        args.self_ensemble,
+        args.format and f".{args.format}",
+        args.compare,
+        args.overwrite,
         args.scale,
-    )  # fmt: skip
+    )
     if args.ckpt is None and args.model is None:
         args.model = default_model(args.scale or 2)
     result = upscale(cli.model_spec(args), args.input, args.output, options)

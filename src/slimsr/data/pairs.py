@@ -103,9 +103,12 @@ def match_pairs(part: FoundSet, lr_folder: LrFolder, scale: int) -> list[Pair]:
     logger.info(
         "%s for x%d: HR from %s, %s LR from %s%s",
         "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs",
-        scale, part.hr, lr_folder.kind or "given", lr_folder.path,
+        scale,
+        part.hr,
+        lr_folder.kind or "given",
+        lr_folder.path,
         f" (not used: {', '.join(unused)})" if unused else "",
-    )  # fmt: skip
+    )
     return pairs
 
 

@@ -211,9 +211,14 @@ def _upscale(
                 )
                 with noted(job.target):
                     save_strips(
-                        job.target, height, width, picture.bands, picture.dtype,
-                        _unchanged(strips, source, job.source), picture.metadata,
-                    )  # fmt: skip
+                        job.target,
+                        height,
+                        width,
+                        picture.bands,
+                        picture.dtype,
+                        _unchanged(strips, source, job.source),
+                        picture.metadata,
+                    )
             break
         except MemoryError:
             before, upscaler = upscaler, upscaler.with_smaller_tiles()

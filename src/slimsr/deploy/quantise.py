@@ -94,10 +94,15 @@ class Quantiser:
         batches = nncf.Dataset(pairs, lambda pair: {"lr": _batch(pair[0])})
         with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
             result = nncf.quantize_with_accuracy_control(
-                model, batches, nncf.Dataset(pairs), validate, max_drop=self.max_drop,
-                subset_size=len(pairs), preset=nncf.QuantizationPreset.MIXED,
+                model,
+                batches,
+                nncf.Dataset(pairs),
+                validate,
+                max_drop=self.max_drop,
+                subset_size=len(pairs),
+                preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=nncf.IgnoredScope(types=_IMAGE_SPACE, validate=False),
-            )  # fmt: skip
+            )
         before, (kept, every) = _psnr(model, pairs, scale), _in_int8(result)
         drop = before - _psnr(result, pairs, scale)
         if drop > self.max_drop or not kept:
@@ -109,8 +114,12 @@ class Quantiser:
             )
         logger.info(
             "%s: %d of %d convolutions in int8, %.3f dB less than the %.2f dB of float32",
-            name, kept, every, drop, before,
-        )  # fmt: skip
+            name,
+            kept,
+            every,
+            drop,
+            before,
+        )
         return result
 
 

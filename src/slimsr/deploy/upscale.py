@@ -99,8 +99,11 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         parameters = source.cost(width)["parameters"]
         logger.info(
             "network %s, width %g (%s parameters), by %s",
-            name, width, f"{parameters:,}", runtime.name,
-        )  # fmt: skip
+            name,
+            width,
+            f"{parameters:,}",
+            runtime.name,
+        )
     if rank == 0 and source.sees_all:
         _warn_of_tiles(upscaler, sizes)
     settings = {
@@ -179,6 +182,11 @@ def _build(
         needed = source.bytes_per_pixel(width) * runtime.scratch
         tile = tile_for(options.memory, needed, source.scale, longest, smallest, largest)
     return Upscaler(
-        runtime.run, source.scale, source.margin, tile or LARGEST_TILE, overlap, runtime.fixed,
+        runtime.run,
+        source.scale,
+        source.margin,
+        tile or LARGEST_TILE,
+        overlap,
+        runtime.fixed,
         options.self_ensemble,
-    )  # fmt: skip
+    )

@@ -89,13 +89,22 @@ def _ascend(machine: Machine) -> Iterator[Finding]:
     devices = machine.files("/dev", "davinci[0-9]*")
     names = ", ".join(path.rsplit("/", 1)[-1] for path in devices)
     home = next(
-        (h for key in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
-         if (h := machine.environ.get(key))), f"{_ASCEND}/ascend-toolkit/latest",
-    )  # fmt: skip
+        (
+            h
+            for key in ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
+            if (h := machine.environ.get(key))
+        ),
+        f"{_ASCEND}/ascend-toolkit/latest",
+    )
     cann = next(
-        (v for pattern in ("*/ascend_toolkit_install.info", "version.cfg", "compiler/version.info")
-         for path in machine.files(home, pattern) if (v := _version_in(machine.text(path)))), "",
-    )  # fmt: skip
+        (
+            v
+            for pattern in ("*/ascend_toolkit_install.info", "version.cfg", "compiler/version.info")
+            for path in machine.files(home, pattern)
+            if (v := _version_in(machine.text(path)))
+        ),
+        "",
+    )
     driver = _version_in(machine.text(f"{_ASCEND}/driver/version.info"))
     wanted = _CANN.get(machine.package("mindspore"), "")
     advice = ""

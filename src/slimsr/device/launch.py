@@ -157,11 +157,14 @@ class Job:
         cluster = self.cluster
         count = str(cluster.processes * cluster.nodes)
         environment = os.environ | {
-            "MS_ROLE": role, "MS_WORKER_NUM": count, "RANK_SIZE": count, "RANK_ID": str(rank),
+            "MS_ROLE": role,
+            "MS_WORKER_NUM": count,
+            "RANK_SIZE": count,
+            "RANK_ID": str(rank),
             "MS_SCHED_HOST": socket.gethostbyname(cluster.address),
             "MS_SCHED_PORT": str(cluster.port),
             "GLOG_v": "3",  # errors: where a worker dies in MindSpore, its log should say why
-        }  # fmt: skip
+        }
         if role == "MS_WORKER":
             device = str(rank - cluster.ranks[0])
             environment |= {"MS_NODE_ID": str(rank), "DEVICE_ID": device}
@@ -169,9 +172,13 @@ class Job:
         with open(log, "wb") as file:
             # A session of its own keeps Ctrl-C away: the workers must save first.
             return subprocess.Popen(
-                self.command, env=environment, stdin=subprocess.DEVNULL, stdout=file,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                self.command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _wait(self, view: _View) -> tuple[Path, subprocess.Popen[bytes]] | None:
         """Return the process that failed first, and its log; None where all is done."""

@@ -85,9 +85,14 @@ class Machine:
     def _run(self, *command: str) -> tuple[int, str]:
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, timeout=_PATIENCE, text=True, errors="replace",
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_PATIENCE,
+                text=True,
+                errors="replace",
+            )
         except (OSError, subprocess.SubprocessError) as error:
             return 1, str(error).splitlines()[0]
         return done.returncode, done.stdout

@@ -54,8 +54,11 @@ def summarise(results: Results) -> dict[str, Any]:
         runs[name] = {"seeds": seeds, **costs, "runtime": found[0]["runtime"], "sets": sets}
     bicubic = {label: scores["bicubic"] for label, scores in first["sets"].items()}
     return {
-        "scale": first["scale"], "machine": first["machine"], "bicubic": bicubic, "runs": runs,
-    }  # fmt: skip
+        "scale": first["scale"],
+        "machine": first["machine"],
+        "bicubic": bicubic,
+        "runs": runs,
+    }
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -77,9 +80,14 @@ def table(report: Mapping[str, Any]) -> list[list[str]]:
     """Return the cells of the table: its header, bicubic, the runs."""
     sets = list(report["bicubic"])
     header = [
-        "run", "parameters", "GMACs 720p", "ms 128x128", *(f"{name}, dB / SSIM" for name in sets),
-        "training, min", "seeds",
-    ]  # fmt: skip
+        "run",
+        "parameters",
+        "GMACs 720p",
+        "ms 128x128",
+        *(f"{name}, dB / SSIM" for name in sets),
+        "training, min",
+        "seeds",
+    ]
     bicubic = [f"{shown_psnr(score)} / {score['ssim']:.4f}" for score in report["bicubic"].values()]
     rows = [["bicubic", "0", "0", "", *bicubic, "", ""]]
     for name, run in report["runs"].items():
@@ -89,11 +97,15 @@ def table(report: Mapping[str, Any]) -> list[list[str]]:
         ]
         rows.append(
             [
-                name, f"{run['parameters']:,.0f}", f"{run['multiply_adds_720p'] / 1e9:.2f}",
-                f"{run['milliseconds']:.1f}", *scores, f"{run['minutes']:.1f}",
+                name,
+                f"{run['parameters']:,.0f}",
+                f"{run['multiply_adds_720p'] / 1e9:.2f}",
+                f"{run['milliseconds']:.1f}",
+                *scores,
+                f"{run['minutes']:.1f}",
                 str(len(run["seeds"])),
             ]
-        )  # fmt: skip
+        )
     return [header, *rows]
 
 

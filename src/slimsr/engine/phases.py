@@ -72,8 +72,10 @@ def _phase(config: Config, changed: Mapping[str, Any], number: int) -> Config:
         if section is None:
             given = shown_name(str(key))
             known = sorted({key for known in keys.values() for key in known})
-            raise ConfigError(f"phase {number} of train.phases: {given} is no key of a phase: "
-                              f"{did_you_mean(given, known)}")  # fmt: skip
+            raise ConfigError(
+                f"phase {number} of train.phases: {given} is no key of a phase: "
+                f"{did_you_mean(given, known)}"
+            )
         values[section][key] = value
     if "steps" not in changed:
         raise ConfigError(f"phase {number} of train.phases has no steps: give their number")

@@ -25,10 +25,16 @@ logger = logging.getLogger(__name__)
 
 # What may differ between a run and its continuation without changing its numbers.
 _FREE_KEYS = {
-    "data.train", "data.valid", "data.unpaired", "data.cache_dir",
-    "train.steps", "train.log_every", "train.valid_every", "train.save_every",
+    "data.train",
+    "data.valid",
+    "data.unpaired",
+    "data.cache_dir",
+    "train.steps",
+    "train.log_every",
+    "train.valid_every",
+    "train.save_every",
     "train.valid_pictures",
-}  # fmt: skip
+}
 
 # What runs of before these options took.
 _TRAIN_BEFORE = {"ema": 0.0, "skip_above": 0.0, "phases": []}

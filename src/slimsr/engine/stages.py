@@ -51,9 +51,11 @@ def train(config: Config, resume: bool = False) -> TrainingState:
     config = with_mode(config, resume)
     options = config.run
     world = start_device(
-        options.device_target, options.device_id, options.mode == "graph",
+        options.device_target,
+        options.device_id,
+        options.mode == "graph",
         lambda: set_switches(options, config.train.amp),
-    )  # fmt: skip
+    )
     method = make_method(config, world)
     phases = {name: phases_of(config, name) for name in method.stages}
     for phase in (phase for each in phases.values() for phase in each):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import math
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,9 +19,10 @@ from slimsr.device.world import World
 from slimsr.engine.evaluate import Score, mean_score
 from slimsr.engine.phases import Phase, phases_of
 from slimsr.engine.pictures import training_patches
-from slimsr.engine.record import RunFolder, TimeLeft, check_same_run, progress
+from slimsr.engine.record import RunFolder, check_same_run, progress
 from slimsr.engine.schedule import lr_at
 from slimsr.engine.step import TrainOneStep
+from slimsr.engine.step_log import StepLog
 from slimsr.engine.stopping import Stopped, stop_requests
 from slimsr.engine.validation import Validation
 from slimsr.errors import ConfigError
@@ -35,8 +34,6 @@ from slimsr.weights.saving import restore, save_checkpoint
 
 logger = logging.getLogger(__name__)
 
-# Steps in a row that may fail to be finite: dynamic loss scaling needs up to 16 to settle.
-_MOST_SKIPPED = 30
 # Seconds between two looks of several processes at whether one of them is to stop.
 _BETWEEN_LOOKS = 1.0
 
@@ -79,16 +76,12 @@ class Trainer:
         self.step = self._step()
         usual = self.step if isinstance(self.step, TrainOneStep) else None
         self.average = None if usual is None else usual.average
-        self.watch = None if usual is None else usual.watch
         network = describe_network(config.model["name"], self.net)
         widths = sorted(set(stage.widths), reverse=True)
         self.state = TrainingState(network, config.to_dict(), widths=widths)
-        # Values of each step since the last line of the log; how many of them this process made.
-        self.pending: list[list[float | None]] = []
-        self.timed = 0
-        self.skipped = 0  # steps in a row that were not finite
-        self.clock = time.perf_counter()
-        self.left = TimeLeft(self.phase.total)
+        self.log = StepLog(
+            self.folder, world, stage.terms, options, self.phase.total, usual and usual.watch
+        )
         self.look_every = 1  # steps; all ranks have the same number
 
     def _step(self) -> Step:
@@ -121,9 +114,12 @@ class Trainer:
     def _batches(self) -> Iterator[tuple[ms.Tensor, ...]]:
         """Yield what the loss reads in each step that is left."""
         shares = (
-            self.options.batch, self.state.step, self.phase.end,
-            self.world.rank, self.world.size,
-        )  # fmt: skip
+            self.options.batch,
+            self.state.step,
+            self.phase.end,
+            self.world.rank,
+            self.world.size,
+        )
         paired = turns(self.patches[: self.stage.parts], *shares)
         if not self.data.unpaired:
             yield from paired
@@ -157,7 +153,7 @@ class Trainer:
             if self.average is not None:
                 self.average.exchange()
             self.state.step, self.state.best = found.state.step, found.state.best
-            self.pending = [*found.state.unlogged]
+            self.log.pending = [*found.state.unlogged]
             if self.state.step > self.phase.end:
                 raise ConfigError(
                     f"train.steps = {self.phase.end} is less than the {self.state.step} "
@@ -173,10 +169,15 @@ class Trainer:
             return self.state
         logger.info(
             "training %s from step %d to %d: %d pictures, batch %d on %d process(es); in %s",
-            self.config.method["name"], self.state.step, steps, sum(map(len, self.patches)),
-            self.options.batch, self.world.size, self.folder.path,
-        )  # fmt: skip
-        self.clock = time.perf_counter()
+            self.config.method["name"],
+            self.state.step,
+            steps,
+            sum(map(len, self.patches)),
+            self.options.batch,
+            self.world.size,
+            self.folder.path,
+        )
+        self.log.start_clock()
         main = self.world.is_main
         with (
             progress(self.phase.total, self.state.step, main) as bar,
@@ -215,12 +216,8 @@ class Trainer:
                 f"({', '.join(self.stage.terms)}) in its stage {self.name}, but its loss returns "
                 f"{len(values) - 1}"
             )
-        self.pending.append(values)
-        self.timed += 1
         state.step += 1
-        self.left.begin(state.step)
-        if not values[-1]:
-            self._tell_excess()
+        self.log.add(values, state.step)
         last = state.step == self.phase.end
         if state.step % options.log_every == 0 or last:
             self._log()
@@ -229,52 +226,13 @@ class Trainer:
         if state.step % options.save_every == 0 or last:
             self._save_last()
 
-    def _tell_excess(self) -> None:
-        excess = None if self.watch is None else self.watch.excess()
-        if excess is not None and self.world.is_main:
-            logger.warning(
-                "step %d changed nothing: its loss %.4g is more than %g times %.4g, the mean of "
-                "the steps before", self.state.step, excess[0], self.options.skip_above, excess[1],
-            )  # fmt: skip
-
     def _log(self) -> None:
-        values = self.world.mean(np.array(self.pending))
-        seconds = (time.perf_counter() - self.clock) / self.timed
-        self.pending, self.timed, self.clock = [], 0, time.perf_counter()
+        seconds = self.log.tell(
+            self.state.step, lr_at(self.state.step - 1 - self.phase.start, self.options)
+        )
         if self.world.size > 1:
             mean = float(self.world.mean(np.array([seconds]))[0])
             self.look_every = max(1, round(_BETWEEN_LOOKS / mean))
-        updated = values[:, -1] > 0
-        for good in updated:
-            self.skipped = 0 if good else self.skipped + 1
-        if self.skipped >= min(_MOST_SKIPPED, self.options.steps):
-            above = "" if self.watch is None else ", or the loss above train.skip_above,"
-            raise ConfigError(
-                f"the gradient has not been finite{above} for {self.skipped} steps up to step "
-                f"{self.state.step}: use a smaller train.lr, train.clip_norm, or train.amp=O0"
-            )
-        row = {
-            "kind": "train",
-            "step": self.state.step,
-            **dict(zip(self.stage.terms, _finite_means(values[:, :-1]), strict=True)),
-            "lr": lr_at(self.state.step - 1 - self.phase.start, self.options),
-            "skipped": int((~updated).sum()),
-            "seconds_per_step": seconds,
-            "pictures_per_second": self.options.batch / seconds,
-        }
-        if self.world.is_main:
-            self.folder.append(row)
-            terms = "  ".join(f"{name} {row[name]:.4g}" for name in self.stage.terms)
-            logger.info(
-                "step %d  %s  lr %.3g  %.3g s/step%s", row["step"], terms, row["lr"], seconds,
-                self.left.text(row["step"]),
-            )  # fmt: skip
-            if row["skipped"]:
-                above = "" if self.watch is None else ", or their loss above train.skip_above"
-                logger.warning(
-                    "%d of the %d steps up to step %d changed nothing: their gradient was not "
-                    "finite%s", row["skipped"], len(updated), row["step"], above,
-                )  # fmt: skip
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
         """Let network and helpers hold the average of their weights where there is one."""
@@ -292,7 +250,7 @@ class Trainer:
                 means = {label: mean_score(found) for label, found in scores.items()}
                 self.folder.append(row | means)
                 self._keep_best(next(iter(scores.values())))
-        self.clock = time.perf_counter()
+        self.log.start_clock()
 
     def _keep_best(self, scores: Sequence[Score]) -> None:
         """Save the network if it is the best one: on the pictures that tell networks apart."""
@@ -302,8 +260,9 @@ class Trainer:
         if score is None:
             logger.warning(
                 "step %d: no validation picture has more than one colour and differs from the "
-                "network's result, so which network is the best cannot be told", self.state.step,
-            )  # fmt: skip
+                "network's result, so which network is the best cannot be told",
+                self.state.step,
+            )
         best = self.state.best
         # Without a score the latest is kept, until there is one.
         if best is None or (score is not None and score > best):
@@ -313,8 +272,7 @@ class Trainer:
 
     def _save_last(self) -> None:
         # All ranks go on from their mean, whose mean is the same.
-        values = self.world.mean(np.array(self.pending)) if self.pending else np.empty((0, 0))
-        state = dataclasses.replace(self.state, unlogged=values.tolist())
+        state = dataclasses.replace(self.state, unlogged=self.log.means().tolist())
         self._check_weights()
         if self.world.is_main:
             with self._averaged():
@@ -331,9 +289,3 @@ class Trainer:
                     f"the weights {name} are no longer finite at step {self.state.step}: use a "
                     "smaller train.lr or train.clip_norm; no checkpoint of them was written"
                 )
-
-
-def _finite_means(values: np.ndarray) -> list[float]:
-    """Return the mean of each column's finite values; NaN where there is none."""
-    finite = [column[np.isfinite(column)] for column in values.T]
-    return [float(column.mean()) if column.size else math.nan for column in finite]

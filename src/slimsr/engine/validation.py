@@ -66,17 +66,21 @@ class Validation:
         try:
             scores = score_pictures(
                 make or network_upscaler(self.stage.net, self.stage.validate[label]),
-                self.pairs[own], self.protocol, from_hr=make is not None,
-            )  # fmt: skip
+                self.pairs[own],
+                self.protocol,
+                from_hr=make is not None,
+            )
             for row, score in zip(found[own], scores, strict=True):
                 row[:] = score.psnr, score.ssim, score.detail
         except NotFiniteError as error:
             problem = str(error)
         if self.world.any_rank(bool(problem)):
             logger.warning(
-                "step %d  valid %s: %s", step, label,
+                "step %d  valid %s: %s",
+                step,
+                label,
                 problem or "another process says which picture gives no finite numbers",
-            )  # fmt: skip
+            )
             return []
         rows = self.world.sum(found).tolist()
         together = [

@@ -18,13 +18,32 @@ from slimsr.exported.onnx_rewrite import attributes_of
 _CONVOLUTION = ("dilations", "group", "kernel_shape", "pads", "strides")
 # Every operator of our files, and the attributes that must be written though ONNX has a default.
 OPERATORS: Mapping[str, tuple[str, ...]] = {
-    "Add": (), "Concat": ("axis",), "Conv": _CONVOLUTION, "ConvTranspose": _CONVOLUTION,
-    "DepthToSpace": ("blocksize", "mode"), "Div": (), "GlobalAveragePool": (), "Identity": (),
-    "LeakyRelu": ("alpha",), "Less": (), "MaxPool": ("kernel_shape", "strides"), "Mul": (),
-    "PRelu": (), "Pad": ("mode",), "Relu": (), "Reshape": (),
-    "Resize": ("coordinate_transformation_mode", "mode"), "Shape": (), "Sigmoid": (), "Slice": (),
-    "Split": ("axis",), "Sub": (), "Tanh": (), "Transpose": ("perm",), "Where": (),
-}  # fmt: skip
+    "Add": (),
+    "Concat": ("axis",),
+    "Conv": _CONVOLUTION,
+    "ConvTranspose": _CONVOLUTION,
+    "DepthToSpace": ("blocksize", "mode"),
+    "Div": (),
+    "GlobalAveragePool": (),
+    "Identity": (),
+    "LeakyRelu": ("alpha",),
+    "Less": (),
+    "MaxPool": ("kernel_shape", "strides"),
+    "Mul": (),
+    "PRelu": (),
+    "Pad": ("mode",),
+    "Relu": (),
+    "Reshape": (),
+    "Resize": ("coordinate_transformation_mode", "mode"),
+    "Shape": (),
+    "Sigmoid": (),
+    "Slice": (),
+    "Split": ("axis",),
+    "Sub": (),
+    "Tanh": (),
+    "Transpose": ("perm",),
+    "Where": (),
+}
 
 
 @dataclass(frozen=True)
@@ -55,18 +74,20 @@ IMPORTERS = (
     ),
     Importer("OpenVINO", "run with every network, tested at every commit"),
     Importer(
-        "MindSpore Lite", "run with every network by hand: 2.0.0, converter and CPU; fixed size",
+        "MindSpore Lite",
+        "run with every network by hand: 2.0.0, converter and CPU; fixed size",
         {"Less": "no kernel for whole numbers: of a fixed size it is worked out by export"},
         one_pixel_pads=True,
     ),
     Importer("ATC, 310", _ATC, one_pixel_pads=True),
     Importer("ATC, 310P", _ATC, one_pixel_pads=True),
     Importer(
-        "ATC, 310B", _ATC,
+        "ATC, 310B",
+        _ATC,
         {"DepthToSpace": "not in its newest operator table: --shuffle transposes"},
         one_pixel_pads=True,
     ),
-)  # fmt: skip
+)
 
 
 def problems(model: onnx.ModelProto, importer: Importer) -> list[str]:
@@ -105,7 +126,8 @@ def importers_table() -> str:
     lines.append("| --- " * (2 + len(IMPORTERS)) + "|")
     for operator, attributes in OPERATORS.items():
         cells = [f"`{operator}`", ", ".join(attributes)]
-        cells += [f"no: {i.refused[operator]}" if operator in i.refused else "yes"
-                  for i in IMPORTERS]  # fmt: skip
+        cells += [
+            f"no: {i.refused[operator]}" if operator in i.refused else "yes" for i in IMPORTERS
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

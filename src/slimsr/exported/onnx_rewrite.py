@@ -71,10 +71,14 @@ def convolve_before_shuffle(
                 "Conv", [shuffle.input[0], *names[:2]], [names[2]], names[2], pads=[reach] * 4
             ),
             onnx.helper.make_node(
-                "DepthToSpace", [names[2]], list(node.output), node.name,
-                blocksize=factor, mode="CRD",
+                "DepthToSpace",
+                [names[2]],
+                list(node.output),
+                node.name,
+                blocksize=factor,
+                mode="CRD",
             ),
-        ]  # fmt: skip
+        ]
         dropped += node.input[1:]
     constants[:] = [constant for constant in constants if constant.name not in dropped]
     return result

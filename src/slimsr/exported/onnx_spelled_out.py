@@ -50,9 +50,12 @@ def spell_out(
 def _write_defaults(node: onnx.NodeProto, kernel: list[int]) -> None:
     """Write the attributes of a convolution that have a default: not every importer knows it."""
     defaults = {
-        "kernel_shape": kernel, "pads": [0] * 4, "strides": [1] * 2, "dilations": [1] * 2,
+        "kernel_shape": kernel,
+        "pads": [0] * 4,
+        "strides": [1] * 2,
+        "dilations": [1] * 2,
         "group": 1,
-    }  # fmt: skip
+    }
     given = attributes_of(node)
     for name, value in defaults.items():
         if name not in given:

@@ -41,11 +41,20 @@ _DIGEST, _SHA256 = "slimsr", "slimsr-sha256:"
 
 # What safetensors and MindSpore call the types that weights can have, and what NumPy calls them.
 _TYPES = [
-    ("BOOL", "Bool", "?"), ("U8", "UInt8", "u1"), ("I8", "Int8", "i1"), ("U16", "UInt16", "<u2"),
-    ("I16", "Int16", "<i2"), ("U32", "UInt32", "<u4"), ("I32", "Int32", "<i4"),
-    ("U64", "UInt64", "<u8"), ("I64", "Int64", "<i8"), ("F16", "Float16", "<f2"),
-    ("F32", "Float32", "<f4"), ("F64", "Float64", "<f8"), ("BF16", "BFloat16", "bfloat16"),
-]  # fmt: skip
+    ("BOOL", "Bool", "?"),
+    ("U8", "UInt8", "u1"),
+    ("I8", "Int8", "i1"),
+    ("U16", "UInt16", "<u2"),
+    ("I16", "Int16", "<i2"),
+    ("U32", "UInt32", "<u4"),
+    ("I32", "Int32", "<i4"),
+    ("U64", "UInt64", "<u8"),
+    ("I64", "Int64", "<i8"),
+    ("F16", "Float16", "<f2"),
+    ("F32", "Float32", "<f4"),
+    ("F64", "Float64", "<f8"),
+    ("BF16", "BFloat16", "bfloat16"),
+]
 _OF_SAFETENSORS = {theirs: dtype for theirs, _, dtype in _TYPES}
 _OF_MINDSPORE = {theirs: dtype for _, theirs, dtype in _TYPES}
 

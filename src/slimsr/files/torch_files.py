@@ -24,10 +24,17 @@ from slimsr.files.tensor_files import MOST, DamagedError, as_kept, read_weights
 
 # Types of storages, as NumPy calls them; of bfloat16, which it does not know, the bits.
 _STORAGES = {
-    "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "BFloat16Storage": "<u2",
-    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1",
-    "ByteStorage": "u1", "BoolStorage": "?",
-}  # fmt: skip
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "DoubleStorage": "<f8",
+    "BFloat16Storage": "<u2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
 # What the first of the pickles in a row is.
 _MAGIC = 0x1950A86A20F9469CFC6C
 

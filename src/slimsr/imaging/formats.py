@@ -61,40 +61,49 @@ class Format:
 # picture.
 FORMATS = {
     "png": Format(
-        (".png",), rb"\x89PNG\r\n\x1a\n",
+        (".png",),
+        rb"\x89PNG\r\n\x1a\n",
         writing=Writing({"compression": 3, "filter": "up"}, 100_000_000, {}),
     ),
     "jpeg": Format(
-        (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff", loaded=True,
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        rb"\xff\xd8\xff",
+        loaded=True,
         writing=Writing(
-            {"Q": 95, "subsample_mode": "off"}, 65_535, {"quality": 95, "subsampling": 0},
-            deep=False, alpha=False,
+            {"Q": 95, "subsample_mode": "off"},
+            65_535,
+            {"quality": 95, "subsampling": 0},
+            deep=False,
+            alpha=False,
         ),
     ),
     "webp": Format(
-        (".webp",), rb"RIFF.{4}WEBP", loaded=True, held=True,
+        (".webp",),
+        rb"RIFF.{4}WEBP",
+        loaded=True,
+        held=True,
         writing=Writing(
             {"lossless": True, "exact": True}, 16_383, {"lossless": True}, deep=False, grey=False
         ),
     ),
     "tiff": Format(
-        (".tiff", ".tif"), rb"II[*+]\0|MM\0[*+]",
+        (".tiff", ".tif"),
+        rb"II[*+]\0|MM\0[*+]",
         writing=Writing(
             {"compression": "deflate", "predictor": "horizontal", "level": 3}, 100_000_000, {}
         ),
     ),
     "gif": Format((".gif",), rb"GIF8[79]a", loaded=True, held=True),
     "heif": Format(
-        (".avif", ".heic", ".heif"), rb".{4}ftyp(?:avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1)",
+        (".avif", ".heic", ".heif"),
+        rb".{4}ftyp(?:avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1)",
         held=True,
     ),
     # The header's size, which is one of a few: many a text begins with "BM".
-    "bmp": Format(
-        (".bmp",), rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", loaded=True
-    ),
+    "bmp": Format((".bmp",), rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", loaded=True),
     "pnm": Format((".ppm", ".pgm", ".pbm", ".pnm"), rb"P[1-6][\s#]", loaded=True),
     "tga": Format((".tga",), None, loaded=True),
-}  # fmt: skip
+}
 READABLE_SUFFIXES = frozenset(s for form in FORMATS.values() for s in form.suffixes)
 """Lower-case suffixes of files that are worth trying."""
 WRITABLE = {s: name for name, form in FORMATS.items() if form.writing for s in form.suffixes[:2]}

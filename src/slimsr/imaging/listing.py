@@ -16,8 +16,13 @@ RECORD = "upscale.json"
 
 # Folders of file servers, archives and systems; what lies in them looks like pictures and is none.
 _NOT_OURS = {
-    "@eadir", "__macosx", "#recycle", "lost+found", "$recycle.bin", "system volume information",
-}  # fmt: skip
+    "@eadir",
+    "__macosx",
+    "#recycle",
+    "lost+found",
+    "$recycle.bin",
+    "system volume information",
+}
 
 
 def pictures_below(

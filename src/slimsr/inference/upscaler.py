@@ -117,9 +117,16 @@ class Upscaler:
             NotFiniteError: the network gives values that are no numbers.
         """
         strips = run_strips(
-            filled_rows(read, height), height, width, self.scale, self.tile, self.overlap,
-            self._tile_of(dtype), self.cross_fade, progress,
-        )  # fmt: skip
+            filled_rows(read, height),
+            height,
+            width,
+            self.scale,
+            self.tile,
+            self.overlap,
+            self._tile_of(dtype),
+            self.cross_fade,
+            progress,
+        )
         for strip in strips:
             yield _rounded(strip, dtype)
 

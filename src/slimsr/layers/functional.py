@@ -139,9 +139,15 @@ def conv_pair(
         weight1, bias1, corner1 = first.in_use(width)
         weight2, bias2, corner2 = second.in_use(width)
         problem = native_pair.pair_problem(
-            x.shape, (weight1.shape, weight2.shape), (corner1, corner2),
-            (first.padding, second.padding), pools, relu, adds, first.frozen,
-        )  # fmt: skip
+            x.shape,
+            (weight1.shape, weight2.shape),
+            (corner1, corner2),
+            (first.padding, second.padding),
+            pools,
+            relu,
+            adds,
+            first.frozen,
+        )
         return native_pair.pair(x, (weight1, bias1), (weight2, bias2), problem)
     hidden = first(x, width, relu=True)
     if pools:

@@ -24,11 +24,14 @@ class HrEncoder(nn.Cell):
     def __init__(self, colours: int, scale: int, n_feats: int = 56, n_shrunk: int = 12):
         super().__init__()
         self.layers = nn.SequentialCell(
-            SlimConv2d(colours, n_feats, 5), PRelu(),
-            SlimConv2d(n_feats, n_feats, 5, stride=scale), PRelu(),
-            SlimConv2d(n_feats, n_shrunk, 3), PRelu(),
+            SlimConv2d(colours, n_feats, 5),
+            PRelu(),
+            SlimConv2d(n_feats, n_feats, 5, stride=scale),
+            PRelu(),
+            SlimConv2d(n_feats, n_shrunk, 3),
+            PRelu(),
             SlimConv2d(n_shrunk, colours, 3),
-        )  # fmt: skip
+        )
 
     def construct(self, hr: ms.Tensor) -> ms.Tensor:
         """Map (N, colours, H, W) in [0, 1] to (N, colours, H/scale, W/scale) in about [0, 1]."""

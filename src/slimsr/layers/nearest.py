@@ -32,9 +32,12 @@ class NearestEnlarge(nn.Cell):
         """Describe this layer to `slimsr.exported.onnx_graph`."""
         scales = np.array([1, 1, self.factor, self.factor], np.float32)
         return graph.node(
-            "Resize", [x, np.zeros(0), scales],
-            mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-        )  # fmt: skip
+            "Resize",
+            [x, np.zeros(0), scales],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
 
 
 class CropLike(nn.Cell):

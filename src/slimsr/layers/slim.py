@@ -307,7 +307,10 @@ class SlimConv2d(SlimConv):
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0, relu: bool = False) -> Any:
         """Describe this layer to `slimsr.exported.onnx_graph`, in float32."""
         y = graph.node(
-            "Conv", [x, *self.get_slice(width)],
-            pads=[self.padding] * 4, strides=[self.stride] * 2, group=self.groups,
-        )  # fmt: skip
+            "Conv",
+            [x, *self.get_slice(width)],
+            pads=[self.padding] * 4,
+            strides=[self.stride] * 2,
+            group=self.groups,
+        )
         return graph.node("Relu", [y]) if relu else y

@@ -79,9 +79,11 @@ class SpatialContext(nn.Cell):
         first = graph.node("Slice", [graph.node("Shape", [y]), np.array([0]), np.array([2])])
         size = graph.node("Concat", [first, sides], axis=0)
         return graph.node(
-            "Resize", [y, np.zeros(0), np.zeros(0), size],
-            mode="linear", coordinate_transformation_mode="half_pixel",
-        )  # fmt: skip
+            "Resize",
+            [y, np.zeros(0), np.zeros(0), size],
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        )
 
 
 class SpatialAttention(nn.Cell):

@@ -172,7 +172,10 @@ class Vgg19(nn.Cell):
         if lost:
             logger.warning(
                 "%s ends at %s: taps in use are %s; left out: %s",
-                source, self.names[len(loaded) - 1], ", ".join(reached), ", ".join(lost),
-            )  # fmt: skip
+                source,
+                self.names[len(loaded) - 1],
+                ", ".join(reached),
+                ", ".join(lost),
+            )
         self._set_taps(reached)
         return self.taps

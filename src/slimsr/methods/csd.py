@@ -235,7 +235,10 @@ class Csd(Method[CsdConfig]):
                 follower = HistoryUpdate(net, history, options.history_every)
         loss = CsdLoss(net, options, contrast, self.batch, history)
         terms = (
-            "total", f"student_{options.pixel_loss}", f"teacher_{options.pixel_loss}", "contrast",
-        )  # fmt: skip
+            "total",
+            f"student_{options.pixel_loss}",
+            f"teacher_{options.pixel_loss}",
+            "contrast",
+        )
         validate = {f"student {width:g}": width for width in widths} | {"teacher": 1.0}
         return Stage(net, loss, terms, validate, history, None, (1.0, *widths), follower)

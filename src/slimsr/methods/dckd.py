@@ -131,9 +131,13 @@ class HistoryContrast(Term):
         self.chosen = ms.Tensor(np.arange(rounds * share, dtype=np.int32).reshape(rounds, share))
 
     def construct(
-        self, lr: ms.Tensor, hr: ms.Tensor, student: tuple[Any, ...], teacher: tuple[Any, ...],
+        self,
+        lr: ms.Tensor,
+        hr: ms.Tensor,
+        student: tuple[Any, ...],
+        teacher: tuple[Any, ...],
         *negatives: ms.Tensor,
-    ) -> tuple[ms.Tensor]:  # fmt: skip
+    ) -> tuple[ms.Tensor]:
         """See `Term`; ``negatives`` are their features."""
         references = (*self.contrast.vgg(teacher[1]), *negatives)
         return (self.contrast.compare(student[1], references, self.chosen),)

@@ -110,21 +110,35 @@ class Drc(Method[DrcConfig]):
         dual = self._dual_models(done)
         state = SearchState(net, self.candidates.shape[1], dual)
         loss = PruningLoss(
-            net, dual, options.dual_weight,
-            pixel_loss=options.pixel_loss, fourier=options.fourier,
-        )  # fmt: skip
+            net,
+            dual,
+            options.dual_weight,
+            pixel_loss=options.pixel_loss,
+            fourier=options.fourier,
+        )
 
         def make_step(train: TrainConfig, ranks: int) -> Step:
             _check_precision(train)
             return SearchStep(
-                net, state, loss, self.candidates, train, ranks,
-                alpha_lr=options.alpha_lr, alpha_decay=options.alpha_decay,
-            )  # fmt: skip
+                net,
+                state,
+                loss,
+                self.candidates,
+                train,
+                ranks,
+                alpha_lr=options.alpha_lr,
+                alpha_decay=options.alpha_decay,
+            )
 
         return Stage(
-            net, None, (*loss.terms, "kept"), {"network": 1.0}, state, parts=2,
+            net,
+            None,
+            (*loss.terms, "kept"),
+            {"network": 1.0},
+            state,
+            parts=2,
             make_step=make_step,
-        )  # fmt: skip
+        )
 
     def _prune(self, done: Mapping[str, Checkpoint]) -> Stage:
         net = self._trained()
@@ -149,9 +163,12 @@ class Drc(Method[DrcConfig]):
         if dual is not None:
             freeze(dual, "dual")
         loss = PruningLoss(
-            net, dual, options.dual_weight,
-            pixel_loss=options.pixel_loss, fourier=options.fourier,
-        )  # fmt: skip
+            net,
+            dual,
+            options.dual_weight,
+            pixel_loss=options.pixel_loss,
+            fourier=options.fourier,
+        )
         kept = sum(counts) / sum(mask.size for mask in masks.masks)
         logger.info("keeping %.1f %% of the inner channels: %s", 100 * kept, list(counts))
         if options.criterion in CRITERIA.names():
@@ -161,10 +178,17 @@ class Drc(Method[DrcConfig]):
             )
         original = freeze(self._trained(), "original")
         return ByGradient(
-            net, masks, counts, loss, original, gamma=options.gamma,
-            score_batches=options.score_batches, tune_batches=options.tune_batches,
-            tune_lr=options.tune_lr, ranks=ranks,
-        )  # fmt: skip
+            net,
+            masks,
+            counts,
+            loss,
+            original,
+            gamma=options.gamma,
+            score_batches=options.score_batches,
+            tune_batches=options.tune_batches,
+            tune_lr=options.tune_lr,
+            ranks=ranks,
+        )
 
     def _finetune(self, done: Mapping[str, Checkpoint]) -> Stage:
         options, pruned = self.options, self._trained()
@@ -181,9 +205,14 @@ class Drc(Method[DrcConfig]):
         if options.teacher:
             teacher = load_teacher(options.teacher, options.teacher_model, net.scale)
         loss = PruningLoss(
-            net, dual, options.dual_weight, teacher, options.kd_weight,
-            options.pixel_loss, options.fourier,
-        )  # fmt: skip
+            net,
+            dual,
+            options.dual_weight,
+            teacher,
+            options.kd_weight,
+            options.pixel_loss,
+            options.fourier,
+        )
         groups = [Group("net", net.trainable_params())]
         for i, model in enumerate(dual or []):
             groups.append(Group(f"dual{i}", model.trainable_params()))

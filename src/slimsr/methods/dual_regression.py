@@ -103,9 +103,11 @@ class DualRegression(Method[DualRegressionConfig]):
             for i, dual in enumerate(models)
         ]
         terms = (
-            "total", "primal", "dual",
+            "total",
+            "primal",
+            "dual",
             *(["unpaired"] if self.batch.unpaired else []),
             *(["hr_dual"] if options.hr_dual_weight > 0 else []),
-        )  # fmt: skip
+        )
         loss = DualRegressionTerms(net, models, options)
         return Stage(net, loss, terms, {"network": 1.0}, models, groups, reads_unpaired=True)

@@ -157,8 +157,10 @@ class Pisr(Method[PisrConfig]):
         net, decoder = create_model(**self.model), create_model(**self.model)
         encoder = _encoder_for(net)
         for cell, weights in (
-            (net, teacher.weights), (decoder, teacher.weights), (encoder, teacher.helpers)
-        ):  # fmt: skip
+            (net, teacher.weights),
+            (decoder, teacher.weights),
+            (encoder, teacher.helpers),
+        ):
             assign(cell, weights, "the teacher stage")
         channels, _ = net.tap_shapes()[self.tap]
         estimator = Estimator(channels, SPREAD_FACTORS[options.distribution], options.variance)

@@ -12,9 +12,14 @@ from slimsr.models.network import MODELS, SlimmableNet
 from slimsr.options import build_options
 
 __all__ = [
-    "MODELS", "SlimmableNet",
-    "create_model", "describe_network", "list_models", "list_presets", "resolve",
-]  # fmt: skip
+    "MODELS",
+    "SlimmableNet",
+    "create_model",
+    "describe_network",
+    "list_models",
+    "list_presets",
+    "resolve",
+]
 
 
 def create_model(name: str, **options: Any) -> SlimmableNet:

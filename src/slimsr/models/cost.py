@@ -25,10 +25,15 @@ def network_cost(net: SlimmableNet, width: float = 1.0) -> dict[str, int]:
         rows, columns = (inputs[0] if conv.transposed else output).shape[2:]
         shapes.append(
             ConvShape(
-                inputs[0].shape[1], output.shape[1], conv.kernel_size, conv.groups,
-                rows, columns, conv.bias is not None,
+                inputs[0].shape[1],
+                output.shape[1],
+                conv.kernel_size,
+                conv.groups,
+                rows,
+                columns,
+                conv.bias is not None,
             )
-        )  # fmt: skip
+        )
 
     hooks = [conv.register_forward_hook(record) for conv in net.convs()]
     with layer_by_layer():

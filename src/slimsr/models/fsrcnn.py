@@ -86,11 +86,14 @@ class Fsrcnn(SlimmableNet):
     presets: ClassVar = {"fsrcnn_s": {"d": 32, "s": 5, "m": 1}}
     releases = (
         Release(
-            "pisr", "PISR", _pisr, {"channel_slopes": False},
+            "pisr",
+            "PISR",
+            _pisr,
+            {"channel_slopes": False},
             extra=("vid_module_dict.", "backbone.network.encoder."),
         ),
         Release("fsrcnn-pytorch", "FSRCNN-pytorch", _parts, {"channel_slopes": True}),
-    )  # fmt: skip
+    )
 
     def __init__(self, config: FsrcnnConfig):
         super().__init__(config)

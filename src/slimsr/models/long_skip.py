@@ -27,9 +27,11 @@ def trunk_names(n_units: int, upsampler: str = "tail.0") -> Layers:
 
 # Of the trunk in BasicSR (XPixelGroup/BasicSR), and what its files do not tell.
 BASICSR = {
-    "head": "conv_first", "body_conv": "conv_after_body", "tail_conv": "conv_last",
+    "head": "conv_first",
+    "body_conv": "conv_after_body",
+    "tail_conv": "conv_last",
     **upsampler_names("upsample"),
-}  # fmt: skip
+}
 BASICSR_UNSEEN = "BasicSR's files do not hold its rgb_mean: DIV2K's assumed"
 
 

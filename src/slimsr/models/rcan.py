@@ -95,10 +95,13 @@ class Rcan(LongSkipNet):
         Release("csd", "CSD", _csd),
         Release("rcan", "RCAN", _rcan),
         Release(
-            "basicsr", "BasicSR", _basicsr,
-            shift=None, unseen=f"{BASICSR_UNSEEN}, nor its res_scale: 1 assumed",
+            "basicsr",
+            "BasicSR",
+            _basicsr,
+            shift=None,
+            unseen=f"{BASICSR_UNSEEN}, nor its res_scale: 1 assumed",
         ),
-    )  # fmt: skip
+    )
     refused: ClassVar = {
         r"tail\.0\.net\.\d+\.conv\.": "the model zoo's RCAN takes its means over the batch, RCAN "
         "over the picture: give weights of RCAN itself",

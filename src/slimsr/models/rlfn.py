@@ -68,11 +68,16 @@ def _released(config: RlfnConfig) -> Layers:
     """Return the names of RLFN (bytedance/RLFN)."""
     names = {"head": "conv_1", "body_conv": "conv_2", "tail": "upsampler.0"}
     layers = {
-        "conv1": "c1_r", "conv2": "c2_r", "conv3": "c3_r", "mix": "c5",
-        "attention.conv1": "esa.conv1", "attention.conv_f": "esa.conv_f",
-        "attention.context.conv2": "esa.conv2", "attention.context.conv3": "esa.conv3",
+        "conv1": "c1_r",
+        "conv2": "c2_r",
+        "conv3": "c3_r",
+        "mix": "c5",
+        "attention.conv1": "esa.conv1",
+        "attention.conv_f": "esa.conv_f",
+        "attention.context.conv2": "esa.conv2",
+        "attention.context.conv3": "esa.conv3",
         "attention.conv4": "esa.conv4",
-    }  # fmt: skip
+    }
     for b in range(config.n_blocks):
         names |= {f"body.{b}.{own}": f"block_{b + 1}.{name}" for own, name in layers.items()}
     return names

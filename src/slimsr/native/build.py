@@ -29,9 +29,15 @@ from slimsr.native import compiler
 logger = logging.getLogger(__name__)
 
 _FLAGS = (
-    "-O3", "-ffp-contract=fast", "-std=c++17",
-    "-fPIC", "-shared", "-pthread", "-fopenmp", "-fvisibility=hidden",
-)  # fmt: skip
+    "-O3",
+    "-ffp-contract=fast",
+    "-std=c++17",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+    "-fopenmp",
+    "-fvisibility=hidden",
+)
 # oneDNN's library and headers, in its versions for GCC's OpenMP.
 _LIBRARY = ("onednn-cpu-gomp", "lib/libdnnl.so.3")
 _HEADERS = ("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp")

@@ -42,9 +42,16 @@ class Problem(NamedTuple):
 
 @ops.constexpr(check=False, reuse_result=False)
 def conv_problem(
-    x: Shape, whole: Shape, corner: IntPair | None, stride: int | IntPair, padding: int,
-    groups: int, bias: bool, relu: bool, frozen: bool,
-) -> tuple:  # fmt: skip
+    x: Shape,
+    whole: Shape,
+    corner: IntPair | None,
+    stride: int | IntPair,
+    padding: int,
+    groups: int,
+    bias: bool,
+    relu: bool,
+    frozen: bool,
+) -> tuple:
     """Return the `Problem` of a convolution with the same padding on all sides."""
     weight = whole if corner is None else (*corner, *whole[2:])
     stride = (stride, stride) if isinstance(stride, int) else stride

@@ -38,9 +38,14 @@ def distances(
 
 
 def distances_gradient(
-    x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor,
-    later: ms.Tensor, near: ms.Tensor, far: ms.Tensor,
-) -> ms.Tensor:  # fmt: skip
+    x: ms.Tensor,
+    positives: ms.Tensor,
+    negatives: ms.Tensor,
+    choice: ms.Tensor,
+    later: ms.Tensor,
+    near: ms.Tensor,
+    far: ms.Tensor,
+) -> ms.Tensor:
     """Return the gradient with respect to x, from those of x itself and the two scalars."""
     operator = _made(True, x.shape, negatives.shape, choice.shape)
     return operator(x, positives, negatives, choice, later, near, far)

@@ -35,9 +35,15 @@ class Problem(NamedTuple):
 
 @ops.constexpr(check=False, reuse_result=False)
 def pair_problem(
-    x: Shape, wholes: tuple, corners: tuple, paddings: IntPair,
-    pools: bool, relu: bool, adds: bool, frozen: bool,
-) -> tuple:  # fmt: skip
+    x: Shape,
+    wholes: tuple,
+    corners: tuple,
+    paddings: IntPair,
+    pools: bool,
+    relu: bool,
+    adds: bool,
+    frozen: bool,
+) -> tuple:
     """Return the `Problem` of a pair; a corner that is None is the whole weight."""
     corners = tuple(
         whole[:2] if corner is None else corner

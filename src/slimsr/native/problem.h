@@ -22,7 +22,8 @@ inline int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum class Kind : int64_t { kForward, kInputGradient, kWeightGradient };
 
-// Whether pictures of ever new sizes are to come. One switch for all threads: graphs have their own.
+// Whether pictures of ever new sizes are to come. One switch for all threads: graphs have their
+// own.
 std::atomic<bool> &SizesVary();
 
 // A convolution, in numbers. y has ceil-free size: floor((x + pads - kernel) / stride) + 1.
@@ -34,8 +35,8 @@ struct Problem {
   bool sizes_vary = SizesVary();  // no plan may leave memory behind
 
   std::vector<int64_t> Key() const {
-    std::vector<int64_t> key = {int64_t(kind), stride_h, stride_w, pad_h,
-                                pad_w,         groups,   bias,     relu,     sizes_vary};
+    std::vector<int64_t> key = {int64_t(kind), stride_h, stride_w, pad_h,     pad_w,
+                                groups,        bias,     relu,     sizes_vary};
     for (const Dims *dims : {&x, &w, &y}) key.insert(key.end(), dims->begin(), dims->end());
     return key;
   }

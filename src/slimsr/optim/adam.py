@@ -11,12 +11,19 @@ _each = ops.MultitypeFuncGraph("adam_each")
 
 
 @_each.register(
-    "Function", "Tensor", "Tensor", "Tensor", "Number", "Number", "Tensor",
-    "Tensor", "Tensor", "Tensor", "Tensor",
-)  # fmt: skip
-def _update_one(
-    update, power1, power2, rate, beta1, beta2, eps, parameter, moment1, moment2, grad
-):  # fmt: skip
+    "Function",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Number",
+    "Number",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+)
+def _update_one(update, power1, power2, rate, beta1, beta2, eps, parameter, moment1, moment2, grad):
     """Update one parameter; the types of the arguments are those registered above."""
     return update(parameter, moment1, moment2, power1, power2, rate, beta1, beta2, eps, grad)
 

@@ -50,10 +50,11 @@ class PruningLoss(nn.Cell):
         if teacher is not None:
             _check_sizes(net, teacher)
         self.terms = (
-            "total", "primal",
+            "total",
+            "primal",
             *(["dual"] if dual is not None else []),
             *(["distillation"] if teacher is not None else []),
-        )  # fmt: skip
+        )
 
     def construct(self, lr: ms.Tensor, hr: ms.Tensor) -> tuple[ms.Tensor, ...]:
         """Return the values of ``terms``, unweighted but for the total; float32 scalars.

@@ -148,9 +148,11 @@ class Album:
                 break
             (top, left), (height, width) = part.place, part.size
             inside = [
-                max(0, shave - top), max(0, shave - left),
-                min(height, part.whole[0] - shave - top), min(width, part.whole[1] - shave - left),
-            ]  # fmt: skip
+                max(0, shave - top),
+                max(0, shave - left),
+                min(height, part.whole[0] - shave - top),
+                min(width, part.whole[1] - shave - left),
+            ]
             found = [layer for layer in methods if layer in part.layers]
             order = [*found, *(layer for layer in part.layers if layer not in (*found, "HR"))]
             order += [layer for layer in part.layers if layer == "HR"]
@@ -165,10 +167,15 @@ class Album:
             ]
             items.append(
                 {
-                    "set": label, "name": name, "whole": part.whole, "place": part.place,
-                    "size": part.size, "inside": inside, "layers": layers,
+                    "set": label,
+                    "name": name,
+                    "whole": part.whole,
+                    "place": part.place,
+                    "size": part.size,
+                    "inside": inside,
+                    "layers": layers,
                 }
-            )  # fmt: skip
+            )
         return {"items": items, "rgb": rgb, "total": self._total}
 
     def notes(self, section: Mapping[str, Any]) -> list[str]:

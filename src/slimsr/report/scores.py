@@ -61,9 +61,14 @@ def scores_table(report: Mapping[str, Any]) -> dict[str, Any]:
     rows = []
     for label, method, score, cost in _entries(report):
         values = [
-            label, method, score["psnr"], score["ssim"], cost["parameters"],
-            cost["multiply_adds_720p"], score["seconds"],
-        ]  # fmt: skip
+            label,
+            method,
+            score["psnr"],
+            score["ssim"],
+            cost["parameters"],
+            cost["multiply_adds_720p"],
+            score["seconds"],
+        ]
         texts = table_cells(label, method, score, cost)
         rows.append([list(cell) for cell in zip(texts, values, strict=True)])
     columns = [

@@ -148,8 +148,16 @@ def _read_arrays(layers: list[_Layer], data: bytes) -> None:
 
 # Layers that keep nothing in the .bin.
 _WITHOUT = (
-    "Input", "Split", "PixelShuffle", "Interp", "BinaryOp", "Eltwise", "Concat", "ReLU", "Noop",
-)  # fmt: skip
+    "Input",
+    "Split",
+    "PixelShuffle",
+    "Interp",
+    "BinaryOp",
+    "Eltwise",
+    "Concat",
+    "ReLU",
+    "Noop",
+)
 
 
 class _Graph:
