@@ -12,8 +12,9 @@ Lint and tests: bash scripts/run_tests.sh [--quick] [pytest arguments, e.g. -k i
 
 --quick, which comes first: lint and the tests of what needs no graph, training or C++ build, in less
 than two minutes: ${QUICK[*]}
-Tests that compare with reference data, and those marked slow, are skipped where the one is not
-there and the other is not asked for.
+Tests that compare with reference data are skipped where it is not there; those marked slow, and those
+marked lite, which download MindSpore Lite and run the harness with it, run where they are asked for:
+-m slow, -m lite.
 EOF
   exit
 fi
@@ -31,8 +32,8 @@ if ((! ${#selected[@]})); then
   install_packages "warning: the tests of the report" "${BROWSER[@]}" || true
 fi
 bash scripts/lint.sh
-# Slow tests only where they are asked for; a later -m on the command line wins over this one. Two
+# Slow tests and Lite only where they are asked for; a later -m on the command line wins over this one. Two
 # processes, each with whole files, in the order of tests/conftest.py: most tests compile graphs on one
 # core. They share the cores.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" "${selected[@]}" "$@"
+exec "$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not lite" "${selected[@]}" "$@"

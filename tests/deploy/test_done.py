@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from slimsr.deploy import done as done_module
-from slimsr.deploy.done import Content, Record, claimed, open_record
+from slimsr.deploy.content import Content
+from slimsr.deploy.done import Record, claimed, open_record
 from slimsr.deploy.jobs import find_jobs
 from slimsr.errors import OutputError
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimsr.errors import WidthError
-from slimsr.layers.slim import SlimConv2d, channels_at, width_ok
+from slimsr.layers.parts import channels_at, width_ok
+from slimsr.layers.slim import SlimConv2d
 
 
 @pytest.mark.parametrize(

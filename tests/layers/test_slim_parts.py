@@ -11,7 +11,8 @@ from slimsr.layers.activations import PRelu
 from slimsr.layers.attention import ChannelAttention
 from slimsr.layers.channels import Concat, GlobalAveragePool, Split
 from slimsr.layers.luma import LUMA_TO_RGB, Luma
-from slimsr.layers.slim import SlimConv2d, in_groups
+from slimsr.layers.parts import in_groups
+from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
 from slimsr.metrics import rgb_to_y
 

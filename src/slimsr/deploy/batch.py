@@ -15,7 +15,8 @@ import numpy as np
 
 from slimsr import faults
 from slimsr.deploy.beside import ONE, Beside, Crew
-from slimsr.deploy.done import Content, Record, check_unchanged
+from slimsr.deploy.content import Content, check_unchanged
+from slimsr.deploy.done import Record
 from slimsr.deploy.jobs import Job
 from slimsr.deploy.progress import Bar, pixel_bar
 from slimsr.deploy.side_by_side import save_comparison

@@ -12,15 +12,14 @@ import dataclasses
 import hashlib
 import logging
 import os
-import stat
-import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from slimsr.deploy.content import Content, traits_of
 from slimsr.deploy.jobs import Job
-from slimsr.errors import ImageError, OutputError
+from slimsr.errors import OutputError
 from slimsr.files.leftovers import remove_leftovers, temporary_folder
 from slimsr.files.locks import locked
 from slimsr.files.reading import parse_json, read_bytes
@@ -34,55 +33,6 @@ _LINES = f"{RECORD}l"
 _MOST = 2**31  # bytes of a record: millions of results
 _RESULTS = "results"
 _INSTEAD = "give another --output, or --overwrite to replace it"
-# A file that has changed this recently may change once more without getting another date.
-_SETTLED = 3.0  # seconds; FAT counts in steps of two
-
-
-@dataclasses.dataclass(frozen=True)
-class Content:
-    """What a file holds: a hash, and what the system changes with every change of the file."""
-
-    sha256: str
-    traits: list[int] | None
-    """Bytes, times of the last change (ns) and inode; None where they say nothing yet."""
-
-    @classmethod
-    def of(cls, path: Path, settled: bool = True) -> Content | None:
-        """Read a file; None where there is no file that can be read.
-
-        Args:
-            path: of the file.
-            settled: leave out the traits of a file that has changed just now.
-        """
-        try:
-            traits = _traits(path)
-            sha256 = hashlib.sha256()
-            with open(path, "rb") as file:
-                while block := file.read(2**20):
-                    sha256.update(block)
-        except OSError:
-            return None
-        if settled and max(traits[1:3]) > (time.time() - _SETTLED) * 1e9:
-            traits = None
-        return cls(sha256.hexdigest(), traits)
-
-    def is_still_in(self, path: Path) -> bool:
-        """Tell whether ``path`` holds the same; it is read only where something has touched it."""
-        try:
-            if self.traits == _traits(path):
-                return True
-        except OSError:
-            return False
-        now = Content.of(path)
-        return now is not None and now.sha256 == self.sha256
-
-
-def _traits(path: Path) -> list[int]:
-    """Return what tells versions of a file apart; OSError where it is none."""
-    found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for its other end
-        raise FileNotFoundError(path)
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,8 +103,10 @@ class Record:
         elif entry.result is not None:
             if not entry.result.is_still_in(target):
                 how = "changed since upscale.py has written it"
-            elif entry.result.traits != _traits(target):  # copied or touched: no need to read again
-                result = dataclasses.replace(entry.result, traits=_traits(target))
+            elif entry.result.traits != traits_of(
+                target
+            ):  # copied or touched: no need to read again
+                result = dataclasses.replace(entry.result, traits=traits_of(target))
                 self.entries[name] = dataclasses.replace(entry, result=result)
         if how is not None:
             raise OutputError(f"{target} was made otherwise ({how}): {_INSTEAD}")
@@ -266,12 +218,6 @@ def open_record(output: str, jobs: Sequence[Job], settings: Mapping[str, Any]) -
 def is_single(output: str, jobs: Sequence[Job]) -> bool:
     """Tell whether ``output`` is the name of one result instead of a folder."""
     return len(jobs) == 1 and jobs[0].target == Path(output)
-
-
-def check_unchanged(source: Content | None, path: Path) -> None:
-    """Raise ImageError where a picture is not what it was when the work began."""
-    if source is None or not source.is_still_in(path):
-        raise ImageError(f"{path} was changed while it was read: run again")
 
 
 def _check_spelling(folder: Path, jobs: Sequence[Job], compare: bool) -> None:

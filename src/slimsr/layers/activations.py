@@ -9,7 +9,8 @@ import numpy as np
 from mindspore import nn, ops
 
 from slimsr.layers.branches import Branches, trained_conv
-from slimsr.layers.slim import SlimLayer, parts_of, take
+from slimsr.layers.parts import parts_of, take
+from slimsr.layers.slim import SlimLayer
 
 ActivationName = Literal["relu", "prelu", "lrelu", "tanh"]
 _SLOPE = 0.1  # of lrelu below zero, as in Real-ESRGAN's Compact

@@ -9,7 +9,8 @@ from slimsr.errors import ConfigError
 from slimsr.layers.channels import GlobalAveragePool
 from slimsr.layers.functional import conv_pair
 from slimsr.layers.inner import InnerChannels
-from slimsr.layers.slim import Channels, SlimConv2d, parts_of
+from slimsr.layers.parts import Channels, parts_of
+from slimsr.layers.slim import SlimConv2d
 
 
 class ChannelAttention(nn.Cell):

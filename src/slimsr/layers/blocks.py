@@ -12,8 +12,9 @@ from mindspore import nn
 from slimsr.errors import ConfigError
 from slimsr.layers.functional import conv_pair
 from slimsr.layers.inner import InnerChannels
+from slimsr.layers.parts import Channels, parts_of
 from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.layers.slim import Channels, SlimConv2d, parts_of
+from slimsr.layers.slim import SlimConv2d
 
 # Mean of DIV2K's training pictures, RGB in [0, 1] (EDSR, CVPRW 2017).
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)

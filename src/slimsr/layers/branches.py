@@ -11,7 +11,8 @@ from mindspore import ops
 from mindspore.common.initializer import Uniform, initializer
 
 from slimsr.errors import ConfigError
-from slimsr.layers.slim import SlimConv2d, slice_index
+from slimsr.layers.parts import slice_index
+from slimsr.layers.slim import SlimConv2d
 
 Branches = Literal["none", "sesr", "ecbsr"]
 

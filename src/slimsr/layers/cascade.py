@@ -8,7 +8,8 @@ import mindspore as ms
 from mindspore import nn
 
 from slimsr.layers.channels import Concat
-from slimsr.layers.slim import Parts, SlimConv2d
+from slimsr.layers.parts import Parts
+from slimsr.layers.slim import SlimConv2d
 
 _LENGTH = 3  # units of a cascade
 

@@ -7,7 +7,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn, ops
 
-from slimsr.layers.slim import Parts, channels_at
+from slimsr.layers.parts import Parts, channels_at
 
 
 class Concat(nn.Cell):

@@ -6,7 +6,8 @@ import mindspore as ms
 from mindspore import nn
 
 from slimsr.layers.channels import Concat, Split
-from slimsr.layers.slim import SlimConv2d, in_groups
+from slimsr.layers.parts import in_groups
+from slimsr.layers.slim import SlimConv2d
 
 GROUPS = 4  # of the second and the fifth convolution
 SLOPE = 0.05  # of the rectifiers below zero

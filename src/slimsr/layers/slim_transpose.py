@@ -9,7 +9,8 @@ import mindspore as ms
 from mindspore.common.initializer import Uniform, initializer
 
 from slimsr.layers.functional import conv_transpose2d
-from slimsr.layers.slim import Channels, SlimConv, parts_of, take
+from slimsr.layers.parts import Channels, parts_of, take
+from slimsr.layers.slim import SlimConv
 
 
 class SlimConvTranspose2d(SlimConv):

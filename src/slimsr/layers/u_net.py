@@ -10,7 +10,8 @@ from mindspore import nn
 from slimsr.layers.attention import ResidualAttentionBlock
 from slimsr.layers.blocks import Upsampler
 from slimsr.layers.inner import InnerChannels
-from slimsr.layers.slim import Parts, SlimConv2d
+from slimsr.layers.parts import Parts
+from slimsr.layers.slim import SlimConv2d
 
 _REDUCTION = 16  # of the channel attention
 _SLOPE = 0.2  # of the rectifiers below zero

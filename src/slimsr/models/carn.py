@@ -12,7 +12,8 @@ from pydantic.dataclasses import dataclass
 from slimsr.errors import ConfigError
 from slimsr.layers.blocks import MeanShift, Upsampler
 from slimsr.layers.cascade import Cascade, CascadeBlock
-from slimsr.layers.slim import SlimConv2d, in_groups
+from slimsr.layers.parts import in_groups
+from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
 from slimsr.models.stored_layers import OtherNetworkError, StoredLayers

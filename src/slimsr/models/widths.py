@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from slimsr.errors import ConfigError
-from slimsr.layers.slim import channels_at
+from slimsr.layers.parts import channels_at
 from slimsr.models.network import SlimmableNet
 
 

@@ -1,0 +1,138 @@
+"""The harness with the real MindSpore Lite 2.0.0, on this machine's CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.once import once
+
+# The only version on the package index; its wheel for CPython 3.7 holds the C++ library as well.
+WHEEL = "mindspore-lite==2.0.0"
+TAGS = {"x86_64": ("cp37m", "manylinux1_x86_64"), "aarch64": ("none", "any")}
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+def ran(*command: object, **environ: str) -> subprocess.CompletedProcess:
+    """Run a program that must succeed."""
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, env=os.environ | environ
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="session")
+def lite_home(tmp_path_factory) -> Path:
+    """MINDSPORE_LITE_HOME, laid as an unpacked MindSpore Lite is."""
+    if platform.machine() not in TAGS:
+        pytest.skip(f"no {WHEEL} for {platform.machine()}")
+    abi, tag = TAGS[platform.machine()]
+
+    def make(home: Path) -> None:
+        home.mkdir()
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--python-version", "3.7", "--implementation", "cp"]
+        command += ["--abi", abi, "--platform", tag, "--dest", str(home), WHEEL]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"{WHEEL} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+        with zipfile.ZipFile(next(home.glob("*.whl"))) as wheel:
+            wheel.extractall(home)
+        (home / "runtime").mkdir()
+        for name in ("include", "lib"):
+            (home / "mindspore_lite" / name).rename(home / "runtime" / name)
+        libraries = home / "runtime" / "lib"
+        (libraries / "libmindspore-lite.so").symlink_to("libmindspore-extendrt_python.so")
+
+    return once(tmp_path_factory, "lite_home", make)
+
+
+@pytest.fixture(scope="session")
+def libraries(lite_home: Path) -> dict[str, str]:
+    """What a program needs in its environment; without the library's warnings."""
+    return {"LD_LIBRARY_PATH": str(lite_home / "runtime" / "lib"), "GLOG_v": "3"}
+
+
+@pytest.fixture(scope="session")
+def to_mindir(lite_home, libraries, tmp_path_factory) -> Callable[[Path], Path]:
+    """Convert an ONNX file to a MINDIR of MindSpore Lite's beside it."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        ran(
+            "c++",
+            "-std=c++17",
+            f"-I{lite_home / 'runtime'}",
+            Path(__file__).with_name("converter.cc"),
+            "-o",
+            folder / "convert",
+            f"-L{libraries['LD_LIBRARY_PATH']}",
+            "-lmindspore_converter",
+            "-lmindspore_core",
+            "-Wl,--allow-shlib-undefined",
+        )
+
+    program = once(tmp_path_factory, "lite_converter", make) / "convert"
+
+    def convert(model: Path) -> Path:
+        ran(program, model, model.with_suffix(""), **libraries)
+        return model.with_suffix(".mindir")
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def run_lite(repo, lite_home, libraries, tmp_path_factory) -> Run:
+    """Run the harness that was built with MindSpore Lite and nothing else."""
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed: scripts/run_tests.sh installs it as root")
+
+    def make(build: Path) -> None:
+        ran(
+            "cmake",
+            "-S",
+            repo / "ascend310_infer",
+            "-B",
+            build,
+            f"-DMINDSPORE_LITE_HOME={lite_home}",
+            "-DCMAKE_DISABLE_FIND_PACKAGE_OpenVINO=ON",
+            "-DWERROR=ON",
+        )
+        ran("cmake", "--build", build, "--parallel", os.cpu_count(), "--target", "main")
+
+    program = once(tmp_path_factory, "lite_harness", make) / "main"
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        command = [program, "--engine", "lite", "--device", "CPU", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=os.environ | libraries)
+
+    return run
+
+
+@pytest.fixture
+def as_mindir(to_mindir) -> Callable[[Path], Path]:
+    """Make a bundle of ONNX models one of what Lite's converter makes of them."""
+
+    def change(bundle: Path) -> Path:
+        path = bundle / "manifest.json"
+        manifest = json.loads(path.read_text())
+        for entry in manifest["models"]:
+            model = to_mindir(bundle / entry["file"])
+            data = model.read_bytes()
+            entry["file"], entry["format"] = model.name, "MINDIR"
+            entry["bytes"], entry["sha256"] = len(data), hashlib.sha256(data).hexdigest()
+        path.write_text(json.dumps(manifest))
+        return bundle
+
+    return change
