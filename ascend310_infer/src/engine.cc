@@ -17,7 +17,7 @@ const char *NameOf(Runtime runtime) { return runtime == Runtime::kLite ? "lite" 
 
 const char *FormatOf(Runtime runtime) { return runtime == Runtime::kLite ? "MINDIR" : "ONNX"; }
 
-bool IsBuilt(Runtime runtime) {
+bool IsBuilt([[maybe_unused]] Runtime runtime) {
 #ifdef SLIMSR_WITH_LITE
   if (runtime == Runtime::kLite) {
     return true;
@@ -33,7 +33,7 @@ bool IsBuilt(Runtime runtime) {
 
 std::unique_ptr<Engine> OpenEngine(Runtime runtime, ModelFile model,
                                    [[maybe_unused]] const TileShape &shape,
-                                   const EngineOptions &options) {
+                                   [[maybe_unused]] const EngineOptions &options) {
 #ifdef SLIMSR_WITH_LITE
   if (runtime == Runtime::kLite) {
     return std::make_unique<LiteEngine>(std::move(model), shape, options);

@@ -32,12 +32,9 @@ def ran(*command: object, **environ: str) -> subprocess.CompletedProcess:
     return done
 
 
-@pytest.fixture(scope="session")
-def lite_home(tmp_path_factory) -> Path:
-    """MINDSPORE_LITE_HOME, laid as an unpacked MindSpore Lite is."""
-    if platform.machine() not in TAGS:
-        pytest.skip(f"no {WHEEL} for {platform.machine()}")
-    abi, tag = TAGS[platform.machine()]
+def lite_home(factory: pytest.TempPathFactory, machine: str) -> Path:
+    """Return a MINDSPORE_LITE_HOME, laid as an unpacked MindSpore Lite is."""
+    abi, tag = TAGS[machine]
 
     def make(home: Path) -> None:
         home.mkdir()
@@ -55,17 +52,25 @@ def lite_home(tmp_path_factory) -> Path:
         libraries = home / "runtime" / "lib"
         (libraries / "libmindspore-lite.so").symlink_to("libmindspore-extendrt_python.so")
 
-    return once(tmp_path_factory, "lite_home", make)
+    return once(factory, f"lite_{machine}", make)
 
 
 @pytest.fixture(scope="session")
-def libraries(lite_home: Path) -> dict[str, str]:
+def own_home(tmp_path_factory) -> Path:
+    """That of this machine."""
+    if platform.machine() not in TAGS:
+        pytest.skip(f"no {WHEEL} for {platform.machine()}")
+    return lite_home(tmp_path_factory, platform.machine())
+
+
+@pytest.fixture(scope="session")
+def libraries(own_home: Path) -> dict[str, str]:
     """What a program needs in its environment; without the library's warnings."""
-    return {"LD_LIBRARY_PATH": str(lite_home / "runtime" / "lib"), "GLOG_v": "3"}
+    return {"LD_LIBRARY_PATH": str(own_home / "runtime" / "lib"), "GLOG_v": "3"}
 
 
 @pytest.fixture(scope="session")
-def to_mindir(lite_home, libraries, tmp_path_factory) -> Callable[[Path], Path]:
+def to_mindir(own_home, libraries, tmp_path_factory) -> Callable[[Path], Path]:
     """Convert an ONNX file to a MINDIR of MindSpore Lite's beside it."""
 
     def make(folder: Path) -> None:
@@ -73,7 +78,7 @@ def to_mindir(lite_home, libraries, tmp_path_factory) -> Callable[[Path], Path]:
         ran(
             "c++",
             "-std=c++17",
-            f"-I{lite_home / 'runtime'}",
+            f"-I{own_home / 'runtime'}",
             Path(__file__).with_name("converter.cc"),
             "-o",
             folder / "convert",
@@ -93,10 +98,8 @@ def to_mindir(lite_home, libraries, tmp_path_factory) -> Callable[[Path], Path]:
 
 
 @pytest.fixture(scope="session")
-def run_lite(repo, lite_home, libraries, tmp_path_factory) -> Run:
-    """Run the harness that was built with MindSpore Lite and nothing else."""
-    if shutil.which("cmake") is None:
-        pytest.skip("cmake is not installed: scripts/run_tests.sh installs it as root")
+def native_harness(repo, own_home, tmp_path_factory) -> list[Path]:
+    """The harness that was built with MindSpore Lite and nothing else."""
 
     def make(build: Path) -> None:
         ran(
@@ -105,16 +108,38 @@ def run_lite(repo, lite_home, libraries, tmp_path_factory) -> Run:
             repo / "ascend310_infer",
             "-B",
             build,
-            f"-DMINDSPORE_LITE_HOME={lite_home}",
+            f"-DMINDSPORE_LITE_HOME={own_home}",
             "-DCMAKE_DISABLE_FIND_PACKAGE_OpenVINO=ON",
             "-DWERROR=ON",
         )
         ran("cmake", "--build", build, "--parallel", os.cpu_count(), "--target", "main")
 
-    program = once(tmp_path_factory, "lite_harness", make) / "main"
+    return [once(tmp_path_factory, "lite_harness", make) / "main"]
+
+
+@pytest.fixture(scope="session")
+def emulated_harness(repo, tmp_path_factory) -> list[Path]:
+    """That of aarch64 under qemu; the script runs its unit tests as well."""
+    if platform.machine() != "x86_64" or shutil.which("dpkg-deb") is None:
+        pytest.skip("aarch64 is emulated on x86_64, with Debian's libraries")
+    home = lite_home(tmp_path_factory, "aarch64")
+
+    def make(folder: Path) -> None:
+        script = repo / "scripts" / "cross_aarch64.sh"
+        done = ran("bash", script, folder, MINDSPORE_LITE_HOME=str(home))
+        assert done.stdout.count("[  PASSED  ]") == 2
+
+    folder = once(tmp_path_factory, "aarch64", make)
+    return [folder / "run", folder / "lite" / "main"]
+
+
+@pytest.fixture(scope="session", params=["native", "emulated"])
+def run_lite(request, libraries) -> Run:
+    """Run the harness with MindSpore Lite: this machine's, and that of aarch64."""
+    program = request.getfixturevalue(f"{request.param}_harness")
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
-        command = [program, "--engine", "lite", "--device", "CPU", *map(str, arguments)]
+        command = [*program, "--engine", "lite", "--device", "CPU", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=os.environ | libraries)
 
     return run
