@@ -15,11 +15,6 @@ constexpr size_t kMostPlans = 512;
 
 }  // namespace
 
-std::atomic<bool> &SizesVary() {
-  static std::atomic<bool> vary{false};
-  return vary;
-}
-
 // Of many, the least recently used are forgotten.
 std::shared_ptr<const Plan> PlanOf(const Problem &problem) {
   struct Entry {

@@ -24,7 +24,10 @@ enum class Kind : int64_t { kForward, kInputGradient, kWeightGradient };
 
 // Whether pictures of ever new sizes are to come. One switch for all threads: graphs have their
 // own.
-std::atomic<bool> &SizesVary();
+inline std::atomic<bool> &SizesVary() {
+  static std::atomic<bool> vary{false};
+  return vary;
+}
 
 // A convolution, in numbers. y has ceil-free size: floor((x + pads - kernel) / stride) + 1.
 struct Problem {
