@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -168,6 +169,8 @@ def _told(path: str | os.PathLike[str], where: str = "") -> Iterator[None]:
     except (ImageError, MemoryError):
         raise
     except Exception as error:
+        # Else they hold what libvips reads, and an open file, for as long as somebody has the error.
+        traceback.clear_frames(error.__traceback__)
         why = reason(error)
         if lacks_codec(why):
             raise cannot_read(path, f"{NO_CODEC} ({why})", "save it as PNG") from error
