@@ -169,7 +169,7 @@ def _told(path: str | os.PathLike[str], where: str = "") -> Iterator[None]:
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        # Else they hold what libvips reads, and an open file, for as long as somebody has the error.
+        # Else they hold what libvips reads, and an open file, as long as somebody has the error.
         traceback.clear_frames(error.__traceback__)
         why = reason(error)
         if lacks_codec(why):
