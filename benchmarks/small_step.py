@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from workers import MATRIX, Worker, matrix_rates, matrix_workers
+from workers import MATRIX, Worker, matrix_rates, matrix_workers, take_turns
 
 from slimsr.inference.latency import machine_name
 from slimsr.models import create_model
@@ -81,14 +81,7 @@ def main() -> None:
                 ]
             workers = {label: Worker(command) for label, command in commands.items()}
             rates = matrix_workers(args.torch)
-        everyone = [*workers.values(), *rates.values()]
-        for worker in everyone:
-            worker.turn(0, 2, kept=False)
-        for _ in range(args.rounds):
-            for worker in workers.values():
-                worker.turn(args.seconds, 3)
-            for worker in rates.values():
-                worker.turn(0.2)
+        take_turns(workers, rates, args.rounds, args.seconds, least=3)
         losses = np.array([worker.ready["losses"] for worker in workers.values()])
         difference = float(np.abs(losses / losses[0] - 1).max())
         if not difference < TOLERANCE:
@@ -104,7 +97,7 @@ def main() -> None:
             )
         found = ", ".join(f"{n} {rate:.0f}" for n, rate in matrix_rates(rates).items())
         print(f"| | matrix rate, {MATRIX}x{MATRIX}, GFLOP/s: {found} | | | | | |", flush=True)
-        for worker in everyone:
+        for worker in (*workers.values(), *rates.values()):
             worker.end()
 
 

@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from workers import MATRIX, Worker, matrix_rates, matrix_workers
+from workers import MATRIX, Worker, matrix_rates, matrix_workers, take_turns
 
 from slimsr.files.writing import write_json
 from slimsr.inference.latency import machine_name
@@ -79,14 +79,7 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Worker], 
             commands[f"PyTorch eager, {form}"] = command
     workers = {name: Worker(command) for name, command in commands.items()}
     rates = matrix_workers(args.torch)
-    everyone = [*workers.values(), *rates.values()]
-    for worker in everyone:
-        worker.turn(0, 1, kept=False)
-    for _ in range(args.rounds):
-        for worker in workers.values():
-            worker.turn(args.seconds, 1)
-        for worker in rates.values():
-            worker.turn(0.2)
+    take_turns(workers, rates, args.rounds, args.seconds)
     return workers, rates
 
 

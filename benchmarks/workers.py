@@ -123,6 +123,26 @@ def matrix_workers(torch_python: str | None) -> dict[str, Worker]:
     return {name: Worker([python, __file__, name]) for name, python in pythons.items()}
 
 
+def take_turns(
+    workers: Mapping[str, Worker],
+    rates: Mapping[str, Worker],
+    rounds: int,
+    seconds: float,
+    least: int = 1,
+) -> None:
+    """Let programs run in turn, each at least so many seconds and times, and the machine's rate.
+
+    The first turn of each, which warms it, is not kept.
+    """
+    for worker in (*workers.values(), *rates.values()):
+        worker.turn(0, least, kept=False)
+    for _ in range(rounds):
+        for worker in workers.values():
+            worker.turn(seconds, least)
+        for worker in rates.values():
+            worker.turn(0.2)
+
+
 def matrix_rates(workers: dict[str, Worker]) -> dict[str, float]:
     """Return GFLOP/s by library."""
     return {name: 2 * MATRIX**3 / worker.median() / 1e9 for name, worker in workers.items()}

@@ -32,8 +32,9 @@ if ((! ${#selected[@]})); then
   install_packages "warning: the tests of the report" "${BROWSER[@]}" || true
 fi
 bash scripts/lint.sh
-# Slow tests and Lite only where they are asked for; a later -m on the command line wins over this one. Two
-# processes, each with whole files, in the order of tests/conftest.py: most tests compile graphs on one
+# Slow tests and Lite only where they are asked for; a later -m on the command line wins over this one.
+# Two processes, each with whole files, in the order of tests/conftest.py: most tests compile graphs on one
 # core. They share the cores.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not lite" "${selected[@]}" "$@"
+exec "$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not lite" \
+  "${selected[@]}" "$@"

@@ -9,70 +9,10 @@ import numpy as np
 import yaml
 
 from tests.fuzz.case import Case
+from tests.fuzz.hostile_texts import LINES, NAMES, NUMBERS, YAML
 from tests.fuzz.models import STRANGE
 from tests.fuzz.mutate import mutated, pick
 from tests.fuzz.structures import mutated_json
-
-_YAML = (
-    "!!python/object/apply:os.system [true]",
-    "!!int x",
-    "!!float ''",
-    "!!binary '???'",
-    "!!timestamp x",
-    "!!set {a, b}",
-    "!!omap [a: 1]",
-    "!!bool maybe",
-    "!!null x",
-    "!unknown x",
-    "2026-01-01",
-    "2026-13-45",
-    "2026-01-01 25:61:61",
-    "1:20:30",
-    "1e999",
-    "-.inf",
-    ".nan",
-    "0x",
-    "0o9",
-    "09",
-    "1_000",
-    "9" * 5000,
-    "[" * 3000,
-    "[" * 500 + "]" * 500,
-    "{" * 1000 + "}" * 1000,
-    "&a [*a]",
-    "*nothing",
-    "&x 3",
-    "<<: 3",
-    "{<<: [1]}",
-    "? [1, 2]",
-    "'open",
-    '"\\x"',
-    '"\\ud800"',
-    '"\\0"',
-    "|\n  text",
-    "@at",
-    "`",
-    "%TAG",
-    "~",
-    "yes",
-    "-",
-    "--- 3",
-    "...",
-    "\t",
-    "# nothing",
-    "é\u2028x",
-    "{a: 1, a: 2}",
-    "[1, 2",
-    "null",
-    "''",
-    "true",
-    "-1",
-    "0",
-    "0.0",
-    "1.5",
-    "{}",
-    "[]",
-)
 
 
 def yaml_files(case: Case) -> None:
@@ -88,7 +28,7 @@ def yaml_files(case: Case) -> None:
     else:
         lines = data.decode().splitlines()
         which = int(case.rng.integers(len(lines)))
-        value = pick(case.rng, _YAML)
+        value = pick(case.rng, YAML)
         key, colon, _ = lines[which].partition(":")
         lines[which] = f"{key}{colon} {value}"
         data, case.about = "\n".join(lines).encode(), f"{key.strip()}: {value[:40]}"
@@ -103,44 +43,6 @@ def yaml_files(case: Case) -> None:
     yaml.safe_load(ended.out)
 
 
-_LINES = (
-    b"in/good.png",
-    b"in",
-    b"in/../in/good.png",
-    b"./in/good.png",
-    b"missing.png",
-    b"",
-    b" ",
-    b"\0",
-    b"in/\0.png",
-    b"\xff\xfe.png",
-    b"\xef\xbb\xbfin/good.png",
-    b"list.txt",
-    b"~",
-    b"/",
-    b"/dev/null",
-    b"/dev/zero",
-    b"pipe.png",
-    b"x" * 5000,
-    b"in/" + b"y" * 300 + b".png",
-    b"\x1b[31m.png",
-    b"in/good.png ",
-    b"\tin/good.png",
-    b"loop",
-    b"# in/good.png",
-    b"'in/good.png'",
-    b"-",
-    b"--help",
-    b"in/good.png,in/good.png",
-    b"in\\good.png",
-    b"*.png",
-    b"$HOME",
-    b"\x85",
-    "\u2028".encode(),
-    b"https://127.0.0.1/x.png",
-)
-
-
 def lists(case: Case) -> None:
     """A list of paths with strange lines, line ends and marks."""
     (case.folder / "in").mkdir()
@@ -149,8 +51,8 @@ def lists(case: Case) -> None:
     os.mkfifo(case.folder / "pipe.png")
     os.symlink("loop", case.folder / "loop")
     rng = case.rng
-    lines = [pick(rng, _LINES[:2])] * int(rng.random() < 0.8)
-    lines += [pick(rng, _LINES) for _ in range(int(rng.integers(3)))]
+    lines = [pick(rng, LINES[:2])] * int(rng.random() < 0.8)
+    lines += [pick(rng, LINES) for _ in range(int(rng.integers(3)))]
     end = pick(rng, (b"\n", b"\n", b"\r\n", b"\r"))
     data = pick(rng, (b"", b"", b"\xef\xbb\xbf", b"\xff\xfe")) + end.join(lines)
     data += pick(rng, (b"", end, end * 3, b"\x1a"))
@@ -161,75 +63,16 @@ def lists(case: Case) -> None:
         case.expect_pixels("upscale", "out/good.png", case.world.good)
 
 
-_NAMES = (
-    "a\nb",
-    "a\rb",
-    "a\tb",
-    "\x1b[31mred",
-    "-rf",
-    "--output",
-    "x[0]",
-    "x[page=2]",
-    "x[n=-1,",
-    "\udcff",
-    "é".encode("latin-1").decode("utf-8", "surrogateescape"),
-    "n" * 251,
-    "é" * 125,
-    " ",
-    "a ",
-    "~",
-    "*",
-    "?",
-    "%s%n%d",
-    "{}",
-    "{0}",
-    "$(true)",
-    "`true`",
-    "'",
-    '"',
-    "a\\b",
-    "con",
-    "e\u0301",
-    "é",
-    "a:b",
-    "http:",
-    "#",
-    "&",
-    ";",
-    "|",
-    "a..b",
-    "a.png",
-    "a.tar",
-    "\u202e",
-    "\u2028",
-    "\x7f",
-    "\x80",
-    "😀",
-    "\ufeff",
-    "0",
-    "upscale.json",
-    "manifest",
-    "[",
-    "]",
-    "!",
-    "=",
-    ",",
-    "@",
-    "\x01",
-    "all",
-)
-
-
 def names(case: Case) -> None:
     """Pictures and folders of strange names: all of them are done."""
     case.world.copy("identity", case.folder / "identity")
-    chosen = {pick(case.rng, _NAMES) for _ in range(6)}
+    chosen = {pick(case.rng, NAMES) for _ in range(6)}
     case.about = ", ".join(map(ascii, sorted(chosen)))
     source = case.folder / "in"
     source.mkdir()
     files = []
     for number, name in enumerate(sorted(chosen)):
-        below = Path() if number % 3 else Path(f"{pick(case.rng, _NAMES)}d")
+        below = Path() if number % 3 else Path(f"{pick(case.rng, NAMES)}d")
         (source / below).mkdir(exist_ok=True)
         file = below / f"{name}.png"
         case.world.copy("good.png", source / file)
@@ -247,56 +90,12 @@ def names(case: Case) -> None:
     if act < 0.3:
         case.run("upscale", "--model", "identity", "--input", first, "--output", "out_one.png")
     elif act < 0.6:
-        folder = f"out{pick(case.rng, _NAMES)}"
+        folder = f"out{pick(case.rng, NAMES)}"
         case.run("upscale", "--model", "identity", "--input", "in", "--output", folder)
     elif act < 0.8:
         case.run("eval", "--scale", "2", "--data", "in", "--json", "out.json")
 
 
-_NUMBERS = (
-    "0",
-    "-1",
-    "-0",
-    "1",
-    "2",
-    "3",
-    "1e309",
-    "-1e309",
-    "1e-400",
-    "nan",
-    "inf",
-    "-inf",
-    "1" * 400,
-    "9" * 20,
-    "9" * 5000,
-    "\u0663",
-    "\u00b2",
-    "\u00bd",
-    "1_000",
-    "0x10",
-    "",
-    " ",
-    " 1",
-    "+3",
-    "1e5",
-    "2147483647",
-    "2147483648",
-    "4294967296",
-    "9223372036854775808",
-    "1.0000000000001",
-    "1,5",
-    "\n",
-    "--",
-    "1e",
-    "1.",
-    ".5",
-    "0.5",
-    "1 2",
-    "true",
-    "None",
-    "1\x1b[31m",
-    "\udcff",
-)
 _SIZES = ("1e3MB", "MB", "GB1", "-1GB", "1" * 300 + "GB", "0.0001TB", "1GB ", "nanMB", "1e400GB")
 _FLAGS = {
     "upscale": (
@@ -352,7 +151,7 @@ def command_lines(case: Case) -> None:
     }[program]
     for _ in range(int(rng.integers(1, 3))):
         flag = pick(rng, _FLAGS[program])
-        value = pick(rng, _NUMBERS)
+        value = pick(rng, NUMBERS)
         if flag == "--memory":
             value = pick(rng, (*_SIZES, f"{value}MB", value))
         elif flag == "--size":
