@@ -5,30 +5,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import re
 from pathlib import Path
 
 from slimsr.data.choice import choose_lr, whole_first
 from slimsr.data.degradations import create_degradation, is_made
-from slimsr.data.layouts import (
-    LAYOUTS,
-    FoundSet,
-    known_layouts,
-    sets_in,
-    split_of,
-)
-from slimsr.data.pairs import (
-    Pair,
-    match_pairs,
-    natural,
-    pictures_by_name,
-    pictures_in,
-    some,
-)
+from slimsr.data.layouts import LAYOUTS, known_layouts
+from slimsr.data.pairs import Pair, match_pairs, pictures_by_name, pictures_in
+from slimsr.data.sets import parts_of, sets_below
 from slimsr.data.suspects import looks_like_lr, lr_beside, lr_part, refuse_versions
 from slimsr.errors import DataError, DegradationError
 from slimsr.imaging import READABLE_SUFFIXES
-from slimsr.imaging.listing import RECORD, subfolders
 from slimsr.settings import PhotoConfig
 
 logger = logging.getLogger(__name__)
@@ -87,7 +73,7 @@ def find_pairs(
         raise DataError(f"unknown split {split!r}; use 'train' or 'valid'")
     if layout != "auto" and layout not in LAYOUTS:
         raise DataError(f"unknown layout {layout!r}; use one of: auto, {', '.join(LAYOUTS)}")
-    parts = _parts(root, split)
+    parts = parts_of(root, split)
     if layout not in ("auto", "hr"):
         parts = [part for part in parts if part.layout == layout]
         if not parts:
@@ -151,7 +137,7 @@ def find_sets(
     """
     root = _existing_folder(root)
     found: dict[str, list[Pair]] = {}
-    sets = _sets_below(root)
+    sets = sets_below(root)
     if not sets:
         return {root.resolve().name: find_pairs(root, scale, layout, "valid", degradation)}
     for folder in sets:
@@ -181,7 +167,7 @@ def find_lr_folder(root: str | os.PathLike[str], scale: int) -> Path | None:
         DataError: As `find_pairs`; or the LR pictures do not lie in one folder of their own.
     """
     root = _existing_folder(root)
-    parts = _parts(root, "valid")
+    parts = parts_of(root, "valid")
     if not parts:
         return None
     chosen = choose_lr(root, parts, scale, "auto")
@@ -210,65 +196,6 @@ def _existing_folder(root: str | os.PathLike[str]) -> Path:
     if not root.is_dir():
         raise DataError(f"{root} is a file, expected a folder of pictures; give its folder")
     return root
-
-
-def _parts(root: Path, split: str) -> list[FoundSet]:
-    """The sets of a folder that make up one split, none where names tell of no set."""
-    sets = sets_in(root)
-    if not sets:
-        readable = [f for f in subfolders(root) if os.access(f, os.R_OK | os.X_OK)]
-        inner = {folder: found for folder in readable if (found := sets_in(folder))}
-        splits = {folder: split_of(folder.name) for folder in inner}
-        if any(splits.values()):
-            inner = {folder: found for folder, found in inner.items() if splits[folder] == split}
-            if not inner:
-                raise DataError(
-                    f"{root} has {some([folder.name for folder in splits])}, expected the split "
-                    f"{split}; give a folder that has it; {known_layouts()}"
-                )
-        elif any(part.layout != "div2k" for found in inner.values() for part in found):
-            names = sorted((folder.name for folder in inner), key=natural)
-            raise DataError(
-                f"{root} holds the sets {some(names)}, expected one set; give one of them"
-            )
-        sets = [part for found in inner.values() for part in found]
-    wanted = [part for part in sets if part.split == split]
-    if split == "train" or not wanted:
-        wanted = [part for part in sets if part.split in (split, None)]
-    if sets and not wanted:
-        name = re.sub(r"(?i)train|valid|val|test", split, sets[0].hr.name)
-        raise DataError(
-            f"{sets[0].hr.with_name(name)} is missing: {root} has {sets[0].hr.name}, expected the "
-            f"split {split}; give a folder that has it; {known_layouts()}"
-        )
-    return wanted
-
-
-def _sets_below(root: Path) -> list[Path]:
-    """The sub-folders that are test sets, none where the folder is one itself."""
-    try:
-        if sets_in(root) or any(path.parent == root for path in pictures_in(root)):
-            return []
-    except DataError:  # a folder of LR pictures, perhaps beside good sets
-        if not any(_is_set(folder) for folder in subfolders(root)):
-            raise
-    folders = [folder for folder in subfolders(root) if _may_be_set(folder)]
-    folders = [folder for folder in folders if not (folder / RECORD).exists()]
-    return sorted(folders, key=lambda path: natural(path.name))
-
-
-def _may_be_set(folder: Path) -> bool:
-    try:
-        return bool(sets_in(folder) or pictures_in(folder))
-    except DataError:
-        return True  # find_pairs says what is wrong with it
-
-
-def _is_set(folder: Path) -> bool:
-    try:
-        return bool(sets_in(folder))
-    except DataError:
-        return False
 
 
 def _hr_alone(folder: Path, root: Path, scale: int, sure: bool, by: str) -> list[Pair]:

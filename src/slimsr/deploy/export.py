@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,18 +12,12 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from slimsr.deploy.agreement import check_weights, largest_difference
 from slimsr.deploy.calibration import write_calibration
 from slimsr.deploy.quantise import OPSET as QUANTISED_OPSET
 from slimsr.deploy.quantise import Quantiser
 from slimsr.device.world import start_device
-from slimsr.errors import (
-    ConfigError,
-    DeviceError,
-    NotFiniteError,
-    OutputError,
-    shown,
-    shown_name,
-)
+from slimsr.errors import ConfigError, DeviceError, OutputError, shown, shown_name
 from slimsr.exported.bundle import aside, exporting, publish
 from slimsr.exported.manifest import (
     LONGEST_SIDE,
@@ -216,7 +210,7 @@ def _export(
 ) -> ModelFile:
     """Export one width in one format into the temporary folder, and compare."""
     narrow = extract(net, width).set_train(False)
-    _check_weights(narrow, width)
+    check_weights(narrow, width)
     suffix = "" if precision == "f32" else f"_{precision}"
     stem = f"{state.network['name']}_x{net.scale}_w{width:g}{suffix}"
     path = temporary / f"{stem}.{file_format.lower()}"
@@ -236,14 +230,16 @@ def _export(
             evaluator: Any = ReferenceEvaluator(form(same))
             return evaluator.run(None, {"lr": x})[0]
 
-        difference = _compare(net, width, run, [(1, 3, 8, 8), (2, 3, 7, 10)])
+        difference = largest_difference(net, width, run, [(1, 3, 8, 8), (2, 3, 7, 10)])
     else:
         write_mindir(narrow, path, shape, file_format)
         if file_format == "MINDIR":
             fixed = tuple(side for side in shape if side is not None)
             sizes = [fixed] if len(fixed) == 4 else [(1, 3, 24, 24), (2, 3, 17, 31)]
             cell = load_mindir(path)
-            difference = _compare(net, width, lambda x: cell(ms.Tensor(x)).asnumpy(), sizes)
+            difference = largest_difference(
+                net, width, lambda x: cell(ms.Tensor(x)).asnumpy(), sizes
+            )
     if difference is not None and not difference <= _TOLERANCE[precision]:
         advice = "please report it" if precision == "f32" else "export it in f32"
         raise OutputError(
@@ -262,41 +258,3 @@ def _export(
         largest_relative_difference=difference,
         precision=precision,
     )
-
-
-def _compare(
-    net: SlimmableNet,
-    width: float,
-    run: Callable[[np.ndarray], np.ndarray],
-    sizes: Sequence[tuple[int, ...]],
-) -> float:
-    """Return the largest difference from the checkpoint on random pictures, relative.
-
-    NaN where the file's network gives no numbers.
-
-    Raises:
-        NotFiniteError: the checkpoint's network gives no numbers.
-    """
-    rng = np.random.default_rng(0)
-    differences = []
-    for size in sizes:
-        picture = rng.uniform(0, 255, size).astype(np.float32)
-        expected = net(ms.Tensor(picture), width).asnumpy()
-        if not np.isfinite(expected).all():
-            raise NotFiniteError(
-                f"the network gives values that are not finite at width {width:g}: nothing was "
-                "written; give another checkpoint of its run, or train again"
-            )
-        largest = np.abs(expected).max() or 1  # black is compared as it is
-        differences.append(np.abs(run(picture) - expected).max() / largest)
-    return float(np.max(differences))
-
-
-def _check_weights(net: SlimmableNet, width: float) -> None:
-    """Refuse weights that are no numbers; a ReLU may hide them from the comparison."""
-    for name, parameter in net.parameters_and_names():
-        if not np.isfinite(parameter.asnumpy()).all():
-            raise NotFiniteError(
-                f"the weights {name} are not finite at width {width:g}: nothing was written; give "
-                "another checkpoint of its run, or train again"
-            )

@@ -39,7 +39,7 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
         mode = _mode_of_palette(image) if image.mode == "P" else _MODES.get(image.mode)
         if mode is None:
             raise ValueError(f"pixels of the kind {image.mode}")
-        if ";15" in str(image.tile):
+        if ";15" in str(getattr(image, "tile", "")):  # of files only, so Pillow 12 types it
             mode = "RGB"  # the 16th bit is alpha, its inverse or nothing: programs do not agree
         pixels = np.asarray(image.convert(mode)).reshape(image.height, image.width, -1)
     if mode == "RGBA" and file.format != "tiff" and not pixels[:, :, 3].any():
