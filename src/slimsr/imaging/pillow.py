@@ -6,6 +6,7 @@ And what it reads without a word of damage: GIF.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -22,6 +23,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 _MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
 _MODES |= {"RGBX": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
 
+_PHOTOMETRIC, _YCBCR = 262, 6  # a TIFF's tag, and what it says
+
 
 def read_by_pillow(file: PictureFile) -> np.ndarray:
     """Decode a whole picture.
@@ -35,11 +38,12 @@ def read_by_pillow(file: PictureFile) -> np.ndarray:
     Raises:
         ValueError: a kind that is not read, or too large. Pillow raises almost anything else.
     """
-    with _opened(file) as image:
+    with _opened(file) as opened:
+        image = _ycbcr(opened) if _hides_ycbcr(opened) else opened
         mode = _mode_of_palette(image) if image.mode == "P" else _MODES.get(image.mode)
         if mode is None:
             raise ValueError(f"pixels of the kind {image.mode}")
-        if ";15" in str(getattr(image, "tile", "")):  # of files only, so Pillow 12 types it
+        if ";15" in str(getattr(image, "tile", "")):
             mode = "RGB"  # the 16th bit is alpha, its inverse or nothing: programs do not agree
         pixels = np.asarray(image.convert(mode)).reshape(image.height, image.width, -1)
     if mode == "RGBA" and file.format != "tiff" and not pixels[:, :, 3].any():
@@ -68,6 +72,20 @@ def check_gif(file: PictureFile) -> None:
     """Raise what Pillow raises of a GIF whose first frame is damaged or cut short."""
     with Image.open(file.reader(), formats=["GIF"]) as image:
         image.load()
+
+
+def _hides_ycbcr(image: Image.Image) -> bool:
+    """Tell whether Pillow 12 takes the YCbCr of an uncompressed TIFF for RGBX, of four bands."""
+    tiles: Any = getattr(image, "tile", ())  # of files only, so Pillow 12 types none
+    tags: Any = getattr(image, "tag_v2", {})
+    raw = all(codec == "raw" and args[0] == "RGBX" for codec, _, _, args in tiles)
+    return image.mode == "RGB" and tags.get(_PHOTOMETRIC) == _YCBCR and raw
+
+
+def _ycbcr(image: Any) -> Image.Image:
+    """Return the three bands that are there."""
+    image.tile = [(*tile[:3], ("RGB", *tile[3][1:])) for tile in image.tile]
+    return Image.frombytes("YCbCr", image.size, image.tobytes())
 
 
 def _mode_of_palette(image: Image.Image) -> str:
