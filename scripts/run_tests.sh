@@ -8,15 +8,25 @@ QUICK=(tests/commands tests/data tests/files tests/imaging tests/metrics)
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   cat <<EOF
-Lint and tests: bash scripts/run_tests.sh [--quick] [pytest arguments, e.g. -k imresize or -m slow]
+Lint and tests: bash scripts/run_tests.sh [--mindspore VERSION] [--quick] [pytest arguments, e.g. -k imresize]
 
---quick, which comes first: lint and the tests of what needs no graph, training or C++ build, in less
+--mindspore VERSION, which comes first: the tests with another version of MindSpore, such as 2.10.0, in
+an environment of its own, .venv-mindspore-VERSION.
+--quick, which comes next: lint and the tests of what needs no graph, training or C++ build, in less
 than two minutes: ${QUICK[*]}
 Tests that compare with reference data are skipped where it is not there; those marked slow, and those
 marked lite, which download MindSpore Lite and run the harness with it, run where they are asked for:
 -m slow, -m lite.
 EOF
   exit
+fi
+if [[ ${1:-} == --mindspore ]]; then
+  if [[ -z ${2:-} ]]; then
+    echo "error: --mindspore needs a version: give one, such as 2.10.0" >&2
+    exit 2
+  fi
+  export SLIMSR_MINDSPORE=$2
+  shift 2
 fi
 selected=()
 if [[ ${1:-} == --quick ]]; then
@@ -31,7 +41,8 @@ if ((! ${#selected[@]})); then
   # Without a browser its tests are skipped and say so.
   install_packages "warning: the tests of the report" "${BROWSER[@]}" || true
 fi
-bash scripts/lint.sh
+# Types are those of the version that is tested at every commit.
+[[ -n ${SLIMSR_MINDSPORE:-} ]] || bash scripts/lint.sh
 # Slow tests and Lite only where they are asked for; a later -m on the command line wins over this one.
 # Two processes, each with whole files, in the order of tests/conftest.py: most tests compile graphs on one
 # core. They share the cores.

@@ -3,9 +3,19 @@
 # Makes .venv with what the project needs, once; sourced by quickstart.sh and run_tests.sh.
 # Afterwards $PYTHON is its interpreter. Works on Debian and Ubuntu with Python 3.10, 3.11 or 3.12, of
 # which $SLIMSR_PYTHON may name one. Where uv is there it makes the environment, and brings a Python
-# where the system has no fitting one.
+# where the system has no fitting one. $SLIMSR_MINDSPORE, a version, has an environment of its own.
 
-PYTHON="$PWD/.venv/bin/python"
+VENV=.venv${SLIMSR_MINDSPORE:+-mindspore-$SLIMSR_MINDSPORE}
+PYTHON="$PWD/$VENV/bin/python"
+
+# Prints which versions are taken where the requirements allow several.
+constraints() {
+  if [[ -n ${SLIMSR_MINDSPORE:-} ]]; then
+    echo "mindspore==$SLIMSR_MINDSPORE"
+  else
+    cat constraints.txt
+  fi
+}
 
 # Prints the fitting Python, or nothing.
 find_python() {
@@ -31,40 +41,40 @@ no_python() {
 
 make_venv() {
   local wanted base log
-  wanted=$(cat requirements*.txt | sha256sum)
-  if [[ -x "$PYTHON" && -f .venv/installed && "$(cat .venv/installed)" == "$wanted" ]]; then
+  wanted=$({ cat requirements*.txt && constraints; } | sha256sum)
+  if [[ -x "$PYTHON" && -f $VENV/installed && "$(cat "$VENV/installed")" == "$wanted" ]]; then
     return
   fi
   base=$(find_python)
   [[ -n "$base" ]] || command -v uv >/dev/null || no_python
   log=$(mktemp)
-  echo "installing into .venv with ${base:-what uv brings}, once: this takes a few minutes" >&2
-  if command -v uv >/dev/null && uv venv --clear --seed --python "${base:-3.11}" .venv \
+  echo "installing into $VENV with ${base:-what uv brings}, once: this takes a few minutes" >&2
+  if command -v uv >/dev/null && uv venv --clear --seed --python "${base:-3.11}" "$VENV" \
     >"$log" 2>&1; then
     :
   elif [[ -z "$base" ]]; then
     tail -n 5 "$log" >&2
     no_python
-  elif ! "$base" -m venv .venv >"$log" 2>&1; then
+  elif ! "$base" -m venv "$VENV" >"$log" 2>&1; then
     # Debian and Ubuntu keep venv in a package of its own, named after the version.
     local package
     package="$("$base" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
       { apt-get update && apt-get install -y "$package"; } >>"$log" 2>&1 || true
     fi
-    if ! "$base" -m venv --clear .venv >>"$log" 2>&1; then
+    if ! "$base" -m venv --clear "$VENV" >>"$log" 2>&1; then
       tail -n 5 "$log" >&2
       echo "error: cannot make a virtual environment: apt-get install $package, and run this again" >&2
       exit 2
     fi
   fi
   if ! "$PYTHON" -m pip install -q --disable-pip-version-check -r requirements-dev.txt \
-    >"$log" 2>&1; then
+    -c <(constraints) >"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    echo "error: cannot install requirements-dev.txt into .venv: see above" >&2
+    echo "error: cannot install requirements-dev.txt into $VENV: see above" >&2
     exit 1
   fi
-  echo "$wanted" >.venv/installed
+  echo "$wanted" >"$VENV/installed"
   rm -f "$log"
 }
 

@@ -1,7 +1,7 @@
 """What this package takes from MindSpore that its documentation does not promise.
 
-Who moves to another version of MindSpore looks here first. All of it was tried on 2.7.2; 2.7.0 and
-2.10.0 have the same names where nothing else is said.
+Who moves to another version of MindSpore looks here first. All of it was tried on 2.7.2 and
+2.10.0, which have the same names where nothing else is said.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import mindspore as ms
 from mindspore import nn
 
 # The autograd function of PyNative mode, and whether one is wanted: through `ops.Custom` alone an
-# operator takes more than twice as long. 2.10.0 has no `_pynative_executor` in that place.
+# operator takes more than twice as long.
 from mindspore.common._grad_function import _Function as Function
-from mindspore.common.api import _pynative_executor
 
 # The kernels of two gradients, which automatic differentiation does not reach: it takes `ops.sign`
 # for that of `abs`, and our own convolution applies its ReLU itself.
@@ -27,6 +26,11 @@ from mindspore.ops import auto_generate
 # The messages that checkpoints and MINDIR files consist of: read by hand where MindSpore's own
 # readers log, or end the process, on a damaged file.
 from mindspore.train import checkpoint_pb2, mind_ir_pb2
+
+try:  # since 2.9, which warns of the other place
+    from mindspore.graph.api import _pynative_executor  # pyright: ignore[reportMissingImports]
+except ImportError:
+    from mindspore.common.api import _pynative_executor
 
 __all__ = ["Function"]
 
@@ -47,10 +51,10 @@ def gradient_is_noted() -> bool:
 def run_operators_one_by_one() -> None:
     """Let PyNative mode run one operator after another; in vain once an operator has run.
 
-    `launch_blocking` is meant for finding faults. Here it keeps MindSpore's threads from spinning.
+    `launch_blocking` is meant for finding faults. Here it keeps the threads of MindSpore's queues
+    from spinning.
     """
     ms.runtime.launch_blocking()
-    ms.runtime.dispatch_threads_num(2)  # with one there is another thread, which spins
 
 
 def forget_kernels() -> None:

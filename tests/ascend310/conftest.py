@@ -28,6 +28,12 @@ def package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+def lite_headers() -> Path | None:
+    """Where MindSpore's package has the headers of Lite; None since 2.8, which has none."""
+    package = package_folder("mindspore")
+    return package if (package / "include/api/model.h").is_file() else None
+
+
 @pytest.fixture(scope="session")
 def harness_checkout(repo: Path, tmp_path_factory) -> Path:
     """A checkout whose harness is built with the sanitizers, one for all of pytest's processes.
@@ -73,7 +79,7 @@ def build_harness(checkout: Path, build: Path, *options: str) -> None:
         "-B",
         build,
         f"-DOpenVINO_DIR={package_folder('openvino') / 'cmake'}",
-        f"-DLITE_HEADERS={package_folder('mindspore')}",
+        f"-DLITE_HEADERS={lite_headers() or ''}",
         "-DBUILD_TESTS=ON",
         "-DWERROR=ON",
         *options,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ascend310.conftest import build_harness
+from tests.ascend310.conftest import build_harness, lite_headers
 
 
 def test_unit_tests(harness_build, harness_environment):
@@ -24,6 +24,8 @@ def test_unit_tests(harness_build, harness_environment):
 
 
 def test_the_lite_engine_compiles_against_the_real_headers(harness_build):
+    if lite_headers() is None:
+        pytest.skip("this MindSpore ships no headers of Lite; 2.7.2 does")
     (built,) = (harness_build / "CMakeFiles" / "lite_engine.dir").rglob("*.o")
     symbols = subprocess.run(["nm", "-C", built], capture_output=True, text=True, check=True).stdout
     assert "T slimsr::LiteEngine::Run(" in symbols

@@ -21,6 +21,7 @@ from slimsr.layers.functional import conv2d, conv_transpose2d
 from slimsr.models import create_model
 from slimsr.native import build, operators
 from slimsr.native import conv as native
+from slimsr.native.custom import Operator
 from tests.undecided import decided
 
 # Where it can be, it must be: other tests would pass with MindSpore's own kernels.
@@ -153,6 +154,41 @@ def test_transposed_convolution(side, stride, cut, graph):
         return conv_transpose2d(x, weight, bias, stride, cut)
 
     check(function, arrays, (2, 3, rows, columns), 1, graph)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_what_nobody_asks_for_is_not_computed(monkeypatch, bias, relu):
+    rng = np.random.default_rng(0)
+    x, w = noise(rng, 2, 3, 6, 7), noise(rng, 4, 3, 3, 3)
+    b = noise(rng, 4) if bias else None
+    x, w = ms.Parameter(x, name="x"), ms.Parameter(w, name="w")
+    ran, launch = [], Operator.launch
+
+    def noted(operator, *inputs):
+        ran.append(operator.func.split(":")[-1])
+        return launch(operator, *inputs)
+
+    monkeypatch.setattr(Operator, "launch", noted)
+
+    def gradient(parameters, *constant):
+        def loss():
+            given = [
+                ops.stop_gradient(array) if any(array is c for c in constant) else array
+                for array in (x, w)
+            ]
+            return (conv2d(*given, b, 1, relu=relu) ** 2).sum()
+
+        ran.clear()
+        return [g.asnumpy() for g in ms.value_and_grad(loss, None, parameters)()[1]]
+
+    both = gradient([x, w])
+    assert sorted(ran) == ["SlimConv", "SlimConvInputGradient", "SlimConvWeightGradient"]
+    np.testing.assert_array_equal(gradient([w], x)[0], both[1])
+    assert ran == ["SlimConv", "SlimConvWeightGradient"]
+    # Fused with the gradient of the ReLU it rounds otherwise.
+    np.testing.assert_allclose(gradient([x], w)[0], both[0], atol=1e-5 * np.abs(both[0]).max())
+    assert ran == ["SlimConv", "SlimConvInputGradient"]
 
 
 def test_gradient_of_a_gradient():

@@ -32,7 +32,10 @@ class _PhaseGradient(nn.Cell):
 
     def scaled(self, carried: Tensors, *pictures: ms.Tensor) -> tuple:
         """Return the scaled total, and what the phase returns."""
-        terms, carried = self.loss(carried, *pictures)
+        given = ()
+        for picture in pictures:  # whose gradient PyNative mode would find for nothing
+            given = (*given, ops.stop_gradient(picture))
+        terms, carried = self.loss(carried, *given)
         total = terms[0]
         if self.scaler is not None:
             total = self.scaler.scale(total)

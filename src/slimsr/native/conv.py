@@ -7,6 +7,7 @@ when a graph is compiled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mindspore as ms
@@ -77,20 +78,35 @@ def _same(dy: ms.Tensor, y: ms.Tensor) -> ms.Tensor:
     return dy
 
 
+def _nothing(dy: ms.Tensor, weight: ms.Tensor, problem: tuple) -> ms.Tensor:
+    return NOTHING
+
+
 @made_once
 def _forward(problem: Problem) -> Operator:
+    whole = _gradient(problem, of_x=True, of_weight=not problem.frozen)
+    return Operator(
+        "SlimConv", tuple(problem), problem.y, whole, partly=lambda x, w: _gradient(problem, x, w)
+    )
+
+
+@made_once
+def _gradient(problem: Problem, of_x: bool, of_weight: bool) -> Callable[..., tuple]:
+    """Return the function of the gradient with respect to x, or to weight and bias, or to both."""
     # What is constant is decided here: the functions below become part of a graph.
     plain = problem._replace(relu=False)
     before_relu = _relu_grad if problem.relu else _same
+    frozen_gradient = _frozen_relu_gradient if problem.relu else _frozen_gradient
+    of_input = input_gradient if of_x else _nothing
 
     def with_bias(x, weight, bias, geometry, y, dy):
         dy = before_relu(dy, y)
         dweight, dbias = weight_gradient(x, dy, plain)
-        return input_gradient(dy, weight, plain), dweight, dbias, NOTHING
+        return of_input(dy, weight, plain), dweight, dbias, NOTHING
 
     def without_bias(x, weight, geometry, y, dy):
         dy = before_relu(dy, y)
-        return input_gradient(dy, weight, plain), weight_gradient(x, dy, plain), NOTHING
+        return of_input(dy, weight, plain), weight_gradient(x, dy, plain), NOTHING
 
     def frozen_with_bias(x, weight, bias, geometry, y, dy):
         return frozen_gradient(dy, weight, y, problem), NOTHING, NOTHING, NOTHING
@@ -98,12 +114,9 @@ def _forward(problem: Problem) -> Operator:
     def frozen_without_bias(x, weight, geometry, y, dy):
         return frozen_gradient(dy, weight, y, problem), NOTHING, NOTHING
 
-    frozen_gradient = _frozen_relu_gradient if problem.relu else _frozen_gradient
-    if problem.frozen:
-        bprop = frozen_with_bias if problem.bias else frozen_without_bias
-    else:
-        bprop = with_bias if problem.bias else without_bias
-    return Operator("SlimConv", tuple(problem), problem.y, bprop)
+    if of_weight:
+        return with_bias if problem.bias else without_bias
+    return frozen_with_bias if problem.bias else frozen_without_bias
 
 
 @made_once

@@ -53,7 +53,10 @@ class _Tape(Function):
             raise RuntimeError(f"{operator.func} has no gradient")
         inputs, results = saved[: ctx.count], saved[ctx.count :]
         given = (results, gradients) if operator.several else (results[0], gradients[0])
-        found = operator.gradient(*inputs, *given)
+        gradient = operator.gradient
+        if operator.partly is not None:
+            gradient = operator.partly(*ctx.needs_input_grad[1:3])
+        found = gradient(*inputs, *given)
         return None, *(None if gradient is NOTHING else gradient for gradient in found)
 
 
@@ -69,6 +72,8 @@ class Operator(ops.Custom):
         shape: of the result, or a tuple of shapes.
         gradient: as `ops.Custom` takes its ``bprop``; it may hold `NOTHING`.
         dtypes: of several results; None: all are float32.
+        partly: returns ``gradient`` with `NOTHING` in place of what is not asked for, told whether
+            that of the first input is and that of the second; graphs leave it out by themselves.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Operator(ops.Custom):
         shape: Any,
         gradient: Callable | None = None,
         dtypes: tuple | None = None,
+        partly: Callable[[bool, bool], Callable] | None = None,
     ):
         self.several = bool(shape) and isinstance(shape[0], tuple)
         shapes = shape if self.several else (shape,)
@@ -87,7 +93,8 @@ class Operator(ops.Custom):
         super().__init__(f"{path}:{name}", lambda *_: shape, lambda *_: dtype, "aot", gradient)
         # MindSpore takes operators of equal attributes and inputs for the same.
         self.add_prim_attr("problem", str(key))
-        self.gradient, self.results = gradient, tuple(zip(shapes, dtypes, strict=True))
+        self.gradient, self.partly = gradient, partly
+        self.results = tuple(zip(shapes, dtypes, strict=True))
         self.function = getattr(_library(path), name)
         self.sizes = None
 
