@@ -36,23 +36,21 @@ WIDTH, HEIGHT = 640, 480
 def make_folder(data: Path, folder: Path, count: int) -> None:
     """Write the crops; those of one picture lie at different places."""
     folder.mkdir()
-    photos = sorted(p for p in data.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
-    rng, made = np.random.default_rng(0), 0
-    while made < count:
-        before = made
-        for path in photos[: count - made]:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB")
-            if picture.width < WIDTH or picture.height < HEIGHT:
-                continue
-            x = int(rng.integers(picture.width - WIDTH + 1))
-            y = int(rng.integers(picture.height - HEIGHT + 1))
-            crop = picture.crop((x, y, x + WIDTH, y + HEIGHT))
-            suffix, options = ("jpg", {"quality": 92}) if made % 2 else ("png", {})
-            crop.save(folder / f"{made:04d}.{suffix}", **options)
-            made += 1
-        if made == before:
-            raise SystemExit(f"{data} has no picture of {WIDTH}x{HEIGHT} or more")
+    photos = []
+    for path in sorted(p for p in data.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg")):
+        with Image.open(path) as opened:
+            if opened.width >= WIDTH and opened.height >= HEIGHT:
+                photos.append(opened.convert("RGB"))
+    if not photos:
+        raise SystemExit(f"{data} has no picture of {WIDTH}x{HEIGHT} or more")
+    rng = np.random.default_rng(0)
+    for made in range(count):
+        picture = photos[made // len(FORMATS) % len(photos)]
+        x = int(rng.integers(picture.width - WIDTH + 1))
+        y = int(rng.integers(picture.height - HEIGHT + 1))
+        crop = picture.crop((x, y, x + WIDTH, y + HEIGHT))
+        suffix, options = ("jpg", {"quality": 92}) if made % 2 else ("png", {})
+        crop.save(folder / f"{made:04d}.{suffix}", **options)
 
 
 def one_step(step: str, network: str, width: str, folder: Path, suffix: str) -> None:
@@ -135,9 +133,8 @@ def report(found: dict[tuple[str, str], dict[str, list[dict[str, float]]]], args
         "",
         f"`python benchmarks/folder.py --data PHOTOS --pictures {args.pictures} --rounds "
         f"{args.rounds}`: {args.pictures} pictures of {WIDTH}x{HEIGHT}, half PNG, half JPEG, on "
-        f"{machine_name('CPU')}, shared with other work, so that all times are longer than on an "
-        "idle one. Processes take turns, their start included; medians over the rounds, ratios "
-        "within a round. A step alone is the time of that step, the start left out.",
+        f"{machine_name('CPU')}. Processes take turns, their start included; medians over the "
+        "rounds, ratios within a round. A step alone is the time of that step, the start left out.",
         "",
         "| network, width, result | program | pictures/s | CPU s/picture | peak MB | time / C++ |",
         "| --- | --- | --- | --- | --- | --- |",

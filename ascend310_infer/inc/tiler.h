@@ -19,6 +19,10 @@ struct Span {
 // unless one tile is the whole axis.
 std::vector<Span> PlanAxis(int length, int tile, int overlap);
 
+// The side of tiles that are as many as those of side `tile`, and as small as may be: so the last
+// one does less again. As upscale.py does. Needs tile > 2 * overlap.
+int EvenTile(int length, int tile, int overlap);
+
 // Half the width of the zone around each boundary of two keeps in which their tiles are
 // cross-faded: it lies in what both tiles have read, and no pixel lies in two zones.
 int FadeRadius(const std::vector<Span> &spans, int overlap);

@@ -15,6 +15,17 @@ std::vector<Span> PlanAxis(int length, int tile, int overlap) {
   return spans;
 }
 
+int EvenTile(int length, int tile, int overlap) {
+  if (length <= tile) {
+    return tile;
+  }
+  constexpr int kFold = 8;  // pixels that some network folds
+  const auto ceil = [](int a, int b) { return (a + b - 1) / b; };
+  const int inner = length - 2 * overlap;
+  const int step = ceil(inner, ceil(inner, tile - 2 * overlap));
+  return std::min(tile, 2 * overlap + ceil(step, kFold) * kFold);
+}
+
 int FadeRadius(const std::vector<Span> &spans, int overlap) {
   int widest = overlap;
   for (const Span &span : spans) {

@@ -61,6 +61,8 @@ TileGrid Upscaler::Plan(cv::Size picture) const {
     grid.height = std::max(grid.height, grid.shape.height);
     grid.width = std::max(grid.width, grid.shape.width);
   } else {
+    grid.shape.height = EvenTile(grid.height, grid.shape.height, tiling_.overlap);
+    grid.shape.width = EvenTile(grid.width, grid.shape.width, tiling_.overlap);
     grid.shape.height = std::min(grid.height, grid.shape.height);
     grid.shape.width = std::min(grid.width, grid.shape.width);
   }

@@ -62,6 +62,22 @@ TEST(PlanAxis, ByHand) {
   }
 }
 
+TEST(EvenTile, AsManyTilesThatAreNoLarger) {
+  for (int length = 1; length <= 200; ++length) {
+    for (int overlap = 0; overlap <= 5; ++overlap) {
+      for (int tile = 2 * overlap + 1; tile <= 60; ++tile) {
+        const int side = EvenTile(length, tile, overlap);
+        ASSERT_LE(side, tile);
+        ASSERT_EQ(PlanAxis(length, std::min(length, side), overlap).size(),
+                  PlanAxis(length, std::min(length, tile), overlap).size());
+      }
+    }
+  }
+  EXPECT_EQ(EvenTile(640, 512, 9), 18 + 312);  // as upscale.py's
+  EXPECT_EQ(EvenTile(512, 512, 9), 512);
+  EXPECT_EQ(EvenTile(1000, 100, 10), 100);
+}
+
 TEST(ShareOf, WeightsAddUpToOneAndLieInsideTheTiles) {
   constexpr int kScale = 3;
   ForAllPlans([](int length, int, int overlap, const std::vector<Span> &spans) {

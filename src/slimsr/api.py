@@ -30,7 +30,14 @@ class Model:
         self.width = self.widths[0] if width is None else width
         runtime = source.load(self.width)
         self._upscaler = Upscaler(
-            runtime.run, source.scale, source.margin, tile, None, runtime.fixed, self_ensemble
+            runtime.run,
+            source.scale,
+            source.margin,
+            tile,
+            None,
+            runtime.fixed,
+            self_ensemble,
+            runtime.any_size,
         )
 
     def enlarge(self, picture: np.ndarray) -> np.ndarray:

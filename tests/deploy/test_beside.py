@@ -162,11 +162,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def enlarge(output, beside):
+def enlarge(output, beside, for_threads=False):
     memory = np.empty((1, 3, 100, 100), np.float32)
+    own = threading.local()
 
     def run(batch):  # like a runtime whose next result takes the place of this one
         result = memory[:, :, : SCALE * batch.shape[2], : SCALE * batch.shape[3]]
+        result[:] = batch.repeat(SCALE, 2).repeat(SCALE, 3)
+        return result
+
+    def several(batch):  # of this thread
+        own.memory = getattr(own, "memory", np.empty_like(memory))
+        result = own.memory[:, :, : SCALE * batch.shape[2], : SCALE * batch.shape[3]]
         result[:] = batch.repeat(SCALE, 2).repeat(SCALE, 3)
         return result
 
@@ -174,11 +181,13 @@ def enlarge(output, beside):
     with claimed(output, jobs, {"width": 1.0}):
         record = open_record(output, jobs, {"width": 1.0})
         upscaler = Upscaler(run, SCALE, 2, tile=32)
-        return upscale_jobs(jobs, sizes_of(jobs), record, upscaler, beside=beside)
+        several = several if for_threads else None
+        return upscale_jobs(jobs, sizes_of(jobs), record, upscaler, beside=beside, several=several)
 
 
-def test_results_do_not_depend_on_how_many_are_in_work(folder):
-    one, several = enlarge("one", ONE), enlarge("several", Beside(4, 10**8))
+@pytest.mark.parametrize("for_threads", [False, True])
+def test_results_do_not_depend_on_how_many_are_in_work(folder, for_threads):
+    one, several = enlarge("one", ONE), enlarge("several", Beside(4, 10**8), for_threads)
     assert one.done == several.done == 10
     assert [*one.failed.items()] == [*several.failed.items()] and len(one.failed) == 2
     made, expected = everything_below(folder / "several"), everything_below(folder / "one")
@@ -218,7 +227,14 @@ def test_shares_have_about_as_many_pixels():
 
 def test_how_many_are_in_work(monkeypatch):
     monkeypatch.setattr(budget, "_resident", lambda: 3 * 10**8)
-    for cores, processes, workers in ((1, 1, 1), (2, 1, 3), (4, 2, 3), (64, 1, 8), (2, 2, 1)):
+    for cores, processes, needed, expected in (
+        (1, 1, 2e8, ONE),
+        (2, 2, 2e8, ONE),
+        (2, 1, 3e8, Beside(3, 4 * 10**8)),  # two of them would leave less than half
+        (2, 1, 2e8, Beside(3, 3 * 10**8, 2)),
+        (4, 2, 2e8, Beside(3, 3 * 10**8, 2)),
+        (64, 1, 5e7, Beside(8, 35 * 10**7, 7)),
+        (64, 1, 1e6, Beside(8, 692 * 10**6, 8)),
+    ):
         monkeypatch.setattr(budget.os, "sched_getaffinity", lambda _, n=cores: range(n))
-        found = pictures_beside(None, 2e8, processes)
-        assert found.workers == workers and found.room == (5 * 10**8 if workers > 1 else 0)
+        assert pictures_beside(None, needed, processes) == expected

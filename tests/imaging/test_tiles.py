@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slimsr.imaging import plan_axis, run_strips, run_tiled
+from slimsr.imaging import even_tile, plan_axis, run_strips, run_tiled
 
 SIZES = st.integers(1, 70)
 
@@ -33,6 +33,27 @@ def test_keeps_partition_the_axis_and_have_context(length, choice):
         assert span.keep.start - span.read.start >= margin or span.read.start == 0
         assert span.read.stop - span.keep.stop >= margin or span.read.stop == length
     assert kept == length
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 3000), st.integers(0, 40), st.integers(1, 600))
+def test_even_tiles_are_as_many_and_do_less_again(length, overlap, kept):
+    tile = 2 * overlap + kept
+    side = even_tile(length, tile, overlap)
+    assert side <= tile
+    before, after = plan_axis(length, tile, overlap), plan_axis(length, side, overlap)
+    assert len(after) == len(before)
+    if len(after) > 1 and side < tile:
+        starts = [span.read.start for span in after[:-1]]
+        assert not any(start % 8 for start in starts)
+        assert len(after) * (side - 2 * overlap) - (length - 2 * overlap) < 8 * len(after)
+    assert len(after) > 1 or side == tile
+
+
+def test_even_tiles_by_hand():
+    assert even_tile(640, 512, 9) == 18 + 312  # 2 * 311 and the overlaps
+    assert even_tile(512, 512, 9) == 512
+    assert even_tile(1000, 100, 10) == 100  # 980 are 12.25 steps of 80: 13 of 76, 80 of them
 
 
 def box_sum(img: np.ndarray, radius: int, scale: int) -> np.ndarray:

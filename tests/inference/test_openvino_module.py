@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from slimsr.exported.onnx_graph import to_onnx
 from slimsr.inference.openvino_module import openvino_installed
+from slimsr.inference.runtime import OpenVinoRuntime
 from slimsr.models import create_model
 
 openvino = pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
@@ -155,6 +157,19 @@ print(all(np.array_equal(*pair) for pair in kept), np.array_equal(last, expected
     # Freed memory is overwritten by the C library.
     found = child(code.replace("{model!r}", repr(str(model))), repo, MALLOC_PERTURB_="165")
     assert found == "True True\n"
+
+
+@openvino
+def test_several_threads_at_once_get_what_one_gets(model):
+    runtime = OpenVinoRuntime(model)
+    run = runtime.in_threads(2)
+    rng = np.random.default_rng(0)
+    sizes = [(20 + 3 * n, 50 - n) for n in range(12)]
+    batches = [rng.uniform(0, 255, (1, 3, *size)).astype(np.float32) for size in sizes]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda batch: run(batch).copy(), batches))
+    for batch, result in zip(batches, found, strict=True):
+        np.testing.assert_array_equal(result, runtime.run(batch))
 
 
 @openvino

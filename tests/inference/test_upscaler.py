@@ -78,6 +78,24 @@ def test_tiles_at_the_margin_equal_the_whole_and_below_it_nearly(bands):
     assert np.abs(blended(lr).astype(int) - whole).max() <= 1
 
 
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_tiles_of_a_network_that_takes_any_size_are_as_small_as_may_be(self_ensemble):
+    lr, shapes = picture(90, 75, 3), set()
+
+    def run(batch):
+        shapes.add(batch.shape[2:])
+        return blurred(batch)
+
+    options = {"tile": 64, "overlap": 4, "self_ensemble": self_ensemble}
+    even = Upscaler(run, SCALE, 1, **options, any_size=True)
+    assert even.tile_for(90, 75) == (56, 48) and even.tile_for(20, 75) == (64, 48)
+    expected = Upscaler(blurred, SCALE, 1, **options)
+    assert np.abs(even(lr).astype(int) - expected(lr)).max() <= (1 if self_ensemble else 0)
+    assert even.tiles(90, 75) == expected.tiles(90, 75)
+    assert {tuple(sorted(shape)) for shape in shapes} == {(48, 56)}
+    assert Upscaler(run, SCALE, 1, fixed=(1, 64, 64), any_size=True).tile_for(90, 75) == (64, 64)
+
+
 def test_strips_are_the_picture_and_report_progress():
     lr = picture(150, 60, 3)
     upscaler = Upscaler(blurred, SCALE, 1, tile=40)

@@ -7,7 +7,7 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +83,7 @@ def upscale_jobs(
     upscaler: Upscaler,
     compare: bool = False,
     beside: Beside = ONE,
+    several: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Result:
     """Enlarge pictures, and decode and encode some while the network runs on another.
 
@@ -96,6 +97,7 @@ def upscale_jobs(
         upscaler: the network.
         compare: also write a picture of bicubic and network side by side.
         beside: how many pictures are in work at a time; results do not depend on it.
+        several: runs the network for several threads at once; None: it takes turns.
     """
     result = Result()
     todo = [job for job in jobs if record is None or not record.is_done(job, compare)]
@@ -128,13 +130,16 @@ def upscale_jobs(
         return True
 
     def beside_others(job: Job) -> None:
-        def turn(batch: np.ndarray) -> np.ndarray:
+        def checked(batch: np.ndarray) -> np.ndarray:
+            if several is not None:
+                crew.check()
+                return several(batch)
             with one_network:
                 crew.check()
                 return run(batch).copy()  # its memory is gone with the next run
 
         own = copy.copy(upscaler)
-        run, own.run = own.run, turn
+        run, own.run = own.run, checked
         describe(job)
         counted = _Counted(bar, math.prod(sizes[job]))
         try:

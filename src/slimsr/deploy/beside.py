@@ -24,10 +24,12 @@ class Beside:
     Attributes:
         workers: pictures at most; with 1 everything happens in the caller's thread.
         room: bytes that their pixels may take together.
+        networks: on how many of them the network runs at a time.
     """
 
     workers: int = 1
     room: int = 0
+    networks: int = 1
 
 
 ONE = Beside()

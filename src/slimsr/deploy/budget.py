@@ -12,7 +12,7 @@ from slimsr.errors import ConfigError, shown_name
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _USUAL = 10**9  # bytes
 _MOST = 10**18  # bytes, more than any machine has
-_MOST_BESIDE = 8  # pictures; the network, which takes one at a time, is the limit before
+_MOST_BESIDE = 8  # pictures
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -68,10 +68,11 @@ def tile_for(
 
 
 def pictures_beside(memory: int | None, needed: float, processes: int = 1) -> Beside:
-    """Return how many pictures may be in work at a time with what a tile leaves of the memory.
+    """Return how many pictures may be in work at a time with what tiles leave of the memory.
 
     One more than there are cores: while one of them waits for its turn of the network, the others
-    are decoded and encoded. A single core has nothing to do beside.
+    are decoded and encoded. The network runs on as many as there are cores where that leaves half
+    of what one alone does. A single core has nothing to do beside.
 
     Args:
         memory: see `tile_for`.
@@ -79,8 +80,11 @@ def pictures_beside(memory: int | None, needed: float, processes: int = 1) -> Be
         processes: that share this machine.
     """
     cores = len(os.sched_getaffinity(0)) // processes
+    if cores < 2:
+        return ONE
     room = (memory or _USUAL) - _resident() - int(needed)
-    return Beside(min(cores + 1, _MOST_BESIDE), room) if cores > 1 else ONE
+    more = min(cores - 1, _MOST_BESIDE - 1, max(0, int(room / 2 / max(needed, 1))))
+    return Beside(min(cores + 1, _MOST_BESIDE), room - int(more * needed), 1 + more)
 
 
 def _resident() -> int:

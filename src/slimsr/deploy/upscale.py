@@ -91,10 +91,12 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
         width = source.widths[0]
     runtime = source.load(width)
     upscaler = _build(source, runtime, width, sizes, options)
-    beside = ONE
-    if runtime.any_thread:
+    beside, several = ONE, None
+    if runtime.any_thread and len(jobs) > 1:
         needed = math.prod(upscaler.tile) * source.bytes_per_pixel(width) * runtime.scratch
         beside = pictures_beside(options.memory, needed, size)
+        if beside.networks > 1:
+            several = runtime.in_threads(beside.networks)
     if rank == 0 and (name := shipped_name(spec.model)):
         parameters = source.cost(width)["parameters"]
         logger.info(
@@ -122,7 +124,13 @@ def upscale(spec: ModelSpec, inputs: Sequence[str], output: str, options: Option
             world.barrier()  # the record of the folder decides what is done
         record = open_record(output, jobs, settings)
         result = upscale_jobs(
-            share_of(jobs, sizes, rank, size), sizes, record, upscaler, options.compare, beside
+            share_of(jobs, sizes, rank, size),
+            sizes,
+            record,
+            upscaler,
+            options.compare,
+            beside,
+            several,
         )
         if world is not None:
             world.barrier()  # msrun kills the others as soon as one has ended
@@ -152,7 +160,8 @@ def _widest_within(
     for number, width in enumerate(source.widths):
         runtime = source.load(width)
         upscaler = _build(source, runtime, width, sizes, options)
-        tile = [min(pair) for pair in zip(upscaler.tile, (height, columns), strict=True)]
+        most = upscaler.tile_for(height, columns)
+        tile = [min(pair) for pair in zip(most, (height, columns), strict=True)]
         time = milliseconds(runtime, *tile) * upscaler.tiles(height, columns)
         times.append(f"width {width:g} takes {time:.0f} ms")
         if time <= budget:
@@ -189,4 +198,5 @@ def _build(
         overlap,
         runtime.fixed,
         options.self_ensemble,
+        runtime.any_size,
     )

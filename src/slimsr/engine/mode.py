@@ -15,9 +15,9 @@ from slimsr.weights.checkpoint import read_state
 logger = logging.getLogger(__name__)
 
 # Measured on two cores, see docs/results/speed.md: what graph mode saves is MindSpore's own time
-# between operators, 0.04 to 0.07 s a step of networks of 4 to 16 layers and nothing where a step
-# is long, whatever its length; compiling takes 10 to 60 s, and 270 MB and more that stay.
-_SAVED = 0.03  # seconds a step, on the low side
+# between operators, 0.04 to 0.07 s a step of networks of 4 to 16 layers (0.01 to 0.03 on a newer
+# processor), whatever its length; compiling takes 10 to 60 s, and 270 MB and more that stay.
+_SAVED = 0.03  # seconds a step
 _COMPILING = 60.0  # seconds
 _WORTH = 2  # times as much must be saved
 _MEMORY = 2 * 10**9  # bytes that must be free

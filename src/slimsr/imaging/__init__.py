@@ -7,7 +7,7 @@ from slimsr.imaging.metadata import Metadata
 from slimsr.imaging.resize import imresize
 from slimsr.imaging.stream_in import Picture, open_picture
 from slimsr.imaging.stream_out import check_can_save, save_strips
-from slimsr.imaging.tiling import plan_axis, run_strips, run_tiled
+from slimsr.imaging.tiling import even_tile, plan_axis, run_strips, run_tiled
 
 __all__ = [
     "READABLE_SUFFIXES",
@@ -15,6 +15,7 @@ __all__ = [
     "Metadata",
     "Picture",
     "check_can_save",
+    "even_tile",
     "imread",
     "imresize",
     "imsize",

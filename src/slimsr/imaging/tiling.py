@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_FOLD = 8  # pixels; even_tile's steps are multiples of it
+
 Enlarge = Callable[[np.ndarray], np.ndarray]
 
 
@@ -47,6 +49,24 @@ def plan_axis(length: int, tile: int, overlap: int) -> list[Span]:
         plan.append(Span(slice(start, stop), slice(kept, end)))
         kept = end
     return plan
+
+
+def even_tile(length: int, tile: int, overlap: int) -> int:
+    """Return the side of tiles that are as many as those of side `tile`, and as small as may be.
+
+    So the last one, which is shifted inward, does less again. Tiles begin where those of a
+    multiple of 8 between their overlaps do: some networks fold pixels.
+
+    Args:
+        length: pixels of the axis.
+        tile: side of a tile at most, more than 2 * overlap.
+        overlap: see `plan_axis`.
+    """
+    if length <= tile:
+        return tile
+    number = -(-(length - 2 * overlap) // (tile - 2 * overlap))
+    step = -(-(length - 2 * overlap) // number)
+    return min(tile, 2 * overlap + -(-step // _FOLD) * _FOLD)
 
 
 def run_strips(
@@ -104,8 +124,12 @@ def run_strips(
                 part = part.astype(np.float32)
                 column_fade.weigh(part, column)
             if column is columns[0]:
-                strip = np.zeros((part.shape[0], width * scale, *part.shape[2:]), part.dtype)
-            strip[:, column_fade.outer(column)] += part
+                make = np.zeros if cross_fade else np.empty
+                strip = make((part.shape[0], width * scale, *part.shape[2:]), part.dtype)
+            if cross_fade:
+                strip[:, column_fade.outer(column)] += part
+            else:
+                strip[:, column_fade.outer(column)] = part
             if progress:
                 progress((row.keep.stop - row.keep.start) * (column.keep.stop - column.keep.start))
         if cross_fade:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import abc
 import contextlib
 import os
+import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,6 +46,8 @@ class Runtime(abc.ABC):
     """Number, height and width of the only input that it takes; None where all are free."""
     any_thread: bool = False
     """Whether `run` may be called by threads other than that which made it, one at a time."""
+    any_size: bool = False
+    """Whether a size that it has not seen takes it hardly longer than one that it has."""
     scratch: float
     """Memory that it takes for each byte of feature maps, measured, rounded up."""
 
@@ -57,6 +61,17 @@ class Runtime(abc.ABC):
         Raises:
             MemoryError: there is too little memory for a batch of this size.
         """
+
+    def in_threads(self, count: int) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Return a `run` for several threads at once, each of which keeps the memory of its result.
+
+        Args:
+            count: how many batches at a time; the others wait. They share the cores.
+
+        Returns:
+            None where there is none.
+        """
+        return None
 
 
 class MindSporeRuntime(Runtime):
@@ -140,7 +155,7 @@ class OpenVinoRuntime(Runtime):
     """
 
     name = "openvino"
-    any_thread = True
+    any_thread = any_size = True
     scratch = 2.0
 
     def __init__(
@@ -164,18 +179,17 @@ class OpenVinoRuntime(Runtime):
         }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        core = import_openvino().Core()
+        self._core, self._options = import_openvino().Core(), options
         what = "the model" if isinstance(model, bytes) else model
         try:
-            read = core.read_model(model if isinstance(model, bytes) else str(model))
-            with signal_stack_kept():
-                compiled = core.compile_model(read, "CPU", options)
+            self._read = self._core.read_model(model if isinstance(model, bytes) else str(model))
+            compiled = self._compiled(options)
         except RuntimeError as error:
             _raise_if_memory(error)
             raise WeightsError(
                 f"{what} cannot be read as ONNX ({_last_line(error)}): export it again"
             ) from error
-        if not weights_are_finite(read):
+        if not weights_are_finite(self._read):
             raise WeightsError(
                 f"{what} has weights that are NaN or infinite, expected finite ones: export "
                 "another checkpoint"
@@ -183,13 +197,27 @@ class OpenVinoRuntime(Runtime):
         self.fixed = fixed
         self.request = compiled.create_infer_request()
 
+    def _compiled(self, options: dict[str, str | int]) -> Any:
+        with signal_stack_kept():
+            return self._core.compile_model(self._read, "CPU", options)
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        try:
-            return self.request.infer([batch], share_inputs=True, share_outputs=True)[0]
-        except RuntimeError as error:
-            _raise_if_memory(error)
-            raise
+        return _infer(self.request, batch)
+
+    def in_threads(self, count: int) -> Callable[[np.ndarray], np.ndarray]:
+        """See `Runtime`."""
+        # Threads that share one batch wait for each other, and meanwhile spin.
+        streams = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": count}
+        compiled = self._compiled(self._options | streams)
+        own = threading.local()
+
+        def run(batch: np.ndarray) -> np.ndarray:
+            if not hasattr(own, "request"):
+                own.request = compiled.create_infer_request()
+            return _infer(own.request, batch)
+
+        return run
 
 
 def choose_runtime(asked: str, device_target: str, file_format: str | None = None) -> str:
@@ -219,6 +247,14 @@ def choose_runtime(asked: str, device_target: str, file_format: str | None = Non
             f"{runtime_of[file_format]}, or export the other format"
         )
     return asked
+
+
+def _infer(request: Any, batch: np.ndarray) -> np.ndarray:
+    try:
+        return request.infer([batch], share_inputs=True, share_outputs=True)[0]
+    except RuntimeError as error:
+        _raise_if_memory(error)
+        raise
 
 
 def _raise_if_memory(error: RuntimeError) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from slimsr.errors import ConfigError, NotFiniteError
-from slimsr.imaging import imresize, mean_of_eight, plan_axis, run_strips, run_tiled
+from slimsr.imaging import even_tile, imresize, mean_of_eight, plan_axis, run_strips, run_tiled
 from slimsr.imaging.transparency import fill_transparent, filled_rows
 
 LARGEST_TILE = 512  # side in LR pixels; larger ones hardly save overlap
@@ -33,18 +33,20 @@ class Upscaler:
         run: maps (N, 3, H, W), float32, RGB in [0, 255], to the enlarged pictures.
         scale: enlargement of `run`.
         margin: how far the network sees, in pixels.
-        tile: side of the tiles in pixels.
+        tile: side of the tiles in pixels, at most.
         overlap: context around each tile's kept part; None for `default_overlap`. From the margin
             on the result equals that of the whole picture, unless the network looks at all
             it is given (RCAN, DRN, RLFN); below it neighbouring tiles are cross-faded.
         fixed: number, height and width of the only input that `run` takes; None where it is free.
         self_ensemble: average the results of eight flips and turns before rounding (EDSR's "+").
+        any_size: whether `run` takes each size as readily as another: tiles are then as small as
+            their number allows (`even_tile`).
 
     Raises:
         ConfigError: tiles that are too small for their overlap, or that cannot be turned.
 
     Attributes:
-        tile: height and width of the tiles.
+        tile: height and width of the tiles, at most.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class Upscaler:
         overlap: int | None = None,
         fixed: tuple[int, int, int] | None = None,
         self_ensemble: bool = False,
+        any_size: bool = False,
     ):
         self.run = run if fixed is None else _padded(run, scale, fixed)
         self.scale = scale
         self.fixed = fixed
+        self.even = any_size and fixed is None
         self.tile = (tile, tile) if fixed is None else fixed[1:]
         self.overlap = default_overlap(margin, min(self.tile)) if overlap is None else overlap
         self.cross_fade = self.overlap < margin
@@ -87,7 +91,7 @@ class Upscaler:
         result = run_tiled(
             picture,
             self.scale,
-            self.tile,
+            self.tile_for(*picture.shape[:2]),
             self.overlap,
             self._tile_of(picture.dtype),
             self.cross_fade,
@@ -121,7 +125,7 @@ class Upscaler:
             height,
             width,
             self.scale,
-            self.tile,
+            self.tile_for(height, width),
             self.overlap,
             self._tile_of(dtype),
             self.cross_fade,
@@ -130,11 +134,21 @@ class Upscaler:
         for strip in strips:
             yield _rounded(strip, dtype)
 
+    def tile_for(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the tiles of a picture."""
+        if not self.even:
+            return self.tile
+        most_rows, most_columns = self.tile
+        return (
+            even_tile(height, most_rows, self.overlap),
+            even_tile(width, most_columns, self.overlap),
+        )
+
     def tiles(self, height: int, width: int) -> int:
         """Return how often the network runs for a picture."""
         sides = [
             len(plan_axis(side, tile, self.overlap))
-            for side, tile in zip((height, width), self.tile, strict=True)
+            for side, tile in zip((height, width), self.tile_for(height, width), strict=True)
         ]
         return math.prod(sides) * (8 if self.self_ensemble else 1)
 
@@ -147,17 +161,20 @@ class Upscaler:
 
     def _tile_of(self, dtype: np.dtype | type[np.integer]) -> Callable[[np.ndarray], np.ndarray]:
         """Return what enlarges one tile, (h, w, bands) of `dtype`; float32 if it is blended."""
-        unit = np.iinfo(dtype).max / 255
+        unit = np.iinfo(dtype).max // 255
 
         def enlarge(tile: np.ndarray) -> np.ndarray:
             bands = tile.shape[2]
             colour = tile[:, :, : bands - 1] if bands in (2, 4) else tile
-            colour = np.broadcast_to(colour / np.float32(unit), (*tile.shape[:2], 3))
+            if unit != 1:
+                colour = colour / np.float32(unit)
+            colour = np.broadcast_to(colour, (*tile.shape[:2], 3))
             run = self._run_colour
             result = mean_of_eight(colour, run) if self.self_ensemble else run(colour)
             if bands < 3:
                 result = result.mean(axis=2, keepdims=True)
-            result *= np.float32(unit)
+            if unit != 1:
+                result *= np.float32(unit)
             if bands in (2, 4):
                 alpha = imresize(tile[:, :, bands - 1 :].astype(np.float32), self.scale)
                 result = np.concatenate([result, alpha], axis=2, dtype=np.float32)
