@@ -97,7 +97,8 @@ std::vector<Flag> Flags(Options *o) {
        "of a bundle: the widest model whose network takes B ms at most, measured now, for the "
        "largest picture",
        Positive(&o->budget_ms, 1e9)},
-      {"--tile", "N", "side of a tile in pixels of the input; default: the model's own, else 128",
+      {"--tile", "N",
+       "side of a tile in pixels of the input, at most; default: the model's own, else 128",
        Whole(&o->tile, 8, 4096)},
       {"--overlap", "N",
        "context around the kept part of a tile; default: the manifest's margin, at most 40, less "

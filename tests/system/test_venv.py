@@ -17,8 +17,8 @@ case "$*" in
   *"sys.exit(not"*) (({minor} >= 10 && {minor} <= 12)) ;;
   *"only Python"*) echo "only Python 3.{minor}" ;;
   --version) echo "Python 3.{minor}.0" ;;
-  "-m venv .venv") mkdir -p .venv/bin; echo "{name}" >.venv/made; cp "$0" .venv/bin/python ;;
-  "-m pip"*) exit 0 ;;
+  "-m venv "*) mkdir -p "$3/bin"; echo "{name}" >"$3/made"; cp "$0" "$3/bin/python" ;;
+  "-m pip"*) cat "${{@: -1}}" >constraints.asked ;;
   *) exit 9 ;;
 esac
 """
@@ -48,6 +48,7 @@ def source(tmp_path):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         (tmp_path / "requirements-dev.txt").write_text("x\n")
+        (tmp_path / "constraints.txt").write_text("mindspore==1.2.3\n")
         return subprocess.run(
             [shutil.which("bash"), "-euc", f'source "{ROOT}/scripts/venv.sh"; echo "$PYTHON"'],
             cwd=tmp_path,
@@ -75,6 +76,16 @@ def test_a_fitting_python_is_taken(source, tmp_path, pythons, taken):
     assert (tmp_path / ".venv" / "made").read_text() == f"{taken}\n"
     assert done.stdout == f"{tmp_path}/.venv/bin/python\n"
     assert (tmp_path / ".venv" / "installed").is_file()
+    assert (tmp_path / "constraints.asked").read_text() == "mindspore==1.2.3\n"
+
+
+def test_another_mindspore_has_an_environment_of_its_own(source, tmp_path):
+    done = source({"python3": 12}, SLIMSR_MINDSPORE="2.10.0")
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / ".venv-mindspore-2.10.0"
+    assert done.stdout == f"{made}/bin/python\n" and (made / "installed").is_file()
+    assert (tmp_path / "constraints.asked").read_text() == "mindspore==2.10.0\n"
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_one_that_is_named_is_taken(source, tmp_path):

@@ -83,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tile",
         type=_positive(int),
-        help="side in pixels (default: by memory); rcan, drn and rlfn look at all of a tile, so "
-        "that tiles differ by a few grey levels from the picture in one piece",
+        help="side in pixels, at most (default: by memory); rcan, drn and rlfn look at all of a "
+        "tile, so that tiles differ by a few grey levels from the picture in one piece",
     )
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"
