@@ -12,8 +12,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.Parser(description=__doc__).parse_args(argv)
 
     from slimsr import __version__
-    from slimsr.device.doctor import examine
-    from slimsr.device.machine import Machine
+    from slimsr.doctor.examine import examine
+    from slimsr.doctor.machine import Machine
 
     findings = examine(Machine())
     lines = [f"{'SlimSR':15} {__version__}"]

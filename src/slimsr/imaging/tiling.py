@@ -129,7 +129,7 @@ def run_strips(
             if cross_fade:
                 strip[:, column_fade.outer(column)] += part
             else:
-                strip[:, column_fade.outer(column)] = part
+                _put(strip[:, column_fade.outer(column)], part)
             if progress:
                 progress((row.keep.stop - row.keep.start) * (column.keep.stop - column.keep.start))
         if cross_fade:
@@ -188,6 +188,15 @@ def _rows_of_tiles(
         held = fresh if shared is None else np.concatenate([shared, fresh])
         top, bottom = span.read.start, span.read.stop
         yield span, held
+
+
+def _put(target: np.ndarray, part: np.ndarray) -> None:
+    """Copy a part, whose bands may lie one after the other: NumPy would go by bands innermost."""
+    if part.ndim < 3:
+        target[:] = part
+        return
+    for band in range(part.shape[2]):
+        target[:, :, band] = part[:, :, band]
 
 
 def _checked(fn: Enlarge, source: np.ndarray, scale: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from slimsr.device.machine import Machine
+from slimsr.doctor.machine import Machine
 
 _PYTHON = ((3, 10), (3, 12))
 _MINDSPORE = ((2, 7), (2, 10))

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from slimsr.commands import doctor as command
-from slimsr.device import machine as module
-from slimsr.device.doctor import examine
-from slimsr.device.machine import Machine
+from slimsr.doctor import machine as module
+from slimsr.doctor.examine import examine
+from slimsr.doctor.machine import Machine
 
 HOME = "/opt/mindspore-lite-2.7.1-linux-aarch64"
 INFO = "/usr/local/Ascend/driver/version.info"

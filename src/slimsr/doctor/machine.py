@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from slimsr.errors import NativeError
+from slimsr.native import build
 
 _PATIENCE = 180  # seconds that a program may take to answer
 
@@ -70,8 +71,6 @@ class Machine:
 
     def native(self) -> str:
         """Compile the native kernels where that is not done; return why there are none, if so."""
-        from slimsr.native import build
-
         try:
             build.build()
         except NativeError as error:
