@@ -173,6 +173,17 @@ def test_several_threads_at_once_get_what_one_gets(model):
 
 
 @openvino
+def test_without_memory_for_several_threads_the_network_takes_turns(model, monkeypatch):
+    def fails(self, options):
+        raise RuntimeError("bad_alloc")
+
+    runtime = OpenVinoRuntime(model)
+    monkeypatch.setattr(OpenVinoRuntime, "_compiled", fails)
+    assert runtime.in_threads(2) is None
+    assert runtime.run(np.zeros((1, 3, 8, 8), np.float32)).shape[:2] == (1, 3)
+
+
+@openvino
 def test_memory_does_not_grow_with_the_number_of_sizes(model, repo):
     """Without a bound these sizes add some 100 MB."""
     code = """

@@ -69,7 +69,7 @@ class Runtime(abc.ABC):
             count: how many batches at a time; the others wait. They share the cores.
 
         Returns:
-            None where there is none.
+            None where there is none, or too little memory.
         """
         return None
 
@@ -205,11 +205,14 @@ class OpenVinoRuntime(Runtime):
         """See `Runtime`."""
         return _infer(self.request, batch)
 
-    def in_threads(self, count: int) -> Callable[[np.ndarray], np.ndarray]:
+    def in_threads(self, count: int) -> Callable[[np.ndarray], np.ndarray] | None:
         """See `Runtime`."""
         # Threads that share one batch wait for each other, and meanwhile spin.
         streams = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": count}
-        compiled = self._compiled(self._options | streams)
+        try:
+            compiled = self._compiled(self._options | streams)
+        except RuntimeError:  # once it could be compiled: there is no memory for it twice
+            return None
         own = threading.local()
 
         def run(batch: np.ndarray) -> np.ndarray:
