@@ -40,6 +40,10 @@ def test_there_is_a_native_convolution_here():
     assert operators.available(), build.load()
 
 
+# Sums of some numbers around 1 may all come to nearly nothing; what is lost of them stays.
+CANCELLED = 1e-6
+
+
 def noise(rng: np.random.Generator, *shape: int) -> ms.Tensor:
     return ms.Tensor(rng.standard_normal(shape).astype(np.float32))
 
@@ -69,7 +73,7 @@ def check(function, arrays, y_shape, seed, graph):
         expected = results(function, arrays, dy, graph)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
-        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max()
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max() + CANCELLED
 
 
 @st.composite

@@ -96,7 +96,8 @@ def test_result_and_gradients_are_those_of_mindspore(case, graph, seed):
     assert len(found) == len(expected) == (2 if layers[-1] else 6)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
-        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max()
+        # Where sums of numbers around 1 all come to nearly nothing, what is lost of them stays.
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(other).max() + 1e-6
 
 
 def test_what_looks_at_layers_sees_them():
