@@ -11,10 +11,8 @@ Medians over the rounds; ratios are those within a round: a busy machine counts 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from workers import measured
 
 from slimsr.inference.latency import machine_name
 
@@ -81,25 +80,9 @@ def one_step(step: str, network: str, width: str, folder: Path, suffix: str) -> 
 def timed(command: list[str], output: Path) -> dict[str, float]:
     """Run a process; return its seconds, those of the processors, and its peak memory in MB."""
     shutil.rmtree(output, ignore_errors=True)
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
-    said = process.stdout.read() if process.stdout else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} has failed: {process.returncode}")
-    seconds = time.perf_counter() - begin
-    if "--step" in command:
-        seconds = float(said)
-    return {
-        "seconds": seconds,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "mb": usage.ru_maxrss / 1024,
-    }
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT / "src"), "OPENBLAS_NUM_THREADS": "1"}
+    found = measured(command, PYTHONPATH=str(ROOT / "src"), OPENBLAS_NUM_THREADS="1")
+    seconds = float(found.said.split()[-1]) if "--step" in command else found.seconds
+    return {"seconds": seconds, "cpu": found.cpu, "mb": found.megabytes}
 
 
 def commands(network: str, width: str, suffix: str, folder: Path) -> dict[str, list[str]]:

@@ -3,11 +3,11 @@
     python benchmarks/growth.py --picture photo.png [--rounds 3] [--quick] \
         [--write docs/results/growth]
 
-Every point is a process of its own, its start included; all take turns, and the medians of the
-rounds are kept. `--write` names the table (.md) and the plot (.png); without it the table is
-printed. Pictures are mirrored repetitions of the one that is given, enlarged x2 by `tiny_x2`;
-the widths are those of an EDSR x4 of 16 blocks of 64 with random weights; a step of training is
-CSD's of `train_step.py`, in PyNative mode, LR patch 24.
+Every point is a process of its own, timed with its start but for the steps of training; all take
+turns, and the medians of the rounds are kept. `--write` names the table (.md) and the plot (.png);
+without it the table is printed. Pictures are mirrored repetitions of the one that is given,
+enlarged x2 by `tiny_x2`; the widths are those of an EDSR x4 of 16 blocks of 64 with random
+weights; a step of training is CSD's of `train_step.py`, in PyNative mode, LR patch 24.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from train_step import write_task
-from upscale_memory import peak_of
-from workers import Worker
+from workers import Worker, measured
 
 from slimsr.deploy.export import export_widths
 from slimsr.imaging import imread, imwrite, save_strips
@@ -104,7 +103,8 @@ def grow_pictures(folder: Path, picture: np.ndarray, curves: Sequence[Curve], qu
         if not source.exists():
             write_large(source, picture, size)
         command = [*UPSCALE, *model, "--input", source, "--output", folder / "large.png"]
-        by_size.add(size, *peak_of([str(word) for word in command]))
+        usage = measured(command)
+        by_size.add(size, usage.seconds, usage.megabytes)
     for number in PICTURES[: 3 if quick else None]:
         many = folder / f"many{number}"
         if not many.exists():
@@ -113,7 +113,8 @@ def grow_pictures(folder: Path, picture: np.ndarray, curves: Sequence[Curve], qu
             for i in range(number):
                 imwrite(many / f"{i:03d}.png", np.roll(small, 7 * i, axis=1))
         command = [*UPSCALE, *model, "--input", many, "--output", folder / "out"]
-        by_number.add(number, *peak_of([str(word) for word in command]))
+        usage = measured(command)
+        by_number.add(number, usage.seconds, usage.megabytes)
 
 
 def grow_width(folder: Path, picture: np.ndarray, curve: Curve, quick: bool) -> None:
@@ -129,14 +130,15 @@ def grow_width(folder: Path, picture: np.ndarray, curve: Curve, quick: bool) -> 
     for width in WIDTHS:
         command = [*UPSCALE, "--model", bundle, "--width", width, "--overwrite"]
         command += ["--input", source, "--output", folder / "720p_x4.png"]
-        curve.add(width, *peak_of([str(word) for word in command]))
+        usage = measured(command)
+        curve.add(width, usage.seconds, usage.megabytes)
 
 
 def grow_training(curves: Sequence[Curve], quick: bool) -> None:
     """Measure one round of the batch (K 2) and of K (batch 16)."""
     by_batch, by_negatives = curves
     points = [(by_batch, batch, batch, 2) for batch in BATCHES[: 2 if quick else None]]
-    points += [(by_negatives, k, 2 if quick else 16, k) for k in NEGATIVES[: 1 if quick else None]]
+    points += [(by_negatives, k, 2 if quick else 16, k) for k in NEGATIVES[: 2 if quick else None]]
     for curve, x, batch, negatives in points:
         with tempfile.TemporaryDirectory() as name:
             write_task(Path(name), 2 if quick else 16, batch, negatives, 8 if quick else 24)
@@ -154,8 +156,8 @@ def table(curves: Sequence[Curve], args: argparse.Namespace) -> str:
         "",
         f"`python benchmarks/growth.py --picture PHOTO --rounds {args.rounds}` on "
         f"{machine_name('CPU')}: what each curve is stands at the top of that file. Programs are "
-        "timed with their start; the last column is the exponent of the time between the last two "
-        "points, 1 where it is proportional.",
+        "timed with their start, but for the steps of training; the last column is the exponent of "
+        "the time between the last two points, 1 where it is proportional.",
         "",
         "![time and memory over size, number, width, batch and K](growth.png)",
     ]

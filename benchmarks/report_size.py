@@ -11,16 +11,14 @@ the pictures comes first: what grows with their number shows itself. One thread.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import skimage.data
 from PIL import Image
+from workers import measured
 
 from slimsr.inference.latency import machine_name
 
@@ -47,20 +45,12 @@ def make_pictures(folder: Path, count: int, width: int, height: int) -> None:
         Image.fromarray(noisy).save(folder / f"{number:03d}.jpg", quality=92)
 
 
-def measured(command: list[str], log: Path) -> tuple[float, float]:
-    """Run a process; return its seconds and its peak memory in MB."""
+def timed(command: list[str]) -> tuple[float, float]:
+    """Run a script of this project in one thread; return its seconds and its peak memory in MB."""
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
-    paths = {"PYTHONPATH": str(ROOT / "src")}
-    begin = time.perf_counter()
-    with open(log, "w") as said:
-        process = subprocess.Popen(
-            [sys.executable, *command], stdout=said, stderr=said, env=os.environ | one | paths
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(log.read_text())
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    script = [sys.executable, ROOT / command[0], *command[1:]]
+    usage = measured(script, PYTHONPATH=str(ROOT / "src"), **one)
+    return usage.seconds, usage.megabytes
 
 
 def main() -> None:
@@ -86,9 +76,9 @@ def main() -> None:
             }
             for what in args.sets:
                 command = [str(word) for word in (*asked[what], "--report", page)]
-                runs = [measured([str(ROOT / command[0]), *command[1:]], work / "log")]
+                runs = [timed(command)]
                 if what == "upscale":
-                    runs.append(measured([str(ROOT / command[0]), *command[1:]], work / "log"))
+                    runs.append(timed(command))
                 size = page.stat().st_size / 1e6
                 for turn, (seconds, peak) in enumerate(runs):
                     again = ", all done before" if turn else ""

@@ -11,15 +11,15 @@ step, and two, whose difference is a step that nothing has to be prepared for.
 from __future__ import annotations
 
 import argparse
-import os
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from workers import measured
 
 from slimsr.imaging import imread, imwrite
 from slimsr.inference.latency import machine_name
@@ -29,18 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SIDE = 512
 NETWORKS = ("photo_x2", "tiny_x2", "classic_x4")
 SCRIPTS = ("train.py", "eval.py", "export.py", "upscale.py")
-
-
-def timed(command: list[str], folder: Path) -> tuple[float, float]:
-    """Run a process; return its seconds by the clock and of the processors."""
-    begin = time.perf_counter()
-    with open(folder / "said", "w") as said:
-        process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit((folder / "said").read_text())
-    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime
 
 
 def network_alone(name: str, picture: np.ndarray) -> tuple[float, float]:
@@ -87,8 +75,9 @@ def main() -> None:
         for _ in range(args.rounds + 1):
             for what, command in commands.items():
                 for run in folder.glob("run*"):
-                    subprocess.run(["rm", "-rf", run], check=True)
-                found.setdefault(what, []).append(timed(command, folder))
+                    shutil.rmtree(run)
+                usage = measured(command, folder)
+                found.setdefault(what, []).append((usage.seconds, usage.cpu))
             for network in NETWORKS:
                 alone = network_alone(network, picture)
                 found.setdefault(f"the network {network} alone", []).append(alone)

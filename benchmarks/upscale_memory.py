@@ -11,7 +11,6 @@ process from the kernel. The parts of the time come from the program itself.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from workers import measured
 
 from slimsr.deploy.export import export_widths
 from slimsr.deploy.upscale import Options, upscale
@@ -31,28 +31,6 @@ from slimsr.weights.checkpoint import TrainingState
 from slimsr.weights.saving import save_checkpoint
 
 UPSCALE = Path(__file__).resolve().parents[1] / "upscale.py"
-
-
-# The kernel counts for a new process what the one that starts it holds, so a small one starts it.
-_MEASURE = """
-import os, subprocess, sys, time
-start = time.perf_counter()
-null = subprocess.DEVNULL
-process = subprocess.Popen(sys.argv[1:], stdout=null, stderr=null)
-_, status, usage = os.wait4(process.pid, 0)
-print(time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e6)
-sys.exit(status != 0)
-"""
-
-
-def peak_of(command: list[str]) -> tuple[float, float]:
-    """Run a command; return its seconds and its peak resident megabytes."""
-    measure = [sys.executable, "-c", _MEASURE, *command]
-    done = subprocess.run(measure, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    seconds, peak = map(float, done.stdout.split())
-    return seconds, peak
 
 
 def share_outside(bundle: Path, width: float, source: Path, target: Path) -> tuple[float, float]:
@@ -122,7 +100,7 @@ def main() -> None:
                     "--output",
                     target,
                 ]
-                seconds, peak = peak_of([str(part) for part in command])
+                seconds, _, peak, _ = measured(command)
                 sizes = f"{width}x{height * times} | {4 * width}x{4 * height * times}"
                 print(f"| {program} | {sizes} | {seconds:.1f} | {peak:.0f} |", flush=True)
             target.unlink()
@@ -141,7 +119,7 @@ def main() -> None:
                         "--tile",
                         tile,
                     ]
-                    seconds, peak = peak_of([str(part) for part in command])
+                    seconds, _, peak, _ = measured(command)
                     print(f"| C++, --tile {tile} | {sizes} | {seconds:.1f} | {peak:.0f} |")
         source, target = folder / f"{args.heights[0]}.png", folder / "share.png"
         for share_width in (1.0, args.width):

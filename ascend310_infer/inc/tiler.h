@@ -20,7 +20,8 @@ struct Span {
 std::vector<Span> PlanAxis(int length, int tile, int overlap);
 
 // The side of tiles that are as many as those of side `tile`, and as small as may be: so the last
-// one does less again. As upscale.py does. Needs tile > 2 * overlap.
+// one does less again; all of an axis that is shorter. As upscale.py does. Needs tile > 2 *
+// overlap.
 int EvenTile(int length, int tile, int overlap);
 
 // Half the width of the zone around each boundary of two keeps in which their tiles are

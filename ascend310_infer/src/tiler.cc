@@ -17,7 +17,7 @@ std::vector<Span> PlanAxis(int length, int tile, int overlap) {
 
 int EvenTile(int length, int tile, int overlap) {
   if (length <= tile) {
-    return tile;
+    return length;
   }
   constexpr int kFold = 8;  // pixels that some network folds
   const auto ceil = [](int a, int b) { return (a + b - 1) / b; };

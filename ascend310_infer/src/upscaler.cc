@@ -63,8 +63,6 @@ TileGrid Upscaler::Plan(cv::Size picture) const {
   } else {
     grid.shape.height = EvenTile(grid.height, grid.shape.height, tiling_.overlap);
     grid.shape.width = EvenTile(grid.width, grid.shape.width, tiling_.overlap);
-    grid.shape.height = std::min(grid.height, grid.shape.height);
-    grid.shape.width = std::min(grid.width, grid.shape.width);
   }
   grid.rows = PlanAxis(grid.height, grid.shape.height, tiling_.overlap);
   grid.columns = PlanAxis(grid.width, grid.shape.width, tiling_.overlap);
