@@ -8,7 +8,9 @@ usage='Usage: bash build.sh [cmake options, e.g. -DBUILD_TESTS=ON]
   Environment, at least one of:
   MINDSPORE_LITE_HOME  an unpacked MindSpore Lite, for MINDIR models on Ascend and CPU
   OpenVINO_DIR         folder of OpenVINOConfig.cmake, for ONNX models on CPU
-  Without either, the OpenVINO of ../.venv or of python3 is taken.'
+  ASCEND_HOME_PATH     of CANN (its set_env.sh sets it), for .om models on Ascend; nothing of it is
+                       needed to build, only to run
+  Without the first two, the OpenVINO of ../.venv or of python3 is taken.'
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   echo "$usage"
   exit 0
@@ -39,9 +41,9 @@ if [[ -n ${OpenVINO_DIR:-} && ! -f $OpenVINO_DIR/OpenVINOConfig.cmake ]]; then
   exit 2
 fi
 if [[ -z ${MINDSPORE_LITE_HOME:-}${OpenVINO_DIR:-} ]]; then
-  if ! OpenVINO_DIR=$(wheel_cmake); then
-    echo "error: no inference engine found, expected MindSpore Lite or OpenVINO; set" \
-      "MINDSPORE_LITE_HOME, or OpenVINO_DIR, or pip install openvino" >&2
+  if ! OpenVINO_DIR=$(wheel_cmake) && [[ -z ${ASCEND_HOME_PATH:-} ]]; then
+    echo "error: no inference engine found, expected MindSpore Lite, OpenVINO or CANN; set" \
+      "MINDSPORE_LITE_HOME, or OpenVINO_DIR, or pip install openvino, or source set_env.sh" >&2
     exit 2
   fi
 fi

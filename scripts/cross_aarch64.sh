@@ -8,7 +8,7 @@ if [[ ${1:-} == -h || ${1:-} == --help || $# -gt 1 ]]; then
   cat <<EOF
 Usage: bash scripts/cross_aarch64.sh [FOLDER]
 Builds ascend310_infer for aarch64 below FOLDER (default: ascend310_infer/out/aarch64) and runs its unit
-tests and those of the Lite engine under qemu; FOLDER/sysroot keeps Debian's arm64 libraries, 500 MB.
+tests and those of the engines for Lite and AscendCL under qemu; FOLDER/sysroot keeps Debian's arm64 libraries, 500 MB.
 Environment:
   MINDSPORE_LITE_HOME  MindSpore Lite for aarch64: FOLDER/lite/main is built with it
   LITE_HEADERS         folder with include/api/model.h (default: the MindSpore package of .venv)
@@ -75,7 +75,8 @@ build() { # NAME TARGET OPTION...
   # shellcheck disable=SC2086  # targets are words
   cmake --build "$out" -j "$(nproc)" --target $2 >/dev/null
 }
-build tests "unit_tests lite_tests" -DLITE_HEADERS="$LITE_HEADERS" -DMINDSPORE_LITE_HOME=
+tests="unit_tests acl_tests lite_tests"
+build tests "$tests" -DLITE_HEADERS="$LITE_HEADERS" -DMINDSPORE_LITE_HOME=
 library_path=$SYSROOT/usr/lib/aarch64-linux-gnu
 if [[ -n ${MINDSPORE_LITE_HOME:-} ]]; then
   build lite main -DMINDSPORE_LITE_HOME="$MINDSPORE_LITE_HOME" \
@@ -85,6 +86,6 @@ fi
 printf '#!/bin/sh\nexec qemu-aarch64-static -L "%s" -E LD_LIBRARY_PATH="%s" "$@"\n' "$SYSROOT" \
   "$library_path" >"$folder/run"
 chmod +x "$folder/run"
-for tests in unit_tests lite_tests; do
-  "$folder/run" "$folder/tests/$tests" --gtest_brief=1
+for name in $tests; do
+  "$folder/run" "$folder/tests/$name" --gtest_brief=1
 done

@@ -14,11 +14,11 @@ struct Options {
   std::string engine = "auto";
   std::optional<std::string> device, precision;
   std::string config;
-  int device_id = 0;
+  std::vector<int> device_ids = {0};
   std::optional<int> tile, overlap, batch;
   std::optional<double> width, budget_ms;
   std::string format = "png";
-  std::string report;
+  std::string report, profile;
   bool help = false;
 };
 

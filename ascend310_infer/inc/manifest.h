@@ -13,13 +13,14 @@ namespace slimsr {
 
 struct ModelEntry {
   std::string file;    // a name in the manifest's folder
-  std::string format;  // ONNX, MINDIR or AIR
+  std::string format;  // ONNX, MINDIR, OM or AIR
   double width;
   uintmax_t bytes;
   std::string sha256;
   std::optional<int> batch;        // nothing: free
   std::optional<int> tile_height;  // both or none
   std::optional<int> tile_width;
+  bool takes_bytes = false;  // uint8, NHWC: AIPP stands before it; else float32, NCHW
 };
 
 struct Manifest {

@@ -5,6 +5,7 @@
 
 #include <openvino/openvino.hpp>
 #include <string>
+#include <vector>
 
 #include "engine.h"
 
@@ -13,9 +14,16 @@ namespace slimsr {
 class OpenVinoEngine : public Engine {
  public:
   OpenVinoEngine(const ModelFile &model, const EngineOptions &options);
-  TensorView Run(float *tiles, const TileShape &shape) override;
+  std::string Precision() const override { return precision_; }
+  TensorView Run(void *tiles, const TileShape &shape) override;
+  std::vector<LayerTime> Layers() const override { return layers_; }
 
  private:
+  void AddTimes();
+
+  const std::string precision_;
+  const bool profiles_;
+  std::vector<LayerTime> layers_;
   ov::Core core_;
   ov::InferRequest request_;
 };

@@ -13,10 +13,12 @@
 
 namespace slimsr {
 
-// One thread decodes, the caller's runs the network, others encode; a few pictures are in memory at
-// a time. A picture that fails is said on standard error and does not stop the rest; after *stop no
-// further one is begun. Returns one report per job, in their order.
-std::vector<PictureReport> RunPipeline(const std::vector<Job> &jobs, Upscaler *upscaler,
+// One thread decodes, one for each of `upscalers` (the first of them the caller's) runs a network,
+// others encode; a few pictures are in memory at a time. A picture that fails is said on standard
+// error and does not stop the rest; after *stop no further one is begun. Returns one report per
+// job, in their order.
+std::vector<PictureReport> RunPipeline(const std::vector<Job> &jobs,
+                                       const std::vector<Upscaler *> &upscalers,
                                        const std::string &format, const std::atomic<bool> *stop);
 
 }  // namespace slimsr

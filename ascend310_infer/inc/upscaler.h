@@ -63,12 +63,14 @@ class Upscaler {
 
  private:
   TensorView RunBatch(const TileShape &shape);
+  void FillGrey(const TileShape &shape);
 
   Engine *engine_;
+  const Pixels pixels_;
   const Tiling tiling_;
   const int scale_;
   const std::atomic<bool> *stop_;
-  std::vector<float> tiles_;  // the input of one batch
+  std::vector<unsigned char> tiles_;  // the input of one batch
 };
 
 }  // namespace slimsr

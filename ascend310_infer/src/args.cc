@@ -48,17 +48,37 @@ Setter OneOf(Target *target, std::vector<std::string> choices) {
   };
 }
 
-template <class Target>
-Setter Whole(Target *target, int least, int most) {
+std::optional<int> WholeNumber(const std::string &text, int least, int most) {
+  int number = 0;
+  const char *end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end || number < least || number > most) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+Setter Whole(std::optional<int> *target, int least, int most) {
   return [=](const std::string &flag, const std::string &value) {
-    int number = 0;
-    const char *end = value.data() + value.size();
-    const auto [stop, error] = std::from_chars(value.data(), end, number);
-    if (error != std::errc() || stop != end || number < least || number > most) {
+    *target = WholeNumber(value, least, most);
+    if (!*target) {
       Refuse(flag, value,
              "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
-    *target = number;
+  };
+}
+
+Setter Devices(std::vector<int> *target) {
+  return [=](const std::string &flag, const std::string &value) {
+    target->clear();
+    std::istringstream parts(value + ",");  // so that an empty last one is seen
+    for (std::string part; std::getline(parts, part, ',');) {
+      const std::optional<int> number = WholeNumber(part, 0, 1023);
+      if (!number || std::count(target->begin(), target->end(), *number) > 0) {
+        Refuse(flag, value, "whole numbers from 0 to 1023, each once, as 0 or 0,1");
+      }
+      target->push_back(*number);
+    }
   };
 }
 
@@ -86,11 +106,13 @@ std::vector<Flag> Flags(Options *o) {
       {"--output", "DIR", "where the enlarged pictures go, in the folders of the input",
        Text(&o->output)},
       {"--engine", "NAME",
-       "auto, lite (MINDIR) or openvino (ONNX); auto: by the models that are there",
-       OneOf(&o->engine, {"auto", "lite", "openvino"})},
-      {"--device", "NAME", "Ascend or CPU; default: Ascend with lite, CPU with openvino",
+       "auto, lite (MINDIR), acl (.om) or openvino (ONNX); auto: by the models that are there",
+       OneOf(&o->engine, {"auto", "lite", "acl", "openvino"})},
+      {"--device", "NAME", "Ascend or CPU; default: Ascend with lite and acl, CPU with openvino",
        OneOf(&o->device, {"Ascend", "CPU"})},
-      {"--device_id", "N", "which Ascend device, from 0", Whole(&o->device_id, 0, 1023)},
+      {"--device_id", "N[,N]",
+       "which Ascend devices, from 0; several share the pictures, as 0,1 do the two of a 300I Duo",
+       Devices(&o->device_ids)},
       {"--width", "W", "of a bundle: the model of this width; default: the widest",
        Positive(&o->width, 1)},
       {"--budget_ms", "B",
@@ -108,8 +130,9 @@ std::vector<Flag> Flags(Options *o) {
       {"--batch", "N", "tiles per run of the network; default: the model's own, else 1",
        Whole(&o->batch, 1, 256)},
       {"--precision", "P",
-       "of the arithmetic: f32, f16, bf16 (openvino alone); default: f32 with openvino, what the "
-       "converter has chosen with lite",
+       "of the arithmetic: f32, f16, bf16 (openvino alone); default: f32 on a CPU, what the "
+       "converter "
+       "has chosen on Ascend; acl knows no other",
        OneOf(&o->precision, {"f32", "f16", "bf16"})},
       {"--config", "FILE", "config file of MindSpore Lite (lite alone)", Text(&o->config)},
       {"--format", "F",
@@ -118,6 +141,10 @@ std::vector<Flag> Flags(Options *o) {
       {"--report", "FILE",
        "sizes, times and errors as JSON; default: report.json in the output folder",
        Text(&o->report)},
+      {"--profile", "DIR",
+       "folder for the time of each layer: layers.json by openvino, raw times for CANN's msprof on "
+       "Ascend",
+       Text(&o->profile)},
   };
 }
 

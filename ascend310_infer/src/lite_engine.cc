@@ -5,9 +5,14 @@
 #include <cstring>
 #include <memory>
 #include <utility>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "error.h"
 #include "half.h"
+#include "profile.h"
 
 namespace slimsr {
 
@@ -41,16 +46,29 @@ void Expect(const mindspore::Status &status, const std::string &given,
   }
 }
 
-std::vector<int64_t> Sides(const TileShape &shape) {
-  return {shape.batch, 3, shape.height, shape.width};
+// Elsewhere MindSpore Lite warns in its log, and computes in float32.
+bool CpuHasHalf() {
+#if defined(__aarch64__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDHP) != 0;
+#else
+  return false;
+#endif
 }
 
-size_t Count(const std::vector<int64_t> &shape) {
-  size_t count = 1;
-  for (const int64_t side : shape) {
-    count *= static_cast<size_t>(std::max<int64_t>(side, 0));
+// What the arithmetic is, which is not always what is asked for.
+std::string PrecisionOf(const EngineOptions &options) {
+  if (!options.ascend) {
+    if (options.precision == "f16" && !CpuHasHalf()) {
+      throw InputError(
+          "--precision f16, which MindSpore Lite does not have on this CPU, expected one that it "
+          "has; give f32");
+    }
+    return options.precision.value_or("f32");
   }
-  return count;
+  if (!options.precision) {
+    return "the model's own";
+  }
+  return *options.precision == "f16" ? "f16" : "f32, but f16 in the convolutions of 310 and 310P";
 }
 
 size_t BytesPerValue(const MSTensor &tensor) {
@@ -59,10 +77,12 @@ size_t BytesPerValue(const MSTensor &tensor) {
       return sizeof(float);
     case DataType::kNumberTypeFloat16:
       return sizeof(uint16_t);
+    case DataType::kNumberTypeUInt8:
+      return 1;
     default:
       throw EngineError("tensor " + tensor.Name() + " of the model has data type " +
                         std::to_string(static_cast<int>(tensor.DataType())) +
-                        ", expected float32 or float16");
+                        ", expected float32, float16 or uint8");
   }
 }
 
@@ -78,10 +98,15 @@ void ExpectBytes(const MSTensor &tensor, size_t values) {
 }  // namespace
 
 LiteEngine::LiteEngine(ModelFile model, const TileShape &shape, const EngineOptions &options)
-    : file_(std::move(model)) {
+    : file_(std::move(model)), precision_(PrecisionOf(options)) {
   if (!options.config.empty()) {
     Expect(model_.LoadConfig(options.config), "--config " + options.config,
            "a config file of MindSpore Lite");
+  }
+  if (!options.profile.empty()) {
+    Expect(model_.UpdateConfig("ascend_context",
+                               {"profiling_config_file", WriteAclConfig(options.profile)}),
+           "--profile " + options.profile, "a MindSpore Lite that can profile");
   }
   Expect(model_.Build(file_.bytes.data(), file_.bytes.size(), mindspore::kMindIR,
                       MakeContext(options)),
@@ -94,25 +119,30 @@ LiteEngine::LiteEngine(ModelFile model, const TileShape &shape, const EngineOpti
     throw InputError(file_.name + " has " + std::to_string(inputs.size()) +
                      " inputs, expected one; export it again");
   }
-  if (inputs[0].Shape() != Sides(shape)) {
-    Expect(model_.Resize(inputs, {Sides(shape)}),
-           file_.name + " with tiles " + ShapeText(Sides(shape)) + " by --batch and --tile",
+  if (inputs[0].DataType() == DataType::kNumberTypeUInt8) {
+    pixels_ = Pixels::kBytes;
+  }
+  const std::vector<int64_t> sides = Sides(shape, pixels_);
+  if (inputs[0].Shape() != sides) {
+    Expect(model_.Resize(inputs, {sides}),
+           file_.name + " with tiles " + ShapeText(sides) + " by --batch and --tile",
            "a shape or gear of the model, as the converter made it");
   }
 }
 
-TensorView LiteEngine::Run(float *tiles, const TileShape &shape) {
+TensorView LiteEngine::Run(void *tiles, const TileShape &shape) {
   std::vector<MSTensor> inputs = model_.GetInputs();
-  const size_t values = Count(Sides(shape));
+  const size_t values = Count(Sides(shape, pixels_));
   ExpectBytes(inputs[0], values);
   void *target = inputs[0].MutableData();
   if (target == nullptr) {
     throw EngineError("MindSpore Lite gave no memory for the input");
   }
   if (inputs[0].DataType() == DataType::kNumberTypeFloat16) {
-    std::transform(tiles, tiles + values, static_cast<uint16_t *>(target), FloatToHalf);
+    const auto *floats = static_cast<const float *>(tiles);
+    std::transform(floats, floats + values, static_cast<uint16_t *>(target), FloatToHalf);
   } else {
-    std::memcpy(target, tiles, values * sizeof(float));
+    std::memcpy(target, tiles, inputs[0].DataSize());
   }
 
   const mindspore::Status status = model_.Predict(inputs, &outputs_);
@@ -132,6 +162,9 @@ TensorView LiteEngine::Run(float *tiles, const TileShape &shape) {
   }
   if (output.DataType() == DataType::kNumberTypeFloat32) {
     return {output.Shape(), static_cast<const float *>(data.get())};
+  }
+  if (output.DataType() == DataType::kNumberTypeUInt8) {
+    throw EngineError("the model gives bytes, expected float32 or float16");
   }
   const auto *halves = static_cast<const uint16_t *>(data.get());
   widened_.resize(results);

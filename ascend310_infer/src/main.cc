@@ -16,6 +16,7 @@
 #include "model_choice.h"
 #include "output_folder.h"
 #include "pipeline.h"
+#include "profile.h"
 #include "report.h"
 #include "stopwatch.h"
 
@@ -58,6 +59,12 @@ Session OpenSession(const Manifest &manifest, const ModelEntry &model, Runtime r
                  session.tiling.tile, engine_options);
   session.upscaler =
       std::make_unique<Upscaler>(session.engine.get(), session.tiling, manifest.scale, &stop);
+  if ((session.engine->Takes() == Pixels::kBytes) != model.takes_bytes) {
+    throw InputError(model.file + " takes " + (model.takes_bytes ? "floats" : "bytes") +
+                     ", expected " + (model.takes_bytes ? "bytes" : "floats") +
+                     " as its manifest " + "says; register it " +
+                     (model.takes_bytes ? "without" : "with") + " --input uint8");
+  }
   session.upscaler->CheckScale();
   return session;
 }
@@ -78,6 +85,25 @@ Session OpenSessionByBudget(const Manifest &manifest, const std::vector<const Mo
     return session.upscaler->Measure(session.upscaler->Plan(largest));
   });
   return session;
+}
+
+// The same model on the devices beyond the first.
+std::vector<Session> OpenOthers(const Session &first, const Manifest &manifest, Runtime runtime,
+                                const Options &options, EngineOptions engine_options) {
+  std::vector<Session> others;
+  for (size_t i = 1; i < options.device_ids.size(); ++i) {
+    engine_options.device_id = options.device_ids[i];
+    others.push_back(OpenSession(manifest, *first.model, runtime, options, engine_options));
+  }
+  return others;
+}
+
+std::string DeviceText(bool ascend, const std::vector<int> &ids) {
+  std::string text = ascend ? "Ascend" : "CPU";
+  for (const int id : ids) {
+    text += ascend ? (id == ids.front() ? " " : ", ") + std::to_string(id) : "";
+  }
+  return text;
 }
 
 void TidyFolders(const std::vector<Job> &jobs, const fs::path &report) {
@@ -105,7 +131,7 @@ int Main(const std::vector<std::string> &arguments) {
   }
   const Manifest manifest = ReadManifest(options.model);
   std::vector<Runtime> built;
-  for (const Runtime runtime : {Runtime::kLite, Runtime::kOpenVino}) {
+  for (const Runtime runtime : {Runtime::kLite, Runtime::kAcl, Runtime::kOpenVino}) {
     if (IsBuilt(runtime)) {
       built.push_back(runtime);
     }
@@ -117,30 +143,38 @@ int Main(const std::vector<std::string> &arguments) {
   const fs::path report_path =
       options.report.empty() ? fs::path(options.output) / "report.json" : fs::path(options.report);
 
+  const ProcessWideRuntimes at_the_end;
   const Session session =
       options.budget_ms
           ? OpenSessionByBudget(manifest, models, runtime, options, engine_options, jobs)
           : OpenSession(manifest, *models.front(), runtime, options, engine_options);
+  const std::vector<Session> others =
+      OpenOthers(session, manifest, runtime, options, engine_options);
+  std::vector<Upscaler *> upscalers = {session.upscaler.get()};
+  for (const Session &other : others) {
+    upscalers.push_back(other.upscaler.get());
+  }
   const OutputFolder output(options.output);
   TidyFolders(jobs, report_path);
   PendingFile report_file(report_path);  // now, to know before the work that it can be written
   RunReport report;
   report.engine = NameOf(runtime);
-  report.device =
-      engine_options.ascend ? "Ascend " + std::to_string(engine_options.device_id) : "CPU";
+  report.device = DeviceText(engine_options.ascend, options.device_ids);
   report.model = session.model->file;
   report.sha256 = session.model->sha256;
   report.model_width = session.model->width;
   report.scale = manifest.scale;
   report.tiling = session.tiling;
-  report.precision =
-      engine_options.precision.value_or(runtime == Runtime::kOpenVino ? "f32" : "the model's own");
+  report.precision = session.engine->Precision();
   output.WriteRecord(RecordJson(report));
   const Stopwatch watch;
-  report.pictures = RunPipeline(jobs, session.upscaler.get(), options.format, &stop);
+  report.pictures = RunPipeline(jobs, upscalers, options.format, &stop);
   report.seconds = watch.Milliseconds() / 1000;
   for (size_t i = 0; i < jobs.size(); ++i) {
     report.pictures[i].result = jobs[i].output.lexically_relative(options.output).string();
+  }
+  if (const std::vector<LayerTime> layers = session.engine->Layers(); !layers.empty()) {
+    WriteLayers(options.profile, layers);
   }
   report_file.Write(ReportJson(report));
   report_file.Finish();

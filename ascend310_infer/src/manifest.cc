@@ -104,9 +104,10 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
       model.file.find('\0') != std::string::npos || model.file.size() > NAME_MAX) {
     reader.Refuse("file", "the name of a file beside the manifest");
   }
-  model.format = reader.Text("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
-  if (model.format != "ONNX" && model.format != "MINDIR" && model.format != "AIR") {
-    reader.Refuse("format", "\"ONNX\", \"MINDIR\" or \"AIR\"");
+  const std::string formats = "\"ONNX\", \"MINDIR\", \"OM\" or \"AIR\"";
+  model.format = reader.Text("format", formats);
+  if (formats.find('"' + model.format + '"') == formats.npos) {
+    reader.Refuse("format", formats);
   }
   const json &width = reader.Get("width", "a number above 0, at most 1");
   if (!width.is_number() || !(width > 0.0) || width > 1.0) {
@@ -126,8 +127,12 @@ ModelEntry ReadModel(const json &object, const std::string &place) {
   }
   const Reader input(reader.Get("input", "an object"), place + ".input");
   ReadShape(input, &model);
-  input.Equals("layout", "NCHW");
-  input.Equals("dtype", "float32");
+  const std::string type = input.Text("dtype", "\"float32\" or \"uint8\"");
+  if (type != "float32" && type != "uint8") {
+    input.Refuse("dtype", "\"float32\" or \"uint8\"");
+  }
+  model.takes_bytes = type == "uint8";
+  input.Equals("layout", model.takes_bytes ? "NHWC" : "NCHW");
   return model;
 }
 

@@ -84,24 +84,41 @@ Runtime ChooseRuntime(const Options &options, const Manifest &manifest,
 }
 
 EngineOptions ChooseEngineOptions(const Options &options, Runtime runtime) {
-  EngineOptions chosen;
-  if (runtime == Runtime::kOpenVino) {
-    if (options.device == "Ascend") {
-      throw InputError("--device Ascend with engine openvino, expected CPU; give a MINDIR model");
-    }
-    if (!options.config.empty()) {
-      throw InputError("--config with engine openvino, expected engine lite; remove it");
-    }
-  } else if (options.precision == "bf16") {
-    throw InputError("--precision bf16 with engine lite, expected f32 or f16; give one of them");
-  } else if (!options.config.empty() && !IsRegularFile(options.config)) {
+  const auto refuse = [&](const std::string &given, const std::string &remedy) {
+    throw InputError(given + " with engine " + NameOf(runtime) + ", expected " + remedy);
+  };
+  const bool lite = runtime == Runtime::kLite;
+  if (runtime == Runtime::kOpenVino && options.device == "Ascend") {
+    refuse("--device Ascend", "CPU; give a MINDIR model");
+  }
+  if (runtime == Runtime::kAcl && options.device == "CPU") {
+    refuse("--device CPU", "Ascend; give an ONNX or a MINDIR model");
+  }
+  if (runtime == Runtime::kAcl && options.precision) {
+    refuse("--precision " + *options.precision, "what ATC has chosen; give it to ATC");
+  }
+  if (lite && options.precision == "bf16") {
+    refuse("--precision bf16", "f32 or f16; give one of them");
+  }
+  if (!lite && !options.config.empty()) {
+    refuse("--config", "engine lite; remove it");
+  }
+  if (!options.config.empty() && !IsRegularFile(options.config)) {
     throw InputError("--config " + options.config + " is not a file, expected a config file of " +
                      "MindSpore Lite; give the path of one");
   }
-  chosen.ascend = runtime == Runtime::kLite && options.device != "CPU";
-  chosen.device_id = options.device_id;
+  EngineOptions chosen;
+  chosen.ascend = runtime != Runtime::kOpenVino && options.device != "CPU";
+  if (!chosen.ascend && options.device_ids.size() > 1) {
+    refuse("several devices by --device_id", "one on a CPU, which uses all its cores; give one");
+  }
+  if (!chosen.ascend && lite && !options.profile.empty()) {
+    refuse("--profile on a CPU", "Ascend, or engine openvino; give one of them");
+  }
+  chosen.device_id = options.device_ids.front();
   chosen.precision = options.precision;
   chosen.config = options.config;
+  chosen.profile = options.profile;
   return chosen;
 }
 
@@ -164,8 +181,8 @@ Tiling ChooseTiling(const Options &options, const Manifest &manifest, const Mode
   tiling.tile.height = model.tile_height.value_or(tile);
   tiling.tile.width = model.tile_width.value_or(tile);
   // MindSpore Lite prepares a model for one shape, and Ascend knows a few only.
-  tiling.fixed_size = runtime == Runtime::kLite || model.tile_height.has_value();
-  tiling.fixed_batch = runtime == Runtime::kLite || model.batch.has_value();
+  tiling.fixed_size = runtime != Runtime::kOpenVino || model.tile_height.has_value();
+  tiling.fixed_batch = runtime != Runtime::kOpenVino || model.batch.has_value();
   const int smallest = std::min(tiling.tile.height, tiling.tile.width);
   tiling.overlap = options.overlap.value_or(DefaultOverlap(manifest.margin, smallest));
   if (smallest <= 2 * tiling.overlap) {

@@ -40,17 +40,18 @@ bool IsFinite(const ov::Model &model) {
 
 }  // namespace
 
-OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &options) {
+// Without a hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
+OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &options)
+    : precision_(options.precision.value_or("f32")), profiles_(!options.profile.empty()) {
   CheckOnnx(model);
-  // Without the hint OpenVINO takes bfloat16 where the CPU has it, which costs accuracy.
-  const std::string precision = options.precision.value_or("f32");
   ov::CompiledModel compiled;
   bool finite = false;
   try {
     // Core::read_model would try the readers of all formats on a broken file, with their logs.
     const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
     std::istringstream bytes(model.bytes);
-    const ov::AnyMap hints = {ov::hint::inference_precision(ElementType(precision)),
+    const ov::AnyMap hints = {ov::hint::inference_precision(ElementType(precision_)),
+                              ov::enable_profiling(profiles_),
                               {"CPU_RUNTIME_CACHE_CAPACITY", kShapesKept}};
     const auto read = reader->convert(reader->load(static_cast<std::istream *>(&bytes)));
     finite = IsFinite(*read);
@@ -65,8 +66,8 @@ OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &opti
                      "export another checkpoint");
   }
   // It falls back silently where the CPU lacks the type.
-  if (compiled.get_property(ov::hint::inference_precision) != ElementType(precision)) {
-    throw InputError("--precision " + precision +
+  if (compiled.get_property(ov::hint::inference_precision) != ElementType(precision_)) {
+    throw InputError("--precision " + precision_ +
                      ", which this CPU does not have, expected one that " + "it has; give f32");
   }
   if (compiled.inputs().size() != 1 || compiled.outputs().size() != 1 ||
@@ -78,17 +79,41 @@ OpenVinoEngine::OpenVinoEngine(const ModelFile &model, const EngineOptions &opti
   }
 }
 
-TensorView OpenVinoEngine::Run(float *tiles, const TileShape &shape) {
+TensorView OpenVinoEngine::Run(void *tiles, const TileShape &shape) {
   const ov::Shape input_shape{static_cast<size_t>(shape.batch), 3,
                               static_cast<size_t>(shape.height), static_cast<size_t>(shape.width)};
   try {
     request_.set_input_tensor(ov::Tensor(ov::element::f32, input_shape, tiles));
     request_.infer();
+    if (profiles_) {
+      AddTimes();
+    }
     const ov::Tensor output = request_.get_output_tensor();
     const ov::Shape &sides = output.get_shape();
     return {{sides.begin(), sides.end()}, output.data<float>()};
   } catch (const std::exception &error) {
     throw EngineError("OpenVINO: " + OneLine(error.what()));
+  }
+}
+
+void OpenVinoEngine::AddTimes() {
+  constexpr double kPerMs = 1000;
+  std::vector<LayerTime> now;
+  for (const ov::ProfilingInfo &layer : request_.get_profiling_info()) {
+    if (layer.status == ov::ProfilingInfo::Status::EXECUTED) {
+      now.push_back({layer.node_name, layer.node_type + ", " + layer.exec_type,
+                     static_cast<double>(layer.real_time.count()) / kPerMs});
+    }
+  }
+  for (const LayerTime &layer : now) {
+    const auto same = std::find_if(layers_.begin(), layers_.end(), [&](const LayerTime &other) {
+      return other.name == layer.name && other.type == layer.type;
+    });
+    if (same == layers_.end()) {
+      layers_.push_back(layer);
+    } else {
+      same->ms += layer.ms;
+    }
   }
 }
 

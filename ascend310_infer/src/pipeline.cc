@@ -2,6 +2,7 @@
 #include "pipeline.h"
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "bounded_queue.h"
@@ -22,15 +23,40 @@ struct Item {
 
 using Queue = BoundedQueue<Item>;
 
-// Results are large, so of these few wait.
+// For each network. Results are large, so of these few wait.
 constexpr size_t kDecodedWaiting = 2, kResultsWaiting = 1;
 
-unsigned Encoders() { return std::clamp(std::thread::hardware_concurrency() / 2, 1U, 4U); }
+size_t Encoders() { return std::clamp(std::thread::hardware_concurrency() / 2, 1U, 4U); }
+
+// Starts threads, as many of `count` as there is memory for.
+std::vector<std::thread> Start(size_t count, const std::function<void(size_t)> &work) {
+  std::vector<std::thread> threads;
+  try {
+    threads.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+      threads.emplace_back(work, i);
+    }
+  } catch (const std::exception &) {
+    // Those that there are do, or none.
+  }
+  return threads;
+}
+
+void Join(std::vector<std::thread> *threads) {
+  for (std::thread &thread : *threads) {
+    thread.join();
+  }
+}
 
 class Pipeline {
  public:
-  Pipeline(Upscaler *upscaler, const std::string &format, const std::atomic<bool> *stop)
-      : upscaler_(upscaler), format_(format), stop_(stop) {}
+  Pipeline(const std::vector<Upscaler *> &upscalers, const std::string &format,
+           const std::atomic<bool> *stop)
+      : upscalers_(upscalers),
+        format_(format),
+        stop_(stop),
+        decoded_(kDecodedWaiting * upscalers.size()),
+        results_(kResultsWaiting * upscalers.size()) {}
 
   void Run(const std::vector<Job> &jobs, std::vector<PictureReport> *reports) {
     std::thread decoder([&] {
@@ -43,34 +69,20 @@ class Pipeline {
       }
       decoded_.Close();
     });
-    std::vector<std::thread> encoders;
-    try {
-      encoders.reserve(Encoders());
-      for (unsigned i = 0; i < Encoders(); ++i) {
-        encoders.emplace_back([this] {
-          while (std::optional<Item> item = results_.Pop()) {
-            Attempt(*item, [&] { Encode(*item); });
-          }
-        });
+    std::vector<std::thread> encoders = Start(Encoders(), [this](size_t) {
+      while (std::optional<Item> item = results_.Pop()) {
+        Attempt(*item, [&] { Encode(*item); });
       }
-    } catch (const std::exception &) {
-      // Memory for no more threads: those that there are do, or none.
-    }
-    while (std::optional<Item> item = decoded_.Pop()) {
-      Attempt(*item, [&] {
-        Enlarge(&*item);
-        if (encoders.empty()) {
-          Encode(*item);
-        } else {
-          results_.Push(std::move(*item));
-        }
-      });
-    }
+    });
+    const bool encodes = encoders.empty();
+    std::vector<std::thread> others = Start(upscalers_.size() - 1, [this, encodes](size_t i) {
+      EnlargeAll(upscalers_[i + 1], encodes);
+    });
+    EnlargeAll(upscalers_.front(), encodes);
+    Join(&others);
     results_.Close();
     decoder.join();
-    for (std::thread &encoder : encoders) {
-      encoder.join();
-    }
+    Join(&encoders);
   }
 
  private:
@@ -86,9 +98,23 @@ class Pipeline {
     item->report->pre_ms = watch.Milliseconds();
   }
 
-  void Enlarge(Item *item) {
+  // What is decoded, until there is no more; encodes, too, where no other thread does.
+  void EnlargeAll(Upscaler *upscaler, bool encodes) {
+    while (std::optional<Item> item = decoded_.Pop()) {
+      Attempt(*item, [&] {
+        Enlarge(upscaler, &*item);
+        if (encodes) {
+          Encode(*item);
+        } else {
+          results_.Push(std::move(*item));
+        }
+      });
+    }
+  }
+
+  static void Enlarge(Upscaler *upscaler, Item *item) {
     TileTimes times;
-    item->picture = upscaler_->Run(item->picture, &times);
+    item->picture = upscaler->Run(item->picture, &times);
     item->report->tiles = times.tiles;
     item->report->pre_ms += times.cut_ms;
     item->report->infer_ms = times.infer_ms;
@@ -137,21 +163,22 @@ class Pipeline {
     }
   }
 
-  Upscaler *upscaler_;
+  const std::vector<Upscaler *> upscalers_;
   const std::string format_;
   const std::atomic<bool> *stop_;
-  Queue decoded_{kDecodedWaiting}, results_{kResultsWaiting};
+  Queue decoded_, results_;
 };
 
 }  // namespace
 
-std::vector<PictureReport> RunPipeline(const std::vector<Job> &jobs, Upscaler *upscaler,
+std::vector<PictureReport> RunPipeline(const std::vector<Job> &jobs,
+                                       const std::vector<Upscaler *> &upscalers,
                                        const std::string &format, const std::atomic<bool> *stop) {
   std::vector<PictureReport> reports(jobs.size());
   for (size_t i = 0; i < jobs.size(); ++i) {
     reports[i].name = jobs[i].name;
   }
-  Pipeline(upscaler, format, stop).Run(jobs, &reports);
+  Pipeline(upscalers, format, stop).Run(jobs, &reports);
   return reports;
 }
 

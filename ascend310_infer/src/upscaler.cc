@@ -18,6 +18,22 @@ size_t ValuesPerTile(const TileShape &shape) {
   return size_t{3} * static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
 }
 
+size_t BytesPerTile(const TileShape &shape, Pixels pixels) {
+  return ValuesPerTile(shape) * (pixels == Pixels::kBytes ? 1 : sizeof(float));
+}
+
+// 8-bit BGR pixels to RGB.
+void Swap(const cv::Mat &pixels, unsigned char *rgb) {
+  for (int y = 0; y < pixels.rows; ++y) {
+    const unsigned char *pixel = pixels.ptr<unsigned char>(y);
+    for (int x = 0; x < pixels.cols; ++x, rgb += 3, pixel += 3) {
+      rgb[0] = pixel[2];
+      rgb[1] = pixel[1];
+      rgb[2] = pixel[0];
+    }
+  }
+}
+
 // 8-bit BGR pixels to planes R, G, B.
 void Pack(const cv::Mat &pixels, float *planes) {
   const size_t plane = pixels.total();
@@ -50,7 +66,7 @@ void CheckResultFits(cv::Size picture, int scale, uint64_t memory) {
 }
 
 Upscaler::Upscaler(Engine *engine, const Tiling &tiling, int scale, const std::atomic<bool> *stop)
-    : engine_(engine), tiling_(tiling), scale_(scale), stop_(stop) {}
+    : engine_(engine), pixels_(engine->Takes()), tiling_(tiling), scale_(scale), stop_(stop) {}
 
 TileGrid Upscaler::Plan(cv::Size picture) const {
   TileGrid grid;
@@ -76,7 +92,7 @@ cv::Mat Upscaler::Run(const cv::Mat &picture, TileTimes *times) {
   CheckResultFits(picture.size(), scale_, PhysicalMemory());
   const TileGrid grid = Plan(picture.size());
   const int columns = static_cast<int>(grid.columns.size());
-  const size_t values = ValuesPerTile(grid.shape);
+  const size_t values = ValuesPerTile(grid.shape), bytes = BytesPerTile(grid.shape, pixels_);
   cv::Mat extended = picture;
   if (grid.height != picture.rows || grid.width != picture.cols) {
     cv::copyMakeBorder(picture, extended, 0, grid.height - picture.rows, 0,
@@ -94,12 +110,18 @@ cv::Mat Upscaler::Run(const cv::Mat &picture, TileTimes *times) {
       shape.batch = count;
     }
     const Stopwatch cut;
-    tiles_.resize(values * static_cast<size_t>(shape.batch));
+    tiles_.resize(bytes * static_cast<size_t>(shape.batch));
     for (int i = 0; i < shape.batch; ++i) {
       const int tile = first + std::min(i, count - 1);  // the last one fills up a fixed batch
       const Span &row = grid.rows[tile / columns], &column = grid.columns[tile % columns];
-      Pack(extended(cv::Range(row.start, row.stop), cv::Range(column.start, column.stop)),
-           tiles_.data() + values * static_cast<size_t>(i));
+      const cv::Mat part =
+          extended(cv::Range(row.start, row.stop), cv::Range(column.start, column.stop));
+      unsigned char *const place = tiles_.data() + bytes * static_cast<size_t>(i);
+      if (pixels_ == Pixels::kBytes) {
+        Swap(part, place);
+      } else {
+        Pack(part, reinterpret_cast<float *>(place));
+      }
     }
     times->cut_ms += cut.Milliseconds();
 
@@ -123,7 +145,7 @@ cv::Mat Upscaler::Run(const cv::Mat &picture, TileTimes *times) {
 
 double Upscaler::Measure(const TileGrid &grid) {
   constexpr int kRuns = 5;
-  tiles_.assign(ValuesPerTile(grid.shape) * static_cast<size_t>(grid.shape.batch), 128.0F);
+  FillGrey(grid.shape);
   RunBatch(grid.shape);  // the first run of a shape prepares the kernels
   std::vector<double> times;
   for (int i = 0; i < kRuns && !*stop_; ++i) {
@@ -149,12 +171,21 @@ void Upscaler::CheckScale() {
   if (!tiling_.fixed_batch) {
     shape.batch = 1;
   }
-  tiles_.assign(ValuesPerTile(shape) * static_cast<size_t>(shape.batch), 128.0F);
+  FillGrey(shape);
   try {
     RunBatch(shape);
   } catch (const EngineError &error) {
     throw InputError(std::string("the model does not fit its manifest: ") + error.what() +
                      ", expected scale " + std::to_string(scale_) + "; export the bundle again");
+  }
+}
+
+void Upscaler::FillGrey(const TileShape &shape) {
+  constexpr unsigned char kGrey = 128;
+  tiles_.assign(BytesPerTile(shape, pixels_) * static_cast<size_t>(shape.batch), kGrey);
+  if (pixels_ == Pixels::kFloatPlanes) {
+    auto *const values = reinterpret_cast<float *>(tiles_.data());
+    std::fill(values, values + tiles_.size() / sizeof(float), float{kGrey});
   }
 }
 

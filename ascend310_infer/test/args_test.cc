@@ -39,7 +39,7 @@ TEST(ParseArgs, BothWaysToGiveAValue) {
   EXPECT_EQ(options.tile, 64);
   EXPECT_EQ(options.overlap, 0);
   EXPECT_EQ(options.width, 0.25);
-  EXPECT_EQ(options.device_id, 3);
+  EXPECT_EQ(options.device_ids, std::vector<int>{3});
   EXPECT_EQ(options.engine, "lite");
   EXPECT_EQ(options.device, "CPU");
   EXPECT_EQ(options.precision, "f16");
@@ -48,6 +48,7 @@ TEST(ParseArgs, BothWaysToGiveAValue) {
   EXPECT_EQ(options.report, "-");
   EXPECT_EQ(options.format, "webp");
   EXPECT_EQ(Parse({"--budget_ms", "1.5e2"}).budget_ms, 150);
+  EXPECT_EQ(Parse({"--device_id=1,0,12"}).device_ids, (std::vector<int>{1, 0, 12}));
 }
 
 TEST(ParseArgs, HelpWinsOverEverythingAfterIt) {
@@ -59,7 +60,7 @@ TEST(ParseArgs, HelpNamesEveryFlag) {
   const std::string help = HelpText();
   for (const char *flag : {"--model", "--input", "--output", "--engine", "--device", "--device_id",
                            "--width", "--budget_ms", "--tile", "--overlap", "--batch",
-                           "--precision", "--config", "--format", "--report"}) {
+                           "--precision", "--config", "--format", "--report", "--profile"}) {
     EXPECT_NE(help.find(std::string("  ") + flag + " "), std::string::npos) << flag;
   }
 }
@@ -75,16 +76,22 @@ TEST(ParseArgs, RefusesValuesOutOfRangeOrOfAnotherKind) {
             "--tile 7, expected a whole number from 8 to 4096; see --help");
   for (const char *bad :
        {"--tile=", "--tile=4097", "--tile=12.5", "--tile=ten", "--tile=+16", "--tile=16 ",
-        "--tile=99999999999", "--overlap=-1", "--device_id=-1", "--batch=0", "--batch=257"}) {
+        "--tile=99999999999", "--overlap=-1", "--batch=0", "--batch=257"}) {
     EXPECT_NE(Refused({bad}).find(", expected a whole number from "), std::string::npos) << bad;
+  }
+  for (const char *bad : {"--device_id=-1", "--device_id=", "--device_id=0,", "--device_id=,1",
+                          "--device_id=0,0", "--device_id=0;1", "--device_id=1024"}) {
+    EXPECT_NE(Refused({bad}).find(", expected whole numbers from 0 to 1023, each once"),
+              std::string::npos)
+        << bad;
   }
   for (const char *bad :
        {"--width=0", "--width=1.01", "--width=-0.5", "--width=nan", "--width=half", "--width= 1",
         "--width=0,5", "--budget_ms=0", "--budget_ms=inf"}) {
     EXPECT_NE(Refused({bad}).find(", expected a number above 0"), std::string::npos) << bad;
   }
-  EXPECT_EQ(Refused({"--engine=acl"}),
-            "--engine acl, expected one of auto, lite, openvino; see --help");
+  EXPECT_EQ(Refused({"--engine=tvm"}),
+            "--engine tvm, expected one of auto, lite, acl, openvino; see --help");
   EXPECT_EQ(Refused({"--config="}), "--config '', expected a path; see --help");
 }
 

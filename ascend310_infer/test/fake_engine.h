@@ -12,13 +12,37 @@ namespace slimsr {
 
 constexpr int kScale = 2;  // of most tests
 
+// Of 8-bit RGB pixels: the same values as planes.
+class BytesEngine : public Engine {
+ public:
+  Pixels Takes() const override { return Pixels::kBytes; }
+  std::string Precision() const override { return "the model's own"; }
+
+  TensorView Run(void *tiles, const TileShape &shape) override {
+    const auto *pixel = static_cast<const unsigned char *>(tiles);
+    const size_t plane = static_cast<size_t>(shape.height) * shape.width;
+    result_.resize(3 * plane * shape.batch);
+    for (size_t i = 0; i < plane * shape.batch; ++i, pixel += 3) {
+      for (size_t colour = 0; colour < 3; ++colour) {
+        result_[(i / plane * 3 + colour) * plane + i % plane] = pixel[colour];
+      }
+    }
+    return {{shape.batch, 3, shape.height, shape.width}, result_.data()};
+  }
+
+ private:
+  std::vector<float> result_;
+};
+
 // Mean of the (2 radius + 1)^2 pixels around each, zero outside; each result pixel repeated, plus a
 // ramp inside it so that no two results of a pixel are alike.
 class FakeEngine : public Engine {
  public:
   FakeEngine(int scale, int radius) : scale_(scale), radius_(radius) {}
 
-  TensorView Run(float *tiles, const TileShape &shape) override {
+  std::string Precision() const override { return "f32"; }
+
+  TensorView Run(void *tiles, const TileShape &shape) override {
     shapes.push_back(shape);
     if (fail_at == static_cast<int>(shapes.size())) {
       throw EngineError("device lost");
@@ -26,7 +50,7 @@ class FakeEngine : public Engine {
     const int height = shape.height, width = shape.width;
     result_.resize(size_t{3} * shape.batch * height * width * scale_ * scale_);
     for (int plane = 0; plane < 3 * shape.batch; ++plane) {
-      const float *from = tiles + size_t(plane) * height * width;
+      const float *from = static_cast<const float *>(tiles) + size_t(plane) * height * width;
       float *to = result_.data() + size_t(plane) * height * width * scale_ * scale_;
       for (int y = 0; y < height * scale_; ++y) {
         for (int x = 0; x < width * scale_; ++x) {

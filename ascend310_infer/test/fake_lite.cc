@@ -62,7 +62,9 @@ namespace {
 
 std::vector<MSTensor> inputs;
 
-size_t BytesOf(enum DataType type) { return type == DataType::kNumberTypeFloat16 ? 2 : 4; }
+size_t BytesOf(enum DataType type) {
+  return type == DataType::kNumberTypeFloat16 ? 2 : type == DataType::kNumberTypeUInt8 ? 1 : 4;
+}
 
 MSTensor MakeTensor(const std::string &name, enum DataType type,
                     const std::vector<int64_t> &shape) {
@@ -85,6 +87,11 @@ Model::~Model() = default;
 Status Model::LoadConfig(const std::vector<char> &path) {
   return Call("LoadConfig", CharToString(path));
 }
+Status Model::UpdateConfig(const std::vector<char> &section,
+                           const std::pair<std::vector<char>, std::vector<char>> &config) {
+  return Call("UpdateConfig", CharToString(section) + " " + CharToString(config.first) + "=" +
+                                  CharToString(config.second));
+}
 Status Model::Build(const void *data, size_t size, ModelType type,
                     const std::shared_ptr<Context> &context) {
   inputs.assign(state.inputs, MakeTensor("lr", state.input_type, state.shape));
@@ -106,6 +113,11 @@ Status Model::Predict(const std::vector<MSTensor> &given, std::vector<MSTensor> 
                       const MSKernelCallBack &, const MSKernelCallBack &) {
   // Values are only moved, so an input of halves has a result of halves.
   const MSTensor &input = given.at(0);
+  if (state.input_type == DataType::kNumberTypeUInt8) {
+    const auto *bytes = static_cast<const char *>(input.Data().get());
+    outputs->assign(1, MakeTensor("sr", state.output_type, {1, 3, 1, 1}));
+    return Call("Predict", std::string(bytes, input.DataSize()));
+  }
   const std::vector<int64_t> &shape = input.Shape();
   MSTensor output = MakeTensor("sr", state.output_type, {shape[0], 3, 2 * shape[2], 2 * shape[3]});
   const size_t bytes = BytesOf(state.output_type);

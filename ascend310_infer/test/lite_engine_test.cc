@@ -66,6 +66,43 @@ TEST_F(LiteEngineTest, ThePrecisionIsTheModelsOwnUnlessGiven) {
   EXPECT_EQ(state.calls[4], "SetPrecisionMode enforce_fp32");
 }
 
+TEST_F(LiteEngineTest, TheProfileOfAscend) {
+  options_.profile = (std::filesystem::temp_directory_path() / "slimsr-lite-times").string();
+  LiteEngine({"m.mindir", "bytes"}, kShape, options_);
+  EXPECT_EQ(state.calls[0],
+            "UpdateConfig ascend_context profiling_config_file=" + options_.profile + "/acl.json");
+  std::filesystem::remove_all(options_.profile);
+}
+
+TEST_F(LiteEngineTest, BytesBehindAipp) {
+  state.input_type = DataType::kNumberTypeUInt8;
+  state.shape = {1, 2, 1, 3};
+  const TileShape shape = {1, 2, 1};
+  LiteEngine engine({"m.mindir", "bytes"}, shape, options_);
+  EXPECT_EQ(engine.Takes(), Pixels::kBytes);
+  char tiles[] = "rgbRGB";
+  EXPECT_EQ(engine.Run(tiles, shape).shape, (std::vector<int64_t>{1, 3, 1, 1}));
+  EXPECT_EQ(state.calls.back(), "Predict rgbRGB");
+}
+
+TEST_F(LiteEngineTest, SaysWhatThePrecisionReallyIs) {
+  const auto precision = [&] {
+    return LiteEngine({"m.mindir", "bytes"}, kShape, options_).Precision();
+  };
+  EXPECT_EQ(precision(), "the model's own");
+  options_.precision = "f32";
+  EXPECT_EQ(precision(), "f32, but f16 in the convolutions of 310 and 310P");
+  options_.precision = "f16";
+  EXPECT_EQ(precision(), "f16");
+  options_.ascend = false;
+#if defined(__x86_64__)
+  EXPECT_NE(RefusedToOpen().find("--precision f16, which MindSpore Lite does not have on this CPU"),
+            std::string::npos);
+#endif
+  options_.precision.reset();
+  EXPECT_EQ(precision(), "f32");
+}
+
 TEST_F(LiteEngineTest, OnACpu) {
   options_.ascend = false;
   LiteEngine({"m.mindir", "bytes"}, kShape, options_);
@@ -111,7 +148,8 @@ TEST_F(LiteEngineTest, WhatCannotBeRun) {
   state.missing_bytes = 4;
   EXPECT_EQ(RefusedToRun(), "tensor sr of the model, 2x3x8x12, has 2300 bytes, expected 2304");
   state.output_type = DataType::kNumberTypeInt32;
-  EXPECT_NE(RefusedToRun().find("data type 34, expected float32 or float16"), std::string::npos);
+  EXPECT_NE(RefusedToRun().find("data type 34, expected float32, float16 or uint8"),
+            std::string::npos);
 }
 
 }  // namespace

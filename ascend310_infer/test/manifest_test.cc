@@ -56,6 +56,16 @@ TEST_F(ManifestTest, ReadsWhatAnExportWrites) {
   EXPECT_EQ(manifest.models[1].tile_width, 128);
 }
 
+TEST_F(ManifestTest, AModelBehindAippTakesBytes) {
+  const std::string floats = R"("layout": "NCHW", "dtype": "float32"}},)";
+  const std::string bytes = R"("layout": "NHWC", "dtype": "uint8"}},)";
+  EXPECT_EQ(Refused(floats, bytes), "");
+  EXPECT_TRUE(ReadManifest(folder_).models[0].takes_bytes);
+  EXPECT_FALSE(ReadManifest(folder_).models[1].takes_bytes);
+  ExpectHas(Refused(floats, R"("layout": "NCHW", "dtype": "uint8"}},)"), "expected \"NHWC\"");
+  ExpectHas(Refused(floats, R"("layout": "NCHW", "dtype": "int8"}},)"), "\"uint8\"");
+}
+
 TEST_F(ManifestTest, IsFoundBesideAModel) {
   Put("manifest.json", kGood);
   EXPECT_EQ(ReadManifest(Put("w1.onnx")).scale, 4);
@@ -94,7 +104,7 @@ TEST_F(ManifestTest, WrongValues) {
       {R"("w1.onnx")", R"("../w1.onnx")"},
       {R"("w1.onnx")", R"("..")"},
       {R"("w1.onnx")", R"("")"},
-      {R"("ONNX")", R"("OM")"},
+      {R"("ONNX")", R"("TFLITE")"},
       {R"("width": 1.0)", R"("width": 0)"},
       {R"("width": 1.0)", R"("width": 2)"},
       {R"("width": 1.0)", R"("width": "1")"},
@@ -112,7 +122,7 @@ TEST_F(ManifestTest, WrongValues) {
       {R"("sha256": "0000)", R"("sha256": "000)"},
       {R"("w1.onnx")", R"("w1.onnx\u0000x")"},
       {R"("NCHW")", R"("NHWC")"},
-      {R"("float32")", R"("uint8")"},
+      {R"("float32")", R"("int8")"},
   };
   for (const auto &[from, to] : cases) {
     const std::string message = Refused(from, to);

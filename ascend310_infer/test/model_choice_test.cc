@@ -20,7 +20,7 @@ class ModelChoiceTest : public FolderTest {
   }
 
   void Add(const std::string &file, const std::string &format, double width) {
-    manifest_.models.push_back({file, format, width, 1, "", {}, {}, {}});
+    manifest_.models.push_back({file, format, width, 1, "", {}, {}, {}, false});
     Put(file);
   }
 
@@ -109,12 +109,29 @@ TEST_F(ModelChoiceTest, WhatAnEngineCannotDo) {
   EXPECT_NE(Refused().find("--config none.ini is not a file"), std::string::npos);
   options_.precision = "bf16";
   EXPECT_NE(Refused().find("--precision bf16 with engine lite"), std::string::npos);
+  options_.precision.reset();
+  options_.config.clear();
+  options_.profile = "times";
+  EXPECT_NE(Refused().find("--profile on a CPU with engine lite"), std::string::npos);
+  const auto refused = [&] {
+    return MessageOf<InputError>([&] { ChooseEngineOptions(options_, Runtime::kAcl); });
+  };
+  EXPECT_NE(refused().find("--device CPU with engine acl"), std::string::npos);
+  options_.device.reset();
+  EXPECT_EQ(refused(), "");
+  options_.precision = "f16";
+  EXPECT_NE(refused().find("--precision f16 with engine acl"), std::string::npos);
 }
 
 TEST_F(ModelChoiceTest, TheDevice) {
-  options_.device_id = 2;
+  options_.device_ids = {2, 0};
   EXPECT_TRUE(ChooseEngineOptions(options_, Runtime::kLite).ascend);
   EXPECT_EQ(ChooseEngineOptions(options_, Runtime::kLite).device_id, 2);
+  EXPECT_TRUE(ChooseEngineOptions(options_, Runtime::kAcl).ascend);
+  options_.engine = "openvino";
+  EXPECT_NE(Refused().find("several devices by --device_id with engine openvino"),
+            std::string::npos);
+  options_.device_ids = {2};
   EXPECT_FALSE(ChooseEngineOptions(options_, Runtime::kOpenVino).ascend);
   options_.device = "CPU";
   EXPECT_FALSE(ChooseEngineOptions(options_, Runtime::kLite).ascend);

@@ -26,7 +26,7 @@ class PipelineTest : public FolderTest {
     const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
     Upscaler upscaler(&engine_, {{1, 16, 16}, false, false, 0, false}, kScale, &stop_);
     testing::internal::CaptureStderr();
-    std::vector<PictureReport> reports = RunPipeline(jobs, &upscaler, "png", &stop_);
+    std::vector<PictureReport> reports = RunPipeline(jobs, {&upscaler}, "png", &stop_);
     errors_ = testing::internal::GetCapturedStderr();
     return reports;
   }
@@ -68,6 +68,30 @@ TEST_F(PipelineTest, AnEngineErrorInTheMiddleCostsOnePicture) {
   EXPECT_EQ(Files("out"), (std::set<std::string>{"0.png", "1.png", "3.png", "4.png", "5.png"}));
 }
 
+TEST_F(PipelineTest, SeveralNetworksShareThePictures) {
+  PutPictures(12);
+  FakeEngine other(kScale, 0);
+  other.fail_at = 1;
+  const Tiling tiling = {{1, 32, 32}, false, false, 0, false};
+  Upscaler first(&engine_, tiling, kScale, &stop_), second(&other, tiling, kScale, &stop_);
+  const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
+  testing::internal::CaptureStderr();
+  const std::vector<PictureReport> reports = RunPipeline(jobs, {&first, &second}, "png", &stop_);
+  testing::internal::GetCapturedStderr();
+  EXPECT_EQ(engine_.shapes.size() + other.shapes.size(), 12U);
+  for (size_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(reports[i].name, jobs[i].name);
+    if (reports[i].outcome == Outcome::kDone) {
+      const cv::Mat result = cv::imread((folder_ / "out" / reports[i].name).string());
+      EXPECT_EQ(result.at<cv::Vec3b>(4, 4)[0], std::stoi(reports[i].name));
+    }
+  }
+  const auto failed =
+      std::count_if(reports.begin(), reports.end(),
+                    [](const PictureReport &report) { return report.outcome == Outcome::kFailed; });
+  EXPECT_EQ(failed, other.shapes.empty() ? 0 : 1);
+}
+
 TEST_F(PipelineTest, BadPicturesAndUnwritableResultsCostOnlyThemselves) {
   PutPictures(4);
   Put("in/1.png", "nonsense");
@@ -100,7 +124,7 @@ class GreedyEngine : public FakeEngine {
  public:
   GreedyEngine() : FakeEngine(kScale, 0) {}
 
-  TensorView Run(float *tiles, const TileShape &shape) override {
+  TensorView Run(void *tiles, const TileShape &shape) override {
     if (shapes.size() == 1) {
       shapes.push_back(shape);
       throw std::bad_alloc();
@@ -115,7 +139,7 @@ TEST_F(PipelineTest, WantOfMemoryCostsOnePicture) {
   const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
   Upscaler upscaler(&engine, {{1, 16, 16}, false, false, 0, false}, kScale, &stop_);
   testing::internal::CaptureStderr();
-  const std::vector<PictureReport> reports = RunPipeline(jobs, &upscaler, "png", &stop_);
+  const std::vector<PictureReport> reports = RunPipeline(jobs, {&upscaler}, "png", &stop_);
   EXPECT_EQ(testing::internal::GetCapturedStderr().find("error: 1.png: not enough memory"), 0U);
   EXPECT_EQ(reports[1].outcome, Outcome::kWrongInput);
   EXPECT_EQ(Files("out"), (std::set<std::string>{"0.png", "2.png"}));
@@ -126,7 +150,7 @@ class StoppingEngine : public FakeEngine {
  public:
   explicit StoppingEngine(std::atomic<bool> *stop) : FakeEngine(kScale, 0), stop_(stop) {}
 
-  TensorView Run(float *tiles, const TileShape &shape) override {
+  TensorView Run(void *tiles, const TileShape &shape) override {
     *stop_ = shapes.size() + 1 == 3;
     return FakeEngine::Run(tiles, shape);
   }
@@ -140,7 +164,7 @@ TEST_F(PipelineTest, AStopLeavesWholePicturesOnly) {
   StoppingEngine engine(&stop_);
   const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
   Upscaler upscaler(&engine, {{1, 16, 16}, false, false, 0, false}, kScale, &stop_);
-  const std::vector<PictureReport> reports = RunPipeline(jobs, &upscaler, "png", &stop_);
+  const std::vector<PictureReport> reports = RunPipeline(jobs, {&upscaler}, "png", &stop_);
   EXPECT_EQ(engine.shapes.size(), 3U);
   std::set<std::string> done;
   for (const PictureReport &report : reports) {

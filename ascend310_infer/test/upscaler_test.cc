@@ -47,6 +47,16 @@ TEST_F(UpscalerTest, TiledEqualsWhole) {
   }
 }
 
+TEST_F(UpscalerTest, ANetworkBehindAippGetsBytes) {
+  BytesEngine engine;
+  for (const int batch : {1, 3}) {
+    Upscaler upscaler(&engine, {{batch, 16, 20}, true, true, 4, false}, 1, &stop_);
+    upscaler.CheckScale();
+    const cv::Mat picture = Noise(50, 41);
+    EXPECT_EQ(cv::norm(upscaler.Run(picture, &times_), picture, cv::NORM_INF), 0);
+  }
+}
+
 TEST(CheckResultFits, BytesOfTheResult) {
   EXPECT_EQ(MessageOf<InputError>([] { CheckResultFits({10, 20}, 4, 10 * 20 * 16 * 3); }), "");
   const std::string refused =

@@ -284,3 +284,18 @@ def test_bfloat16_where_the_cpu_has_it(edsr, shared, tmp_path, run_harness):
 def test_help_is_not_an_error(run_harness):
     done = run_harness("--help")
     assert done.returncode == 0 and done.stdout.startswith("Usage: ") and done.stderr == ""
+
+
+def test_the_profile_of_openvino(tmp_path, run_harness):
+    bundle = write_bundle(tmp_path / "b", 2, {1.0: repeat_model(2)})
+    picture = save(tmp_path / "a.png", noise(300, 40))
+    done = run_harness(
+        *("--model", bundle, "--input", picture, "--output", tmp_path / "o"),
+        *("--profile", tmp_path / "times"),
+    )
+    assert done.returncode == 0, done.stderr
+    layers = json.loads((tmp_path / "times" / "layers.json").read_text())
+    assert any(layer["type"].startswith("Convolution") for layer in layers)
+    times = [layer["ms"] for layer in layers]
+    assert times == sorted(times, reverse=True) and times[0] > 0
+    assert len({(layer["name"], layer["type"]) for layer in layers}) == len(layers)

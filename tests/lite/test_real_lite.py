@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -69,6 +70,24 @@ def test_free_sizes_by_resize(options, bundle, picture, as_mindir, run_lite, tmp
     done = run_lite("--model", mindir, "--input", picture, "--output", tmp_path / "out", *options)
     assert done.returncode == 0, done.stderr
     assert differs(tmp_path / "out" / picture.name, tmp_path / "py.png") <= 1
+
+
+@pytest.mark.parametrize("gear", [64, 128])
+def test_a_file_of_gears(gear, repo, bundle, picture, as_mindir, run_lite, tmp_path):
+    """That of the documentation, at each of its sizes; what gears do is Ascend's affair."""
+    text = (repo / "docs" / "ascend310.md").read_text()
+    (tmp_path / "gears.ini").write_text(re.search(r"```ini\n(.*?)```", text, re.DOTALL).group(1))
+    onnx, _ = bundle("plain")
+    options = Options(tile=gear)
+    upscale(ModelSpec(model=str(onnx)), [str(picture)], str(tmp_path / "py.png"), options)
+    arguments = ["--tile", gear, "--config", tmp_path / "gears.ini"]
+    done = run_lite(
+        *("--model", as_mindir(onnx), "--input", picture, "--output", tmp_path / "out"), *arguments
+    )
+    assert done.returncode == 0, done.stderr
+    inner = (slice(None, -16), slice(None, -16))  # a smaller picture is filled up
+    first = imread(tmp_path / "out" / picture.name)[inner].astype(int)
+    assert np.abs(first - imread(tmp_path / "py.png")[inner]).max() <= 1
 
 
 def test_another_number_of_pictures_at_once(bundle, picture, as_mindir, run_lite, tmp_path):

@@ -59,6 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="depth_to_space",
         help="pixel shuffle in ONNX files; transposes: for chips without DepthToSpace (310B)",
     )
+    parser.add_argument(
+        "--input",
+        choices=["float32", "uint8"],
+        default="float32",
+        help="uint8: write the AIPP files, too, with which Huawei's converters make models that "
+        "take bytes; needs a fixed --size",
+    )
     cli.add_device_arguments(parser)
     args = parser.parse_args(argv)
 
@@ -82,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.precision,
         quantiser,
         args.shuffle,
+        args.input == "uint8",
     )
     cli.say("".join(f"{printable(str(file))}\n" for file in files))
     return 0

@@ -13,6 +13,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from slimsr.deploy.agreement import check_weights, largest_difference
+from slimsr.deploy.aipp import write_aipp
 from slimsr.deploy.calibration import write_calibration
 from slimsr.deploy.quantise import OPSET as QUANTISED_OPSET
 from slimsr.deploy.quantise import Quantiser
@@ -75,6 +76,7 @@ def export_widths(
     precision: Precision = "f32",
     quantiser: Quantiser | None = None,
     shuffle: Shuffle = "depth_to_space",
+    aipp: bool = False,
 ) -> list[Path]:
     """Export each width and check that each file gives what the checkpoint gives.
 
@@ -97,6 +99,8 @@ def export_widths(
             calibrate with is written beside them (see `slimsr.deploy.calibration`).
         shuffle: how ONNX files write the pixel shuffle: ``depth_to_space``, or ``transposes`` for
             chips without that operator.
+        aipp: write what Huawei's converters need to make models that take bytes, beside them (see
+            `slimsr.deploy.aipp`); the models that are written take floats.
 
     Returns:
         The models, and last the manifest.
@@ -123,6 +127,8 @@ def export_widths(
             "--precision int8 needs --calibration, which nothing else takes, and a free --size: "
             "give the one with the other"
         )
+    if aipp and size is None:
+        raise ConfigError("--input uint8 needs a fixed --size such as 128x128: give one")
     start_device(device_target, device_id)
     found = read_checkpoint(checkpoint)
     net, state = found.network(), found.state
@@ -167,6 +173,8 @@ def export_widths(
         publish(temporary, folder, before, manifest)
         if quantiser is not None:
             write_calibration(folder, quantiser.pairs(net.scale))
+        if aipp and size is not None:
+            write_aipp(folder, size, batch)
     return [*(folder / model.file for model in models), folder / NAME]
 
 

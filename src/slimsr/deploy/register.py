@@ -1,58 +1,84 @@
-"""List a converted MINDIR in a manifest.
+"""List a converted model in a manifest.
 
-MindSpore Lite's converter writes a new file for one kind of device. The harness runs what a
-manifest lists, so the entry of the exported model is pointed at the converted one.
+Huawei's converters write a new file for one kind of device, and the harness runs what a manifest
+lists. So the entry of the exported model is pointed at the MINDIR of MindSpore Lite's converter; an
+.om of ATC gets an entry of its own, beside the ONNX file that it was made of.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 from slimsr.errors import WeightsError
-from slimsr.exported.manifest import digest, read_manifest, write_manifest
+from slimsr.exported.manifest import ModelFile, digest, read_manifest, write_manifest
 from slimsr.files.locks import locked
 
 
-def register(model: str | Path, converted: str | Path) -> Path:
-    """Replace a model of a manifest by the file that was converted from it.
+def register(
+    model: str | Path,
+    converted: str | Path,
+    dtype: Literal["float32", "uint8"] = "float32",
+) -> Path:
+    """List the file that was converted from a model of a manifest.
 
     Args:
-        model: the exported MINDIR, listed in the manifest beside it; it is not removed.
-        converted: the new file, in the same folder.
+        model: the exported file, listed in the manifest beside it; it is not removed.
+        converted: the new file, in the same folder; an .om, or a MINDIR.
+        dtype: what the new file takes: uint8 if it was converted with AIPP.
 
     Returns:
         The manifest.
 
     Raises:
-        WeightsError: the manifest does not list the model, or there is no such file beside it.
+        WeightsError: the manifest does not list the model, there is no such file beside it, or AIPP
+            goes with a free size.
     """
     with locked(Path(model).parent, "give a copy of the folder"):
-        return _register(Path(model), Path(converted))
+        return _register(Path(model), Path(converted), dtype)
 
 
-def _register(model: Path, converted: Path) -> Path:
+def _register(model: Path, converted: Path, dtype: Literal["float32", "uint8"]) -> Path:
     manifest = read_manifest(model.parent)
     if not converted.is_file() or converted.resolve().parent != model.resolve().parent:
         raise WeightsError(
             f"no converted model {converted} beside {model}: give a file of that folder"
         )
-    if model.name not in [entry.file for entry in manifest.models]:
-        listed = ", ".join(entry.file for entry in manifest.models)
-        raise WeightsError(f"{model} is not listed in its manifest: give one of {listed}")
-    models = tuple(
-        dataclasses.replace(
-            entry,
-            file=converted.name,
-            bytes=converted.stat().st_size,
-            sha256=digest(converted),
-            largest_relative_difference=None,
+    listed = {entry.file: entry for entry in manifest.models}
+    if model.name not in listed:
+        raise WeightsError(
+            f"{model} is not listed in its manifest: give one of {', '.join(listed)}"
         )
-        if entry.file == model.name
-        else entry
-        for entry in manifest.models
-    )
+    new = _entry(listed[model.name], converted, dtype)
+    # One model of each format and width: what is replaced gives its place to the new one.
+    before = [(entry.format, entry.width) for entry in manifest.models]
+    if (new.format, new.width) in before:
+        place = before.index((new.format, new.width))
+        models = (*manifest.models[:place], new, *manifest.models[place + 1 :])
+    else:
+        models = (*manifest.models, new)
     latency = manifest.latency and manifest.latency.merged(None, {entry.file for entry in models})
     return write_manifest(
         model.parent, dataclasses.replace(manifest, models=models, latency=latency)
+    )
+
+
+def _entry(model: ModelFile, converted: Path, dtype: Literal["float32", "uint8"]) -> ModelFile:
+    """Return the entry of what was converted from a model."""
+    if dtype == "uint8" and None in model.input.shape:
+        raise WeightsError(
+            f"{model.file} is of a free size, and AIPP is for a fixed one: export it with "
+            "--size HxW --input uint8"
+        )
+    return dataclasses.replace(
+        model,
+        file=converted.name,
+        format="OM" if converted.suffix == ".om" else "MINDIR",
+        bytes=converted.stat().st_size,
+        sha256=digest(converted),
+        input=dataclasses.replace(
+            model.input, dtype=dtype, layout="NHWC" if dtype == "uint8" else "NCHW"
+        ),
+        largest_relative_difference=None,
     )

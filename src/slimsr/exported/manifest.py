@@ -58,21 +58,27 @@ def _named(network: dict[str, Any]) -> dict[str, Any]:
 
 _Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 _Amount = Annotated[int, Field(ge=0)]
-Format = Literal["MINDIR", "ONNX", "AIR"]
+Format = Literal["MINDIR", "ONNX", "AIR", "OM"]
+"""OM is what ATC makes of an ONNX file, for one kind of Ascend chip."""
 Precision = Literal["f32", "fp16", "int8"]
 """What a file's convolutions compute in where the runtime can; input and output are float32."""
 Shape = tuple[_Side | None, Literal[3], _Side | None, _Side | None]
-"""Number, channels, height and width; None is free."""
+"""Number, channels, height and width, in whatever layout; None is free."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Input:
-    """The one input of a model."""
+    """The one input of a model: planes of float32, or, behind AIPP, uint8 pixel by pixel."""
 
     shape: Annotated[Shape, AfterValidator(_small_enough)]
     name: str = "lr"
-    layout: Literal["NCHW"] = "NCHW"
-    dtype: Literal["float32"] = "float32"
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    dtype: Literal["float32", "uint8"] = "float32"
+
+    def __post_init__(self) -> None:
+        """Refuse a layout that does not go with the data type."""
+        if (self.layout == "NHWC") != (self.dtype == "uint8"):
+            raise ValueError("expected NCHW with float32, or NHWC with uint8")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -21,6 +21,11 @@ def load_model(
         SlimSRError: the file is damaged or enlarges otherwise, or the runtime is not installed.
     """
     path = folder / model.file
+    if model.input.dtype != "float32":
+        raise WeightsError(
+            f"{path} takes bytes, which an Ascend device makes floats of: run it by the C++ "
+            "harness, or export again for this program"
+        )
     number, _, height, width = model.input.shape
     fixed = (number, height, width) if number and height and width else None
     data = read_model(folder, model)

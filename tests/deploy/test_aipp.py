@@ -1,0 +1,46 @@
+"""What export writes for models that take bytes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from slimsr.commands.export import main
+from slimsr.errors import ConfigError
+from slimsr.exported.manifest import read_manifest
+from slimsr.models import create_model, describe_network
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Of an export of a tiny network."""
+    net = create_model("plain", scale=2, n_feats=4, n_convs=1)
+    path = tmp_path / "best.ckpt"
+    save_checkpoint(path, net, TrainingState(describe_network("plain", net), {}))
+    output = tmp_path / "out"
+    return ["--ckpt", str(path), "--file_format", "ONNX", "--output", str(output)]
+
+
+def test_the_size_of_the_models_is_that_of_aipp(command, tmp_path):
+    assert main([*command, "--size", "12x20", "--batch", "3", "--input", "uint8"]) == 0
+    text = (tmp_path / "out/aipp/aipp.cfg").read_text()
+    values = dict(re.findall(r"(\w+): (\S+)", text))
+    assert (values["src_image_size_h"], values["src_image_size_w"]) == ("12", "20")
+    assert values["input_format"] == "RGB888_U8"
+    # y = (x - min) * var: nothing is changed.
+    assert {values[f"min_chn_{i}"] for i in range(3)} == {"0.0"}
+    assert {values[f"var_reci_chn_{i}"] for i in range(3)} == {"1.0"}
+    lite = (tmp_path / "out/aipp/converter_lite.cfg").read_text()
+    assert "input_shape=lr:[3,3,12,20]\ninsert_op_config_file_path=aipp.cfg\n" in lite
+    assert '--input_shape="lr:3,3,12,20"' in (tmp_path / "out/aipp/atc.sh").read_text()
+    (model,) = read_manifest(tmp_path / "out").models
+    assert model.input.dtype == "float32"  # until it is converted
+
+
+def test_a_free_size_has_no_aipp(command, tmp_path):
+    with pytest.raises(ConfigError, match="--input uint8 needs a fixed --size"):
+        main([*command, "--input", "uint8"])
+    assert not (tmp_path / "out").exists()
