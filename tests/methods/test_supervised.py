@@ -42,6 +42,22 @@ def test_with_a_teacher_it_starts_as_the_teachers_slice(tmp_path, width):
     assert dict(stage.validate) == {"student" if width < 1 else "network": 1.0}
 
 
+@pytest.mark.parametrize("branches", ["sesr", "ecbsr"])
+def test_branches_are_what_is_trained(branches):
+    model = {"name": "plain", "scale": 2, "n_feats": 4, "n_convs": 1, "branches": branches}
+    stage = make_stage({"name": "supervised"}, model, Batch(2))
+    names = set(values(stage.net))
+    assert {"head.conv.first", "body.0.conv.second", "tail.first_bias"} <= names
+    lr, hr = (ms.Tensor(np.full((2, 3, n, n), 100 + n, np.float32)) for n in (8, 16))
+    before = values(stage.net)
+    step = TrainOneStep(stage.loss, [Group("", stage.net.trainable_params())], TrainConfig())
+    step(ms.Tensor(1e-2, ms.float32), lr, hr)
+    after = values(stage.net)
+    assert not np.array_equal(before["tail.first"], after["tail.first"])
+    with pytest.raises(ConfigError, match=r"method\.width = 0\.5 with model\.branches"):
+        make_stage({"name": "supervised", "width": 0.5}, model, Batch(2))
+
+
 def test_a_given_student_is_the_start(tmp_path):
     student = create_model(**{**MODEL, "n_feats": 1})
     np.savez(tmp_path / "student.npz", **values(student))

@@ -8,6 +8,7 @@ import mindspore as ms
 from mindspore import nn
 from pydantic.dataclasses import dataclass
 
+from slimsr.errors import ConfigError
 from slimsr.losses.pixel import create_pixel_loss
 from slimsr.methods.common_options import SliceConfig
 from slimsr.methods.method import METHODS, Method, Stage
@@ -58,7 +59,27 @@ class Supervised(Method[SupervisedConfig]):
         """Return the only stage."""
         options = self.options
         full = start_network(self.model, options.teacher, options.student, options.width)
-        net = extract(full, options.width)
+        net = _trained(full, options.width)
         label = "student" if options.width < 1 else "network"
         loss = SupervisedLoss(net, options.pixel_loss, options.fourier)
         return Stage(net, loss, ("total",), {label: 1.0})
+
+
+def _trained(full: SlimmableNet, width: float) -> SlimmableNet:
+    """Return the network itself, or its narrow copy; `extract` would merge what is trained apart.
+
+    Raises:
+        ConfigError: a width below 1 of a network in branches, which a slice has no share of.
+    """
+    if width == 1:
+        return full
+    apart = [
+        name for name, merged in full.of_training.items() if getattr(full.config, name) != merged
+    ]
+    if apart:
+        given = f"model.{apart[0]} = {getattr(full.config, apart[0])!r}"
+        raise ConfigError(
+            f"method.width = {width:g} with {given}: a network alone is trained so at width 1 only; "
+            "give a smaller model instead"
+        )
+    return extract(full, width)
