@@ -184,7 +184,22 @@ def test_results_are_called_as_other_programs_do(tmp_path, called):
     pairs = find_pairs(hr, 2)
     scores = score_results(sr, pairs, Protocol.usual(2))
     assert [score.psnr for score in scores] == [np.inf] * 3
+    if called == "{}_x2_SR":  # with --save_gt
+        for name in ("a_x2_LR", "a_x2_HR"):
+            imwrite(sr / f"{name}.png", picture)
+        assert score_results(sr, pairs, Protocol.usual(2))[0].psnr == np.inf
     imwrite(sr / f"{called.format('a')}_2.png", picture)
     (sr / f"{called.format('a')}.png").rename(sr / "a_1.png")
     with pytest.raises(DataError, match="has 0 pictures named a, expected one"):
         score_results(sr, pairs, Protocol.usual(2))
+
+
+def test_the_name_of_a_picture_may_begin_as_another(tmp_path):
+    for folder in ("hr", "sr"):
+        (tmp_path / folder).mkdir()
+    for i, name in enumerate(("img", "img_a", "img_a_b")):
+        picture = np.random.default_rng(i).integers(0, 256, (32, 40, 3), np.uint8)
+        imwrite(tmp_path / "hr" / f"{name}.png", picture)
+        imwrite(tmp_path / "sr" / f"{name}_out.png", picture)
+    scores = score_results(tmp_path / "sr", find_pairs(tmp_path / "hr", 2), Protocol.usual(2))
+    assert [score.psnr for score in scores] == [np.inf] * 3

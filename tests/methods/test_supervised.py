@@ -10,9 +10,11 @@ from slimsr.engine.step import TrainOneStep
 from slimsr.errors import ConfigError, WeightsError, WidthError
 from slimsr.methods import Batch, create_method
 from slimsr.methods.method import Group
-from slimsr.models import create_model
+from slimsr.models import create_model, describe_network
 from slimsr.models.widths import extract
 from slimsr.settings import TrainConfig
+from slimsr.weights.checkpoint import TrainingState
+from slimsr.weights.saving import save_checkpoint
 
 MODEL = {"name": "edsr", "scale": 2, "n_feats": 4, "n_blocks": 1, "res_scale": 1.0}
 
@@ -40,6 +42,19 @@ def test_with_a_teacher_it_starts_as_the_teachers_slice(tmp_path, width):
     same_weights(stage.net, extract(teacher, width))
     assert stage.net.config.n_feats == 4 * width
     assert dict(stage.validate) == {"student" if width < 1 else "network": 1.0}
+
+
+def test_a_checkpoint_of_another_scale_starts_all_but_the_upsampler(tmp_path, caplog):
+    other = create_model(**{**MODEL, "scale": 3})
+    path = tmp_path / "x3.ckpt"
+    save_checkpoint(path, other, TrainingState(describe_network("edsr", other), {}))
+    stage = make_stage({"name": "supervised", "teacher": str(path)}, MODEL, Batch(2))
+    found, given = values(stage.net), values(other)
+    np.testing.assert_array_equal(found["body.0.conv1.weight"], given["body.0.conv1.weight"])
+    assert found["upsampler.blocks.0.weight"].shape != given["upsampler.blocks.0.weight"].shape
+    assert (
+        "x3.ckpt: started from x3; upsampler.blocks.0" in caplog.text and "untrained" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("branches", ["sesr", "ecbsr"])

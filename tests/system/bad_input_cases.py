@@ -124,7 +124,6 @@ CASES = [
     ("train", "--vgg bn_vgg.npz", "bn_vgg.npz", "features.0.weight"),
     ("train", "--vgg text.ckpt", "text.ckpt is damaged or not a .ckpt file"),
     ("train", "--ckpt nowhere.ckpt", "no weights at nowhere.ckpt"),
-    ("train", "--ckpt x3/last.ckpt", "x3/last.ckpt does not fit this Edsr", "other shape"),
     ("train", "--ckpt run/last.ckpt --set model.n_feats=16", "does not fit", "(8,) for (16,)"),
     ("train", "--ckpt run/last.ckpt --set model.n_blocks=2", "does not fit", "missing: body.1"),
     ("train", "--set method.student=run/last.ckpt", "does not fit", "(8,) for (2,)"),

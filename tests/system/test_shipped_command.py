@@ -59,7 +59,7 @@ def test_one_line_says_which_network(upscale, tmp_path, args, name, scale):
 @pytest.mark.parametrize(
     "args, words",
     [
-        (("--scale", "4"), "no network for --scale 4 ships"),
+        (("--scale", "4"), "--scale 4 alone names no network that ships"),
         (("--scale", "0"), "'0' is not valid"),
         (("--model", "foto_x2"), "did you mean 'photo_x2'?"),
         (("--model", "photo_x2", "--scale", "3"), "--scale 3 does not fit photo_x2"),

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         default=512,
         help="side of the tiles in LR pixels (default: 512); rcan, drn and rlfn look at all of "
-        "a tile, so that the scores of larger pictures depend on it",
+        "a tile, realesrgan_x2plus folds pixels: scores of larger pictures depend on it",
     )
     parser.add_argument(
         "--shave",

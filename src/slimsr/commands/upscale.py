@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--tile",
         type=_positive(int),
         help="side in pixels, at most (default: by memory); rcan, drn and rlfn look at all of a "
-        "tile, so that tiles differ by a few grey levels from the picture in one piece",
+        "tile, realesrgan_x2plus folds pixels, so that tiles differ by a few grey levels from the "
+        "picture in one piece",
     )
     parser.add_argument(
         "--overlap", type=cli.whole_number, help="context around tiles (default: what it sees)"

@@ -45,8 +45,9 @@ from slimsr.models.cost import network_cost
 from slimsr.models.widths import extract
 from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 
-# Largest difference, relative to the largest value, that the arithmetic may cause.
-_TOLERANCE = {"f32": 1e-5, "fp16": 5e-3}
+# Largest difference, relative to the largest value, that the arithmetic may cause. Networks of many
+# layers, and MindSpore's tanh, reach some 1e-5 in float32.
+_TOLERANCE = {"f32": 1e-4, "fp16": 5e-3}
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -236,7 +237,9 @@ def _export(
         def run(x: np.ndarray) -> Any:
             same = graph if None in shape else to_onnx(narrow, x.shape, opset, shuffle)
             evaluator: Any = ReferenceEvaluator(form(same))
-            return evaluator.run(None, {"lr": x})[0]
+            # A sigmoid's exp may be infinite where its other form is taken.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return evaluator.run(None, {"lr": x})[0]
 
         difference = largest_difference(net, width, run, [(1, 3, 8, 8), (2, 3, 7, 10)])
     else:

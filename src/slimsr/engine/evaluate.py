@@ -188,10 +188,11 @@ def score_results(
     for path in pictures_below(folder, READABLE_SUFFIXES, with_results=True):
         found.setdefault(path.stem, []).append(path)
     scores = []
+    every = {picture.stem for pair in pairs for picture in (pair.lr or pair.hr, pair.hr)}
     for pair in pairs:
         names = dict.fromkeys([pair.lr.stem if pair.lr else pair.hr.stem, pair.hr.stem])
         paths = next((found[name] for name in names if name in found), [])
-        paths = paths or _longer_named(found, names)
+        paths = paths or _longer_named(found, names, every)
         if len(paths) != 1:
             raise DataError(
                 f"{folder} has {len(paths)} pictures named {' or '.join(names)}, expected one: "
@@ -210,10 +211,25 @@ def score_results(
     return scores
 
 
-def _longer_named(found: Mapping[str, list[Path]], names: Iterable[str]) -> list[Path]:
-    """Return what is called like a picture and something after it; nothing where that is unsure."""
+def _longer_named(
+    found: Mapping[str, list[Path]], names: Iterable[str], others: Iterable[str]
+) -> list[Path]:
+    """Return what is called like a picture and something after it; nothing where that is unsure.
+
+    Args:
+        found: pictures by their names.
+        names: of the picture.
+        others: names of all pictures of the set; what begins with a longer one of them is of that.
+    """
     for name in names:
-        longer = [stem for stem in found if stem.startswith(f"{name}_")]
+        nearer = tuple(f"{other}_" for other in others if other.startswith(f"{name}_"))
+        longer = [
+            stem
+            for stem in found
+            if stem.startswith(f"{name}_")
+            and not stem.startswith(nearer)
+            and not stem.endswith(("_LR", "_HR"))  # which EDSR-PyTorch saves beside its _SR
+        ]
         if len(longer) == 1:
             return found[longer[0]]
     return []

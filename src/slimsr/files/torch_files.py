@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -37,6 +38,8 @@ _STORAGES = {
 }
 # What the first of the pickles in a row is.
 _MAGIC = 0x1950A86A20F9469CFC6C
+_ZIP = b"PK\3\4"
+_MOST_VALUES = 1_000_000  # of containers; more than any state of a training has
 
 
 class RefusedError(WeightsError):
@@ -73,7 +76,27 @@ def _rebuild_parameter(tensor: Any, *_: Any) -> Tensor:
     return tensor
 
 
+class _LeftOut:
+    """Stands for what trainings save beside tensors and nobody needs here; it is never made."""
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
 _KNOWN: dict[tuple[str, str], Any] = {
+    ("collections", "Counter"): dict,
+    ("argparse", "Namespace"): _LeftOut,
+    ("pathlib", "PosixPath"): _LeftOut,
+    ("torch", "device"): _LeftOut,
+    **{("torch", name): name for name in ("float32", "float16", "bfloat16", "float64")},
+    # NumPy's scalars.
+    ("numpy.core.multiarray", "scalar"): _LeftOut,
+    ("numpy._core.multiarray", "scalar"): _LeftOut,
+    ("numpy", "dtype"): _LeftOut,
+    ("_codecs", "encode"): _LeftOut,
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
@@ -107,6 +130,28 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(str(key), storage)
 
 
+def _load(file: io.BytesIO, path: Path) -> Any:
+    """Return what the next pickle of a file holds."""
+    start = file.tell()
+    for code, number, _ in pickletools.genops(file):
+        # The unpickler makes room for as many remembered objects as such a number says.
+        if (
+            code.name in ("PUT", "LONG_BINPUT")
+            and isinstance(number, int)
+            and number > _MOST_VALUES
+        ):
+            raise ValueError("it remembers more than it can hold")
+    file.seek(start)
+    return _Unpickler(file, path).load()
+
+
+def is_torch_file(path: Path) -> bool:
+    """Tell a file of PyTorch by its first bytes, for Lightning calls its own .ckpt as MindSpore."""
+    with open(path, "rb") as file:
+        start = file.read(32)
+    return start.startswith((_ZIP, pickle.dumps(_MAGIC, 2)))
+
+
 def read_torch_file(path: Path) -> Any:
     """Return what a file of PyTorch holds: mappings, lists, numbers, texts, and arrays.
 
@@ -123,7 +168,7 @@ def read_torch_file(path: Path) -> Any:
     """
     data = read_weights(path)
     try:
-        content, storage = (_read_zip if data[:4] == b"PK\3\4" else _read_row)(data, path)
+        content, storage = (_read_zip if data.startswith(_ZIP) else _read_row)(data, path)
         return _with_arrays(content, _Arrays(storage))
     except (RefusedError, MemoryError):
         raise
@@ -144,15 +189,15 @@ def _read_zip(data: bytes, path: Path) -> tuple[Any, Callable[[_Storage], bytes]
     order = f"{root}byteorder"
     if order in file.namelist() and file.read(order) != b"little":
         raise ValueError("it was written on a machine of another byte order")
-    content = _Unpickler(io.BytesIO(file.read(pickles[0])), path).load()
+    content = _load(io.BytesIO(file.read(pickles[0])), path)
     return content, lambda storage: file.read(f"{root}data/{storage.key}")
 
 
 def _read_row(data: bytes, path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
     file = io.BytesIO(data)
-    if _Unpickler(file, path).load() != _MAGIC:
+    if _load(file, path) != _MAGIC:
         raise ValueError("it does not begin as a file of PyTorch does")
-    _, about, content, keys = (_Unpickler(file, path).load() for _ in range(4))
+    _, about, content, keys = (_load(file, path) for _ in range(4))
     if not about["little_endian"]:
         raise ValueError("it was written on a machine of another byte order")
     kinds: dict[str, _Storage] = {}
@@ -174,6 +219,7 @@ class _Arrays:
     def __init__(self, read: Callable[[_Storage], bytes]):
         self.read = read
         self.storages: dict[_Storage, np.ndarray] = {}
+        self.values = 0  # of all tensors, which may be views of few
 
     def __call__(self, tensor: Tensor) -> np.ndarray:
         kind = tensor.storage
@@ -182,7 +228,8 @@ class _Arrays:
         storage, shape = self.storages[kind], tensor.shape
         reach = sum((side - 1) * stride for side, stride in zip(shape, tensor.strides, strict=True))
         size = math.prod(shape)
-        if (size and tensor.offset + reach >= len(storage)) or size > MOST // 4:
+        self.values += size
+        if (size and tensor.offset + reach >= len(storage)) or self.values > MOST // 4:
             raise ValueError(f"the shape {shown(shape)} of a tensor is not that of its data")
         strides = [stride * storage.itemsize for stride in tensor.strides]
         start = storage[tensor.offset :] if size else storage[:0]
@@ -190,14 +237,21 @@ class _Arrays:
         return as_kept(array, kind.kind == "BFloat16Storage")
 
 
-def _with_arrays(value: Any, make: Callable[[Tensor], Any], depth: int = 0) -> Any:
+def _with_arrays(value: Any, make: Callable[[Tensor], Any]) -> Any:
     """Return containers with what ``make`` gives in the place of each tensor."""
-    if depth > 50:
-        raise ValueError("it is nested too deep")
-    if isinstance(value, Tensor):
-        return make(value)
-    if isinstance(value, dict):
-        return {key: _with_arrays(inner, make, depth + 1) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_with_arrays(inner, make, depth + 1) for inner in value]
-    return value
+    seen = 0
+
+    def replaced(value: Any, depth: int) -> Any:
+        nonlocal seen
+        seen += 1  # a list that holds another twice, which holds another twice, ... is small
+        if depth > 50 or seen > _MOST_VALUES:
+            raise ValueError("it is nested too deep")
+        if isinstance(value, Tensor):
+            return make(value)
+        if isinstance(value, dict):
+            return {key: replaced(inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [replaced(inner, depth + 1) for inner in value]
+        return value
+
+    return replaced(value, 0)

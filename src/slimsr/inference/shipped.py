@@ -41,9 +41,9 @@ def default_model(scale: int = 2) -> str:
         if f"{kind}_x{scale}" in known:
             return f"{kind}_x{scale}"
     raise ConfigError(
-        f"no network for --scale {scale} ships with SlimSR (there are: "
-        f"{', '.join(known) or f'none in {models_folder()}'}): give one of these scales, or "
-        "--model or --ckpt"
+        f"--scale {scale} alone names no network that ships with SlimSR (there are: "
+        f"{', '.join(known) or f'none in {models_folder()}'}): give one of these as --model, "
+        "another --scale, or --ckpt"
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from slimsr.errors import ConfigError
+from slimsr.inference.shipped import shipped_checkpoint, shipped_name
 from slimsr.methods.method import freeze
 from slimsr.models import SlimmableNet, create_model
-from slimsr.models.widths import extract, implant
-from slimsr.weights.checkpoint import load_network
+from slimsr.models.widths import at_scale, extract, implant
+from slimsr.weights.arrays import assign, weights_file
+from slimsr.weights.checkpoint import find_state, load_network
 from slimsr.weights.loading import load_foreign, load_weights
+
+logger = logging.getLogger(__name__)
 
 
 def start_network(
@@ -32,7 +37,7 @@ def start_network(
     net = create_model(**model)
     net.check_width(width)
     if weights:
-        load_weights(net, weights)
+        _load(net, weights)
     if narrow:
         small = extract(net, width)
         load_weights(small, narrow)
@@ -40,11 +45,24 @@ def start_network(
     return net
 
 
+def _load(net: SlimmableNet, path: str) -> None:
+    """Load weights; of a checkpoint for another scale all that does not depend on the scale."""
+    ours = path.endswith(".ckpt") and find_state(weights_file(path)) is not None
+    other = load_network(path)[0] if ours else net
+    if other.scale == net.scale:
+        load_weights(net, path)
+        return
+    started, remarks = at_scale(other, net.scale)
+    assign(net, {n: p.asnumpy() for n, p in started.parameters_and_names()}, path)
+    logger.warning("%s: %s", path, "; ".join(remarks))
+
+
 def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNet:
     """Return a trained network that is only looked at, see `freeze`.
 
     Args:
-        path: a checkpoint of ours, which tells its network, or weights of a published release.
+        path: a checkpoint of ours, which tells its network, weights of a published release, or the
+            name of a network that ships.
         model: name and options of the network of such weights; empty for a checkpoint, and where
             the weights show them.
         scale: what the student enlarges by.
@@ -58,6 +76,8 @@ def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNe
             "method.teacher is not set: this method needs a trained network to learn from; give "
             "its checkpoint (--ckpt best.ckpt)"
         )
+    if shipped_name(path):
+        path = str(shipped_checkpoint(path))
     if model:
         teacher = create_model(**{"scale": scale, **model})
         load_weights(teacher, path)

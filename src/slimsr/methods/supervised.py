@@ -79,7 +79,7 @@ def _trained(full: SlimmableNet, width: float) -> SlimmableNet:
     if apart:
         given = f"model.{apart[0]} = {getattr(full.config, apart[0])!r}"
         raise ConfigError(
-            f"method.width = {width:g} with {given}: a network alone is trained so at width 1 only; "
-            "give a smaller model instead"
+            f"method.width = {width:g} with {given}: a network alone is trained so at width 1 "
+            "only; give a smaller model instead"
         )
     return extract(full, width)

@@ -16,9 +16,11 @@ from slimsr.errors import ConfigError, SlimSRError, WeightsError, shown
 from slimsr.files.reading import parse_json
 from slimsr.files.strict_json import to_json
 from slimsr.files.tensor_files import DamagedError, TensorFile, read_tensors
+from slimsr.files.torch_files import is_torch_file
 from slimsr.models import SlimmableNet, create_model
 from slimsr.options import STRICT, build_options
 from slimsr.weights.arrays import STATE_PREFIX, read_file
+from slimsr.weights.foreign_files import FORMATS
 from slimsr.weights.loading import load_reference_weights
 
 META = "slimsr"  # name of the text entry that holds the state that is no tensor
@@ -140,6 +142,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
+    if (path.suffix != ".ckpt" and path.name.endswith(FORMATS)) or is_torch_file(path):
+        raise WeightsError(
+            f"{path} is of another program, expected a checkpoint of train.py: make one of it by "
+            f"slimsr convert --from {path} --to {path.with_suffix('')}_slimsr.ckpt"
+        )
     advice = "give a checkpoint of a run"
     try:
         found = read_file(path) if path.suffix == ".ckpt" else TensorFile({})

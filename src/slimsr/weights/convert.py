@@ -10,13 +10,14 @@ import numpy as np
 
 from slimsr.errors import ConfigError
 from slimsr.files.tensor_files import pack_safetensors
+from slimsr.files.torch_files import is_torch_file
 from slimsr.files.writing import check_can_write, writing
 from slimsr.models import describe_network
 from slimsr.models.widths import at_scale, extract
 from slimsr.weights.arrays import assign
 from slimsr.weights.checkpoint import TrainingState, find_state
 from slimsr.weights.conventions import to_own, to_release
-from slimsr.weights.foreign_files import is_zip, read_foreign
+from slimsr.weights.foreign_files import read_foreign
 from slimsr.weights.recognise import recognise
 from slimsr.weights.releases import find_release, network_name
 from slimsr.weights.saving import save_checkpoint
@@ -75,7 +76,7 @@ def convert(
     arrays, remarks = read_foreign(source)
     if model is None and _is_vgg(arrays):
         return _copy_vgg(arrays, path)
-    mindspore = source.endswith(".ckpt") and not is_zip(Path(source))
+    mindspore = source.endswith(".ckpt") and not is_torch_file(Path(source))
     state = find_state(source) if mindspore else None
     if state is not None:
         described = dict(state.network)

@@ -11,24 +11,32 @@ import numpy as np
 
 from slimsr.errors import WeightsError
 from slimsr.files.tensor_files import SUFFIXES, read_tensors
-from slimsr.files.torch_files import read_torch_file
+from slimsr.files.torch_files import is_torch_file, read_torch_file
 from slimsr.weights import ncnn
 from slimsr.weights.arrays import STATE_PREFIX, check_finite, weights_file
 
 Arrays = dict[str, np.ndarray]
 
 _TORCH = (".pth", ".pt", ".pth.tar")
-_FORMATS = (*_TORCH, *SUFFIXES, *ncnn.SUFFIXES)
-# Under which keys programs store a network beside other things, the best first: BasicSR keeps an
-# exponential moving average of the weights in params_ema.
-_KEYS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
+FORMATS = (*_TORCH, *SUFFIXES, *ncnn.SUFFIXES)
+"""How the names of files that are read here end."""
+# Under which keys programs store a network beside other things, the best first: the average of the
+# weights is what their authors score.
+_KEYS = (
+    *("params_ema", "params-ema", "ema", "model_ema", "ema_model", "state_dict_ema", "shadow"),
+    *("params", "state_dict", "model_state_dict", "model", "net", "weights"),
+    *("net_g", "netG", "generator", "G"),
+)
 # What wrappers put before every name: DataParallel, compiled modules, Lightning, training cells.
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-# The optimisers' and schedules' part of MindSpore's checkpoints.
+_PREFIXES = (
+    *("module.", "_orig_mod.", "model.", "net.", "network.", "ema_model."),
+    *("net_g.", "netG.", "generator.", "G."),
+)
+# The optimisers' and schedules' part of MindSpore's checkpoints, and the count of an average.
 _OPTIMISER = re.compile(
     re.escape(STATE_PREFIX) + r"|(moments?|moment1|moment2|accum|adam_[mv]|stat)\.|"
     r"(beta[12]_power|global_step|learning_rate|epoch_num|step_num|(loss_)?scale|"
-    r"scale_sense|(current|last_overflow)_iterator_step)$"
+    r"scale_sense|(current|last_overflow)_iterator_step|n_averaged)$"
 )
 
 
@@ -48,9 +56,9 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
             numbers that are not finite.
     """
     path = weights_file(path)
-    if not path.name.endswith(_FORMATS):
-        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(_FORMATS)}")
-    if path.name.endswith(_TORCH) or (path.suffix == ".ckpt" and is_zip(path)):
+    if not path.name.endswith(FORMATS):
+        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(FORMATS)}")
+    if path.name.endswith(_TORCH) or (path.suffix == ".ckpt" and is_torch_file(path)):
         arrays, remarks = _read_torch(path)
     elif path.suffix in ncnn.SUFFIXES:
         arrays, remarks = ncnn.read_ncnn(path)
@@ -64,12 +72,6 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
         raise WeightsError(f"{path} holds no weights: expected the tensors of a network")
     check_finite(arrays, path)
     return arrays, remarks
-
-
-def is_zip(path: Path) -> bool:
-    """Tell a PyTorch file that is called .ckpt, as Lightning does, from MindSpore's."""
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
 
 
 def _read_torch(path: Path) -> tuple[Arrays, list[str]]:
@@ -87,11 +89,16 @@ def _unwrap(state: Any) -> tuple[Mapping[str, np.ndarray] | None, list[str]]:
     """Return the mapping of names to tensors inside, and the keys that led there; None if none."""
     keys = []
     while isinstance(state, Mapping):
-        if all(isinstance(n, str) and isinstance(v, np.ndarray) for n, v in state.items()):
-            return state, keys
         key = next((key for key in _KEYS if isinstance(state.get(key), Mapping)), None)
         if key is None:
-            break
+            tensors = {
+                name: value
+                for name, value in state.items()
+                if isinstance(name, str) and isinstance(value, np.ndarray)
+            }
+            # Numbers and texts may stand beside them, as the step; containers are unclear.
+            unclear = any(isinstance(value, (Mapping, list)) for value in state.values())
+            return (tensors, keys) if tensors and not unclear else (None, keys)
         keys.append(key)
         state = state[key]
     return None, keys
