@@ -9,9 +9,10 @@ usage='Usage: bash scripts/run_infer_310.sh MINDIR DATA_DIR SCALE [DEVICE_ID] [h
   MINDIR     model of export.py with its manifest.json beside it, or a folder of several widths
   DATA_DIR   a set as eval.py takes it (LR and HR folders), or a folder of LR pictures alone
   SCALE      enlargement of the model
-  DEVICE_ID  which NPU, from 0 (default 0)
-  Environment: ENGINE=lite (default; needs MINDSPORE_LITE_HOME) or ENGINE=openvino, which runs the
-  .onnx file beside the MINDIR on the CPU; OUTPUT=folder for pictures and logs (default infer_310)
+  DEVICE_ID  which NPU, from 0 (default 0), or several: 0,1
+  Environment: ENGINE=lite (default; needs MINDSPORE_LITE_HOME), ENGINE=acl for an .om of ATC (needs
+  CANN), or ENGINE=openvino, which runs the .onnx file beside the MINDIR on the CPU; OUTPUT=folder for
+  pictures and logs (default infer_310)
   e.g. ENGINE=openvino bash scripts/run_infer_310.sh out/edsr_x4_w0.25.mindir Set5 4 0 --tile 128'
 usage_unless 3 "$@"
 
@@ -24,15 +25,18 @@ if (($#)) && [[ $1 != -* ]]; then
 fi
 need_folder DATA_DIR "$data"
 [[ $scale =~ ^[2-9]$ ]] || fail "SCALE = $scale is not valid: give the enlargement, from 2 to 9"
-[[ $device_id =~ ^[0-9]+$ ]] || fail "DEVICE_ID = $device_id is not valid: give 0 or more"
+[[ $device_id =~ ^[0-9]+(,[0-9]+)*$ ]] ||
+  fail "DEVICE_ID = $device_id is not valid: give 0 or more, or several as 0,1"
 engine=${ENGINE:-lite} output=${OUTPUT:-infer_310}
 case $engine in
   lite)
     [[ -n ${MINDSPORE_LITE_HOME:-} ]] || fail "MINDSPORE_LITE_HOME is not set: give the folder of" \
       "an unpacked MindSpore Lite, or ENGINE=openvino for a CPU" ;;
+  acl)
+    [[ -n ${ASCEND_HOME_PATH:-} ]] || fail "ASCEND_HOME_PATH is not set: source set_env.sh of CANN" ;;
   openvino)
     model=${model/%.mindir/.onnx} ;;
-  *) fail "ENGINE = $engine is not valid: give lite or openvino" ;;
+  *) fail "ENGINE = $engine is not valid: give lite, acl or openvino" ;;
 esac
 [[ -e $model ]] || fail "the model $model does not exist: give a file or folder of" \
   "export.py --file_format ALL"

@@ -126,6 +126,11 @@ def test_a_teacher_of_a_release_is_recognised(tmp_path):
         np.testing.assert_array_equal(values(found)[name], value)
 
 
+def test_a_network_that_ships_is_a_teacher_by_its_name():
+    teacher = make("output_distillation", "edsr", "classic_x2").loss.teacher
+    assert (teacher.config.n_feats, teacher.scale) == (64, 2)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
