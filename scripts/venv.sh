@@ -3,7 +3,8 @@
 # Makes .venv with what the project needs, once; sourced by quickstart.sh and run_tests.sh.
 # Afterwards $PYTHON is its interpreter. Works on Debian and Ubuntu with Python 3.10, 3.11 or 3.12, of
 # which $SLIMSR_PYTHON may name one. Where uv is there it makes the environment, and brings a Python
-# where the system has no fitting one. $SLIMSR_MINDSPORE, a version, has an environment of its own.
+# where the system has no fitting one; there pip of a Python that does not fit may bring uv itself.
+# $SLIMSR_MINDSPORE, a version, has an environment of its own.
 
 VENV=.venv${SLIMSR_MINDSPORE:+-mindspore-$SLIMSR_MINDSPORE}
 PYTHON="$PWD/$VENV/bin/python"
@@ -34,23 +35,32 @@ no_python() {
   found=$(python3 -c 'import sys; print("only Python %d.%d" % sys.version_info[:2])' 2>/dev/null) ||
     found="no Python"
   echo "error: $found was found, but MindSpore has packages for 3.10, 3.11 and 3.12: install one" \
-    "(Debian, Ubuntu: apt-get install python3.12 python3.12-venv, or python3.11 python3.11-venv)," \
-    "or uv, which brings it, and run this again" >&2
+    "(Debian 12, Ubuntu 22.04 and 24.04: apt-get install python3 python3-venv; Debian 13 has none:" \
+    "install uv, which brings one), and run this again" >&2
   exit 2
 }
 
+# Sets $uv to the program where it is there or pip can bring it.
+find_uv() {
+  uv=$(command -v uv) && return
+  [[ -z "$base" ]] && command -v python3 >/dev/null || return 0
+  { [[ -x .venv-uv/bin/uv ]] || { python3 -m venv .venv-uv &&
+    .venv-uv/bin/python -m pip install -q --disable-pip-version-check uv; }; } >>"$log" 2>&1 || return 0
+  uv=$PWD/.venv-uv/bin/uv
+}
+
 make_venv() {
-  local wanted base log
+  local wanted base log uv=""
   wanted=$({ cat requirements*.txt && constraints; } | sha256sum)
   if [[ -x "$PYTHON" && -f $VENV/installed && "$(cat "$VENV/installed")" == "$wanted" ]]; then
     return
   fi
   base=$(find_python)
-  [[ -n "$base" ]] || command -v uv >/dev/null || no_python
   log=$(mktemp)
+  find_uv
+  [[ -n "$base$uv" ]] || no_python
   echo "installing into $VENV with ${base:-what uv brings}, once: this takes a few minutes" >&2
-  if command -v uv >/dev/null && uv venv --clear --seed --python "${base:-3.11}" "$VENV" \
-    >"$log" 2>&1; then
+  if [[ -n "$uv" ]] && "$uv" venv --clear --seed --python "${base:-3.11}" "$VENV" >"$log" 2>&1; then
     :
   elif [[ -z "$base" ]]; then
     tail -n 5 "$log" >&2

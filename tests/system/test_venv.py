@@ -18,6 +18,7 @@ case "$*" in
   *"only Python"*) echo "only Python 3.{minor}" ;;
   --version) echo "Python 3.{minor}.0" ;;
   "-m venv "*) mkdir -p "$3/bin"; echo "{name}" >"$3/made"; cp "$0" "$3/bin/python" ;;
+  "-m pip"*" uv") {brings} ;;
   "-m pip"*) cat "${{@: -1}}" >constraints.asked ;;
   *) exit 9 ;;
 esac
@@ -36,12 +37,15 @@ TOOLS = ("bash", "cat", "sha256sum", "mktemp", "tail", "mkdir", "cp", "rm", "id"
 def source(tmp_path):
     """Function that sources venv.sh where only these Pythons are."""
 
-    def run(pythons, uv=None, **env):
+    def run(pythons, uv=None, brings="exit 1", **env):
         programs = tmp_path / "bin"
         programs.mkdir()
         for tool in TOOLS:
             (programs / tool).symlink_to(shutil.which(tool))
-        texts = {name: PYTHON.format(minor=minor, name=name) for name, minor in pythons.items()}
+        texts = {
+            name: PYTHON.format(minor=minor, name=name, brings=brings)
+            for name, minor in pythons.items()
+        }
         if uv is not None:
             texts["uv"] = UV.format(fails=uv)
         for name, text in texts.items():
@@ -101,7 +105,7 @@ def test_where_none_fits_one_line_says_what_to_do(source, tmp_path, pythons, fou
     done = source(pythons)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {found} was found, but MindSpore has packages for 3.10")
-    assert "or uv, which brings it" in done.stderr and done.stderr.count("\n") == 1
+    assert "install uv, which brings one" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / ".venv").exists()
 
 
@@ -113,6 +117,15 @@ def test_uv_makes_it_where_it_is_there(source, tmp_path, pythons, asked):
     done = source(pythons, uv="")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "uv.log").read_text() == f"venv --clear --seed --python {asked} .venv\n"
+
+
+def test_pip_of_a_python_that_does_not_fit_brings_uv(source, tmp_path):
+    (tmp_path / "uv").write_text(UV.format(fails=""))
+    (tmp_path / "uv").chmod(0o755)
+    done = source({"python3": 13}, brings="cp uv .venv-uv/bin/uv")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "uv.log").read_text() == "venv --clear --seed --python 3.11 .venv\n"
+    assert done.stdout == f"{tmp_path}/.venv/bin/python\n"
 
 
 def test_where_uv_can_bring_none(source):
