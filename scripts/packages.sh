@@ -22,9 +22,11 @@ install_packages() {
     fi
   done
   ((${#missing[@]})) || return 0
-  [[ $(id -u) -eq 0 ]] || as_root=(sudo -n)
-  echo "installing ${missing[*]}, once" >&2
   log=$(mktemp)
+  if [[ $(id -u) -ne 0 ]]; then
+    as_root=("$(command -v sudo || echo false)" -n)
+  fi
+  [[ ${as_root[0]:-} == false ]] || echo "installing ${missing[*]}, once" >&2
   if ! { "${as_root[@]}" apt-get update && DEBIAN_FRONTEND=noninteractive \
     "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2
