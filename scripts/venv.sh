@@ -35,8 +35,9 @@ no_python() {
   found=$(python3 -c 'import sys; print("only Python %d.%d" % sys.version_info[:2])' 2>/dev/null) ||
     found="no Python"
   echo "error: $found was found, but MindSpore has packages for 3.10, 3.11 and 3.12: install one" \
-    "(Debian 12, Ubuntu 22.04 and 24.04: apt-get install python3 python3-venv; Debian 13 has none:" \
-    "install uv, which brings one), and run this again" >&2
+    "(Debian 12, Ubuntu 22.04 and 24.04: apt-get install python3 python3-venv; Debian 13, Fedora and" \
+    "others without one: install uv, which brings it, by your system or by pip of a python3 that has" \
+    "venv: apt-get install python3-venv), and run this again" >&2
   exit 2
 }
 
@@ -44,9 +45,12 @@ no_python() {
 find_uv() {
   uv=$(command -v uv) && return
   [[ -z "$base" ]] && command -v python3 >/dev/null || return 0
-  { [[ -x .venv-uv/bin/uv ]] || { python3 -m venv .venv-uv &&
-    .venv-uv/bin/python -m pip install -q --disable-pip-version-check uv; }; } >>"$log" 2>&1 || return 0
-  uv=$PWD/.venv-uv/bin/uv
+  if { [[ -x .venv-uv/bin/uv ]] || { python3 -m venv .venv-uv &&
+    .venv-uv/bin/python -m pip install -q --disable-pip-version-check uv; }; } >>"$log" 2>&1; then
+    uv=$PWD/.venv-uv/bin/uv
+  else
+    tail -n 3 "$log" >&2
+  fi
 }
 
 make_venv() {
@@ -83,6 +87,12 @@ make_venv() {
     tail -n 20 "$log" >&2
     echo "error: cannot install requirements-dev.txt into $VENV: see above" >&2
     exit 1
+  fi
+  # Its packages for aarch64 want a newer glibc than openEuler 20.03 has.
+  if ! "$PYTHON" -m pip install -q --disable-pip-version-check -r requirements-openvino.txt \
+    -c <(constraints) >"$log" 2>&1; then
+    echo "warning: no OpenVINO for this system ($(tail -n 1 "$log")): upscale.py and eval.py run by" \
+      "MindSpore, tests that need it are skipped" >&2
   fi
   echo "$wanted" >"$VENV/installed"
   rm -f "$log"

@@ -35,7 +35,8 @@ class AclEngine : public Engine {
     std::vector<std::function<void()>> steps;
   };
 
-  void Expect(aclError code, const std::string &given, const std::string &expected) const;
+  void Expect(aclError code, const std::string &given, const std::string &expected,
+              const std::string &remedy) const;
   void ExpectRun(aclError code, const std::string &what) const;
   std::string ErrorText(aclError code) const;
   Tensor OpenTensor(const std::string &model, aclDataType type, aclError found,

@@ -102,6 +102,9 @@ struct AclFunctions {
 
 class AclLibrary {
  public:
+  // Whether the library is found.
+  static bool IsThere();
+
   // The functions, after aclInit with `config` (a JSON file, empty: none), which the first call
   // does. Throws InputError where there is no such library, or it finds no device.
   static const AclFunctions &Start(const std::string &config);

@@ -48,6 +48,7 @@ class Engine {
 
   // With EngineOptions::profile; nothing where the device's own tool writes its times.
   virtual std::vector<LayerTime> Layers() const { return {}; }
+  virtual void ForgetLayers() {}
 };
 
 enum class Runtime { kLite, kAcl, kOpenVino };

@@ -21,6 +21,11 @@ struct EngineError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A device, or the library that drives it, failed: another device may do the same work.
+struct DeviceError : EngineError {
+  using EngineError::EngineError;
+};
+
 // A text that may span many lines, such as a library's message, in one line and not too long.
 std::string OneLine(const std::string &text, size_t longest = 300);
 

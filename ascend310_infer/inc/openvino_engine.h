@@ -17,6 +17,7 @@ class OpenVinoEngine : public Engine {
   std::string Precision() const override { return precision_; }
   TensorView Run(void *tiles, const TileShape &shape) override;
   std::vector<LayerTime> Layers() const override { return layers_; }
+  void ForgetLayers() override { layers_.clear(); }
 
  private:
   void AddTimes();

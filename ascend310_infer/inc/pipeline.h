@@ -14,7 +14,8 @@
 namespace slimsr {
 
 // One thread decodes, one for each of `upscalers` (the first of them the caller's) runs a network,
-// others encode; a few pictures are in memory at a time. A picture that fails is said on standard
+// others encode; a few pictures are in memory at a time. A device that fails leaves its picture and
+// the rest to the others. A picture that fails is said on standard
 // error and does not stop the rest; after *stop no further one is begun. Returns one report per
 // job, in their order.
 std::vector<PictureReport> RunPipeline(const std::vector<Job> &jobs,

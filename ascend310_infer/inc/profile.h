@@ -14,8 +14,8 @@ namespace slimsr {
 // puts raw times there, which CANN's msprof reads. Returns its path. Throws InputError.
 std::string WriteAclConfig(const std::string &folder);
 
-// Writes layers.json into a folder, the longest first. Throws InputError.
-void WriteLayers(const std::string &folder, std::vector<LayerTime> layers);
+// The longest first.
+std::string LayersJson(std::vector<LayerTime> layers);
 
 }  // namespace slimsr
 

@@ -63,6 +63,7 @@ class Upscaler {
 
  private:
   TensorView RunBatch(const TileShape &shape);
+  void Put(const cv::Mat &pixels, unsigned char *tile) const;
   void FillGrey(const TileShape &shape);
 
   Engine *engine_;

@@ -11,6 +11,8 @@ namespace slimsr {
 
 namespace {
 
+constexpr char kReinstall[] = "convert it again, with the ATC of the CANN that runs it";
+
 size_t BytesPerValue(aclDataType type) {
   switch (type) {
     case ACL_FLOAT:
@@ -36,20 +38,21 @@ AclEngine::Undone::~Undone() {
 AclEngine::AclEngine(const ModelFile &model, const TileShape &shape, const EngineOptions &options)
     : acl_(AclLibrary::Start(options.profile.empty() ? "" : WriteAclConfig(options.profile))) {
   Expect(acl_.CreateContext(&context_, options.device_id),
-         "--device_id " + std::to_string(options.device_id), "an Ascend device of this machine");
+         "--device_id " + std::to_string(options.device_id), "an Ascend device of this machine",
+         "give one that npu-smi info lists");
   undone_.steps.emplace_back([this] { acl_.DestroyContext(context_); });
   aclrtRunMode mode{};
-  Expect(acl_.GetRunMode(&mode), "AscendCL's run mode", "one");
+  Expect(acl_.GetRunMode(&mode), "no run mode of AscendCL", "one", kReinstall);
   // A program that runs on the board's own processor has the device's memory.
   to_device_ = mode == ACL_HOST ? ACL_MEMCPY_HOST_TO_DEVICE : ACL_MEMCPY_DEVICE_TO_DEVICE;
   from_device_ = mode == ACL_HOST ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE;
 
   Expect(acl_.LoadFromMem(model.bytes.data(), model.bytes.size(), &model_), model.name,
-         "an .om that ATC made for this chip");
+         "an .om that ATC made for this chip", "convert it with its --soc_version");
   undone_.steps.emplace_back([this] { acl_.Unload(model_); });
   aclmdlDesc *const found = acl_.CreateDesc();
   undone_.steps.emplace_back([this, found] { acl_.DestroyDesc(found); });
-  Expect(acl_.GetDesc(found, model_), model.name, "a model that describes itself");
+  Expect(acl_.GetDesc(found, model_), model.name, "a model that describes itself", kReinstall);
   const size_t inputs = acl_.GetNumInputs(found), outputs = acl_.GetNumOutputs(found);
   if (inputs != 1 || outputs != 1) {
     throw InputError(model.name + " has " + std::to_string(inputs) + " inputs and " +
@@ -77,7 +80,7 @@ AclEngine::AclEngine(const ModelFile &model, const TileShape &shape, const Engin
 
 AclEngine::Tensor AclEngine::OpenTensor(const std::string &model, aclDataType type, aclError found,
                                         const aclmdlIODims &dims, size_t bytes) {
-  Expect(found, model, "a model that describes its tensors");
+  Expect(found, model, "a model that describes its tensors", kReinstall);
   Tensor tensor{type, {dims.dims, dims.dims + dims.dimCount}, 0, bytes, nullptr, nullptr};
   tensor.values = Count(tensor.shape);
   if (BytesPerValue(type) == 0 || bytes != tensor.values * BytesPerValue(type)) {
@@ -86,13 +89,15 @@ AclEngine::Tensor AclEngine::OpenTensor(const std::string &model, aclDataType ty
                      " bytes, expected float32, float16 or uint8 of a fixed size");
   }
   Expect(acl_.Malloc(&tensor.memory, bytes, ACL_MEM_MALLOC_HUGE_FIRST), model,
-         "memory for it on the device");
+         std::to_string(bytes) + " bytes for it on the device",
+         "end what else runs there, or convert it for smaller tiles");
   undone_.steps.emplace_back([this, memory = tensor.memory] { acl_.Free(memory); });
   aclDataBuffer *const buffer = acl_.CreateDataBuffer(tensor.memory, bytes);
   undone_.steps.emplace_back([this, buffer] { acl_.DestroyDataBuffer(buffer); });
   tensor.dataset = acl_.CreateDataset();
   undone_.steps.emplace_back([this, set = tensor.dataset] { acl_.DestroyDataset(set); });
-  Expect(acl_.AddDatasetBuffer(tensor.dataset, buffer), model, "a tensor that can be bound");
+  Expect(acl_.AddDatasetBuffer(tensor.dataset, buffer), model, "a tensor that can be bound",
+         kReinstall);
   return tensor;
 }
 
@@ -123,15 +128,16 @@ TensorView AclEngine::Run(void *tiles, const TileShape &) {
   return {output_.shape, result_.data()};
 }
 
-void AclEngine::Expect(aclError code, const std::string &given, const std::string &expected) const {
+void AclEngine::Expect(aclError code, const std::string &given, const std::string &expected,
+                       const std::string &remedy) const {
   if (code != 0) {
-    throw InputError(given + ", expected " + expected + " (" + ErrorText(code) + ")");
+    throw InputError(given + ", expected " + expected + " (" + ErrorText(code) + "); " + remedy);
   }
 }
 
 void AclEngine::ExpectRun(aclError code, const std::string &what) const {
   if (code != 0) {
-    throw EngineError("AscendCL: " + what + ": " + ErrorText(code));
+    throw DeviceError("AscendCL: " + what + ": " + ErrorText(code));
   }
 }
 

@@ -67,6 +67,10 @@ void Load() {
 
 }  // namespace
 
+bool AclLibrary::IsThere() {
+  return dlopen(kLibrary, RTLD_LAZY) != nullptr;  // stays loaded, as it would by Start
+}
+
 const AclFunctions &AclLibrary::Start(const std::string &config) {
   if (!loaded) {
     Load();
@@ -74,7 +78,9 @@ const AclFunctions &AclLibrary::Start(const std::string &config) {
   if (!started) {
     const aclError code = functions.Init(config.empty() ? nullptr : config.c_str());
     if (code != 0) {
+      const char *const message = functions.GetRecentErrMsg();
       throw InputError("AscendCL does not start (error " + std::to_string(code) +
+                       (message == nullptr ? "" : ": " + OneLine(message)) +
                        "), expected CANN and a driver that fit each other; see npu-smi info");
     }
     started = true;

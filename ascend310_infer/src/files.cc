@@ -32,9 +32,9 @@ struct DescriptorCloser {
 std::string Reason(int number) { return std::generic_category().message(number); }
 
 [[noreturn]] void CannotWrite(const fs::path &path, int number) {
-  throw InputError(
-      "cannot write " + path.string() + " (" + Reason(number) +
-      "), expected a place that is writable and has room; give another --output or --report");
+  throw InputError("cannot write " + path.string() + " (" + Reason(number) +
+                   "), expected a place that is writable and has room; give another --output, "
+                   "--report or --profile");
 }
 
 // Where a path leads, also if it does not exist or cannot be followed.

@@ -147,7 +147,7 @@ TensorView LiteEngine::Run(void *tiles, const TileShape &shape) {
 
   const mindspore::Status status = model_.Predict(inputs, &outputs_);
   if (status != mindspore::kSuccess) {
-    throw EngineError("MindSpore Lite: " + OneLine(status.ToString()));
+    throw DeviceError("MindSpore Lite: " + OneLine(status.ToString()));
   }
   if (outputs_.size() != 1) {
     throw EngineError("the model has " + std::to_string(outputs_.size()) +

@@ -5,6 +5,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <set>
 
+#include "acl_library.h"
 #include "args.h"
 #include "budget.h"
 #include "engine.h"
@@ -131,7 +132,10 @@ int Main(const std::vector<std::string> &arguments) {
   }
   const Manifest manifest = ReadManifest(options.model);
   std::vector<Runtime> built;
-  for (const Runtime runtime : {Runtime::kLite, Runtime::kAcl, Runtime::kOpenVino}) {
+  // Where there is no CANN a bundle that also has ONNX files runs by these.
+  const bool cann = AclLibrary::IsThere();
+  for (const Runtime runtime : {Runtime::kLite, cann ? Runtime::kAcl : Runtime::kOpenVino,
+                                cann ? Runtime::kOpenVino : Runtime::kAcl}) {
     if (IsBuilt(runtime)) {
       built.push_back(runtime);
     }
@@ -157,6 +161,12 @@ int Main(const std::vector<std::string> &arguments) {
   const OutputFolder output(options.output);
   TidyFolders(jobs, report_path);
   PendingFile report_file(report_path);  // now, to know before the work that it can be written
+  std::optional<PendingFile> layers_file;
+  if (!options.profile.empty() && runtime == Runtime::kOpenVino) {
+    MakeFolder(options.profile);
+    layers_file.emplace(fs::path(options.profile) / "layers.json");
+    session.engine->ForgetLayers();  // of what was tried and measured
+  }
   RunReport report;
   report.engine = NameOf(runtime);
   report.device = DeviceText(engine_options.ascend, options.device_ids);
@@ -173,8 +183,9 @@ int Main(const std::vector<std::string> &arguments) {
   for (size_t i = 0; i < jobs.size(); ++i) {
     report.pictures[i].result = jobs[i].output.lexically_relative(options.output).string();
   }
-  if (const std::vector<LayerTime> layers = session.engine->Layers(); !layers.empty()) {
-    WriteLayers(options.profile, layers);
+  if (layers_file) {
+    layers_file->Write(LayersJson(session.engine->Layers()));
+    layers_file->Finish();
   }
   report_file.Write(ReportJson(report));
   report_file.Finish();

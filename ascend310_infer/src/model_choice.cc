@@ -66,7 +66,10 @@ Runtime ChooseRuntime(const Options &options, const Manifest &manifest,
   for (const Runtime runtime : built) {
     known +=
         (known.empty() ? "" : ", ") + std::string(NameOf(runtime)) + " (" + FormatOf(runtime) + ")";
-    if ((options.engine == "auto" || options.engine == NameOf(runtime)) && runs(runtime)) {
+    const bool wanted = options.engine == "auto"
+                            ? runtime != Runtime::kAcl || options.device != "CPU"
+                            : options.engine == NameOf(runtime);
+    if (wanted && runs(runtime)) {
       return runtime;
     }
   }

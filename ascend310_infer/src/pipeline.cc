@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "bounded_queue.h"
@@ -80,6 +82,7 @@ class Pipeline {
     });
     EnlargeAll(upscalers_.front(), encodes);
     Join(&others);
+    EnlargeLeft(encodes);
     results_.Close();
     decoder.join();
     Join(&encoders);
@@ -98,17 +101,56 @@ class Pipeline {
     item->report->pre_ms = watch.Milliseconds();
   }
 
-  // What is decoded, until there is no more; encodes, too, where no other thread does.
+  // What is decoded, until there is no more or the device fails while another one works.
   void EnlargeAll(Upscaler *upscaler, bool encodes) {
-    while (std::optional<Item> item = decoded_.Pop()) {
+    std::optional<Item> item;
+    while (!Retired(upscaler) && (item = decoded_.Pop())) {
       Attempt(*item, [&] {
-        Enlarge(upscaler, &*item);
-        if (encodes) {
-          Encode(*item);
-        } else {
-          results_.Push(std::move(*item));
+        try {
+          Finish(upscaler, *item, encodes);
+        } catch (const DeviceError &error) {
+          if (!Retire(upscaler, *item)) {
+            throw;
+          }
+          Say("warning: " + item->job->name + ": " + error.what() +
+              "; the other devices go on without this one");
         }
       });
+    }
+  }
+
+  // Encodes, too, where no other thread does.
+  void Finish(Upscaler *upscaler, Item item, bool encodes) {
+    Enlarge(upscaler, &item);
+    if (encodes) {
+      Encode(item);
+    } else {
+      results_.Push(std::move(item));
+    }
+  }
+
+  bool Retired(Upscaler *upscaler) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return retired_.count(upscaler) > 0;
+  }
+
+  // Keeps the picture for a device that works. False for the last of them.
+  bool Retire(Upscaler *upscaler, const Item &item) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (retired_.size() + 1 == upscalers_.size()) {
+      return false;
+    }
+    retired_.insert(upscaler);
+    left_.push_back(item);
+    return true;
+  }
+
+  // What devices that failed have left, when all other threads are done.
+  void EnlargeLeft(bool encodes) {
+    const auto working = std::find_if(upscalers_.begin(), upscalers_.end(),
+                                      [&](Upscaler *one) { return retired_.count(one) == 0; });
+    for (const Item &item : left_) {
+      Attempt(item, [&] { Finish(*working, item, encodes); });
     }
   }
 
@@ -167,6 +209,9 @@ class Pipeline {
   const std::string format_;
   const std::atomic<bool> *stop_;
   Queue decoded_, results_;
+  std::mutex mutex_;  // of what follows
+  std::set<Upscaler *> retired_;
+  std::vector<Item> left_;
 };
 
 }  // namespace

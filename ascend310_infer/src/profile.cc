@@ -2,6 +2,7 @@
 #include "profile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -11,32 +12,33 @@ namespace slimsr {
 
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-fs::path WriteJson(const fs::path &folder, const std::string &name, const ordered_json &root) {
-  MakeFolder(folder);
-  PendingFile file(folder / name);
-  file.Write(root.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
-  file.Finish();
-  return folder / name;
+// A layer's name may be no UTF-8.
+std::string Text(const ordered_json &root) {
+  return root.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
 
 std::string WriteAclConfig(const std::string &folder) {
-  const ordered_json profiler = {{"switch", "on"}, {"output", fs::absolute(folder).string()}};
-  return WriteJson(folder, "acl.json", {{"profiler", profiler}});
+  const std::filesystem::path path = std::filesystem::absolute(folder);
+  MakeFolder(path);
+  PendingFile file(path / "acl.json");
+  file.Write(Text({{"profiler", {{"switch", "on"}, {"output", path.string()}}}}));
+  file.Finish();
+  return path / "acl.json";
 }
 
-void WriteLayers(const std::string &folder, std::vector<LayerTime> layers) {
+std::string LayersJson(std::vector<LayerTime> layers) {
   std::stable_sort(layers.begin(), layers.end(),
                    [](const LayerTime &a, const LayerTime &b) { return a.ms > b.ms; });
   ordered_json entries = ordered_json::array();
   for (const LayerTime &layer : layers) {
-    entries.push_back({{"name", layer.name}, {"type", layer.type}, {"ms", layer.ms}});
+    const double rounded = std::round(layer.ms * 1000) / 1000;
+    entries.push_back({{"name", layer.name}, {"type", layer.type}, {"ms", rounded}});
   }
-  WriteJson(folder, "layers.json", entries);
+  return Text(entries);
 }
 
 }  // namespace slimsr

@@ -116,12 +116,7 @@ cv::Mat Upscaler::Run(const cv::Mat &picture, TileTimes *times) {
       const Span &row = grid.rows[tile / columns], &column = grid.columns[tile % columns];
       const cv::Mat part =
           extended(cv::Range(row.start, row.stop), cv::Range(column.start, column.stop));
-      unsigned char *const place = tiles_.data() + bytes * static_cast<size_t>(i);
-      if (pixels_ == Pixels::kBytes) {
-        Swap(part, place);
-      } else {
-        Pack(part, reinterpret_cast<float *>(place));
-      }
+      Put(part, tiles_.data() + bytes * static_cast<size_t>(i));
     }
     times->cut_ms += cut.Milliseconds();
 
@@ -174,18 +169,28 @@ void Upscaler::CheckScale() {
   FillGrey(shape);
   try {
     RunBatch(shape);
+  } catch (const DeviceError &) {
+    throw;  // whose fault it is not known
   } catch (const EngineError &error) {
     throw InputError(std::string("the model does not fit its manifest: ") + error.what() +
                      ", expected scale " + std::to_string(scale_) + "; export the bundle again");
   }
 }
 
+void Upscaler::Put(const cv::Mat &pixels, unsigned char *tile) const {
+  if (pixels_ == Pixels::kBytes) {
+    Swap(pixels, tile);
+  } else {
+    Pack(pixels, reinterpret_cast<float *>(tile));
+  }
+}
+
 void Upscaler::FillGrey(const TileShape &shape) {
-  constexpr unsigned char kGrey = 128;
-  tiles_.assign(BytesPerTile(shape, pixels_) * static_cast<size_t>(shape.batch), kGrey);
-  if (pixels_ == Pixels::kFloatPlanes) {
-    auto *const values = reinterpret_cast<float *>(tiles_.data());
-    std::fill(values, values + tiles_.size() / sizeof(float), float{kGrey});
+  const cv::Mat grey(shape.height, shape.width, CV_8UC3, cv::Scalar::all(128));
+  const size_t bytes = BytesPerTile(shape, pixels_);
+  tiles_.resize(bytes * static_cast<size_t>(shape.batch));
+  for (int i = 0; i < shape.batch; ++i) {
+    Put(grey, tiles_.data() + bytes * static_cast<size_t>(i));
   }
 }
 

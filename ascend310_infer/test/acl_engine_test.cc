@@ -84,7 +84,7 @@ TEST_F(AclEngineTest, TheDevice) {
   options_.device_id = 2;
   EXPECT_EQ(RefusedToOpen(),
             "--device_id 2, expected an Ascend device of this machine (error 507000: the fake "
-            "fails)");
+            "fails); give one that npu-smi info lists");
 }
 
 TEST_F(AclEngineTest, AProfileIsWantedOnceAtTheStart) {

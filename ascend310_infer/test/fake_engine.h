@@ -47,6 +47,9 @@ class FakeEngine : public Engine {
     if (fail_at == static_cast<int>(shapes.size())) {
       throw EngineError("device lost");
     }
+    if (broken) {
+      throw DeviceError("no answer");
+    }
     const int height = shape.height, width = shape.width;
     result_.resize(size_t{3} * shape.batch * height * width * scale_ * scale_);
     for (int plane = 0; plane < 3 * shape.batch; ++plane) {
@@ -64,6 +67,7 @@ class FakeEngine : public Engine {
 
   std::vector<TileShape> shapes;  // of all runs
   int fail_at = 0;                // the run that fails, from 1; 0: none
+  bool broken = false;            // then every run fails
   float offset = 0;               // added to every result
 
  private:

@@ -92,6 +92,29 @@ TEST_F(PipelineTest, SeveralNetworksShareThePictures) {
   EXPECT_EQ(failed, other.shapes.empty() ? 0 : 1);
 }
 
+TEST_F(PipelineTest, ADeviceThatFailsLeavesItsPicturesToTheOthers) {
+  PutPictures(12);
+  FakeEngine other(kScale, 0);
+  other.broken = true;
+  const Tiling tiling = {{1, 32, 32}, false, false, 0, false};
+  Upscaler first(&engine_, tiling, kScale, &stop_), second(&other, tiling, kScale, &stop_);
+  const std::vector<Job> jobs = ListJobs(folder_ / "in", folder_ / "out", "png");
+  for (const std::vector<Upscaler *> &both :
+       {std::vector<Upscaler *>{&first, &second}, {&second, &first}}) {
+    testing::internal::CaptureStderr();
+    for (const PictureReport &report : RunPipeline(jobs, both, "png", &stop_)) {
+      EXPECT_EQ(report.outcome, Outcome::kDone) << report.error;
+    }
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_LE(std::count(said.begin(), said.end(), '\n'), 1) << said;  // it may have got none
+  }
+  testing::internal::CaptureStderr();
+  for (const PictureReport &report : RunPipeline(jobs, {&second}, "png", &stop_)) {
+    EXPECT_EQ(report.error, "no answer");  // there is no other
+  }
+  testing::internal::GetCapturedStderr();
+}
+
 TEST_F(PipelineTest, BadPicturesAndUnwritableResultsCostOnlyThemselves) {
   PutPictures(4);
   Put("in/1.png", "nonsense");

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ascend310.harness_bundle import entry, write_bundle
+from tests.ascend310.harness_bundle import entry, repeat_model, write_bundle
 
 SHAPE = (2, 3, 16, 24)
 
@@ -84,9 +84,9 @@ def test_the_profile_is_asked_of_cann(run, pictures, tmp_path):
     ("arguments", "environment", "words"),
     [
         (["--device_id", "0,2"], {}, "--device_id 2, expected an Ascend device of this machine"),
-        ([], {"FAKE_ACL_FAILING": "aclInit"}, "AscendCL does not start (error 507000)"),
+        ([], {"FAKE_ACL_FAILING": "aclInit"}, "AscendCL does not start (error 507000"),
         ([], {"FAKE_ACL_FAILING": "aclmdlLoadFromMem"}, "w1.om, expected an .om that ATC made"),
-        (["--device", "CPU"], {}, "--device CPU with engine acl"),
+        (["--engine", "acl", "--device", "CPU"], {}, "--device CPU with engine acl"),
         ([], {"LD_LIBRARY_PATH": ""}, "expected the library of CANN; install CANN"),
     ],
 )
@@ -100,6 +100,31 @@ def test_what_does_not_fit_is_one_line(run, pictures, tmp_path, arguments, envir
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_without_cann_a_bundle_runs_by_its_onnx(run, pictures, tmp_path):
+    bundle = om_bundle(tmp_path / "b")
+    om = json.loads((bundle / "manifest.json").read_text())["models"]
+    write_bundle(bundle, 2, {1.0: repeat_model(2)})
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["models"] += om
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    arguments = ["--model", bundle, "--input", pictures, "--output"]
+    for name, environment, more, engine in (
+        ("a", {"LD_LIBRARY_PATH": ""}, [], "openvino"),
+        ("b", {}, ["--device", "CPU"], "openvino"),
+        ("c", {}, [], "acl"),
+    ):
+        done = run(*arguments, tmp_path / name, *more, **environment)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / name / "report.json").read_text())["engine"] == engine
+
+
+def test_a_device_that_does_not_answer_is_no_fault_of_the_model(run, pictures, tmp_path):
+    arguments = ["--model", om_bundle(tmp_path / "b"), "--input", pictures]
+    done = run(*arguments, "--output", tmp_path / "out", FAKE_ACL_FAILING="aclmdlExecute")
+    assert done.returncode == 1
+    assert done.stderr == "error: AscendCL: network: error 507000: the fake fails\n"
 
 
 def test_a_manifest_of_another_data_type(run, pictures, tmp_path):

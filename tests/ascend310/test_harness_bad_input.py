@@ -33,7 +33,7 @@ CASES = [
     ("--device_id -1", "--device_id -1"),
     ("--device GPU", "--device GPU", "Ascend, CPU"),
     ("--device Ascend", "--device Ascend with engine openvino"),
-    ("--engine acl", "--engine acl", "auto, lite, openvino"),
+    ("--engine tvm", "--engine tvm", "auto, lite, acl, openvino"),
     ("--engine lite", "--engine lite", "openvino (ONNX)"),
     ("--precision int8", "--precision int8", "f32, f16, bf16"),
     ("--config lite.ini", "--config with engine openvino"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 from slimsr.commands.export import main
+from slimsr.deploy.register import register
 from slimsr.errors import ConfigError
 from slimsr.exported.manifest import read_manifest
 from slimsr.models import create_model, describe_network
@@ -36,11 +38,25 @@ def test_the_size_of_the_models_is_that_of_aipp(command, tmp_path):
     lite = (tmp_path / "out/aipp/converter_lite.cfg").read_text()
     assert "input_shape=lr:[3,3,12,20]\ninsert_op_config_file_path=aipp.cfg\n" in lite
     assert '--input_shape="lr:3,3,12,20"' in (tmp_path / "out/aipp/atc.sh").read_text()
+    done = subprocess.run(["bash", "-n", tmp_path / "out/aipp/atc.sh"], check=False)
+    assert done.returncode == 0
+    assert "for name in plain_x2_w1; do" in (tmp_path / "out/aipp/atc.sh").read_text()
     (model,) = read_manifest(tmp_path / "out").models
     assert model.input.dtype == "float32"  # until it is converted
 
 
 def test_a_free_size_has_no_aipp(command, tmp_path):
-    with pytest.raises(ConfigError, match="--input uint8 needs a fixed --size"):
-        main([*command, "--input", "uint8"])
+    for more in ([], ["--size", "8x8", "--file_format", "MINDIR"]):
+        with pytest.raises(ConfigError, match="--input uint8 needs ONNX files"):
+            main([*command, *more, "--input", "uint8"])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_exported_again_takes_the_place_of_what_was_converted(command, tmp_path):
+    fixed, out = [*command, "--size", "8x8"], tmp_path / "out"
+    assert main(fixed) == 0
+    (out / "new.mindir").write_bytes(b"x")
+    register(out / "plain_x2_w1.onnx", out / "new.mindir")
+    assert [m.file for m in read_manifest(out).of_format("MINDIR")] == ["new.mindir"]
+    assert main([*fixed, "--file_format", "MINDIR"]) == 0
+    assert [m.file for m in read_manifest(out).of_format("MINDIR")] == ["plain_x2_w1.mindir"]

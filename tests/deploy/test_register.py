@@ -77,10 +77,11 @@ def test_what_takes_bytes_is_for_the_harness(folder):
 
 def test_aipp_is_for_a_fixed_size(tmp_path):
     write_manifest(tmp_path, manifest_of(model_file(tmp_path, "a.onnx", 1.0), timed=()))
-    (tmp_path / "a.om").write_bytes(b"x")
-    command = ["--model", str(tmp_path / "a.onnx"), "--converted", str(tmp_path / "a.om")]
-    with pytest.raises(WeightsError, match=r"a\.onnx is of a free size"):
-        main([*command, "--input", "uint8"])
+    for name, more in (("a.om", []), ("a.mindir", ["--input", "uint8"])):
+        (tmp_path / name).write_bytes(b"x")
+        command = ["--model", str(tmp_path / "a.onnx"), "--converted", str(tmp_path / name)]
+        with pytest.raises(WeightsError, match=r"a\.onnx is of a free size"):
+            main([*command, *more])
 
 
 @pytest.mark.parametrize("wrong", [{"dtype": "uint8"}, {"layout": "NHWC"}])
@@ -98,13 +99,15 @@ def test_a_layout_goes_with_its_data_type(folder, wrong):
     [
         ("c.mindir", "new.mindir", r"c\.mindir is not listed .* a\.mindir, b\.mindir"),
         ("a.mindir", "nowhere.mindir", "no converted model"),
+        ("a.mindir", "a.mindir", "is no converted model"),
+        ("a.mindir", "new.onnx", "is no converted model"),
         ("a.mindir", "sub/new.mindir", "no converted model"),
         ("sub/a.mindir", "new.mindir", "cannot read .*manifest"),
     ],
 )
 def test_what_does_not_fit(folder, model, converted, words):
     (folder / "sub").mkdir()
-    for name in ("new.mindir", "sub/new.mindir"):
+    for name in ("new.mindir", "sub/new.mindir", "new.onnx"):
         (folder / name).write_bytes(b"x")
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(WeightsError, match=words):

@@ -25,10 +25,17 @@ class Fake(Machine):
             "numpy": "1.26.4",
             "openvino": "2025.2",
             "pyvips": "3.2.0",
+            "onnx": "1.17.0",
+            "pillow": "11.0.0",
+            "pydantic": "2.9.0",
+            "pyyaml": "6.0.2",
+            "safetensors": "0.4.5",
+            "matplotlib": "3.9.0",
+            "tqdm": "4.67.0",
         } | dict(packages)
         self.environ = {
             "MINDSPORE_LITE_HOME": HOME,
-            "LD_LIBRARY_PATH": f"/a:{HOME}/runtime/lib",
+            "LD_LIBRARY_PATH": f"/a:{HOME}/runtime/lib:{HOME}/tools/converter/lib",
             "ASCEND_HOME_PATH": "/cann",
         } | dict(environ)
         self.texts = {
@@ -85,7 +92,21 @@ def test_a_whole_machine():
         (
             {"packages": {"mindspore": "2.11.0"}, "environ": {"MINDSPORE_LITE_HOME": ""}},
             "MindSpore",
-            "expected 2.7 to 2.10",
+            "expected 2.7.2 to 2.10",
+            True,
+        ),
+        (
+            {"packages": {"mindspore": "2.7.1"}},
+            "MindSpore",
+            "expected 2.7.2 to 2.10",
+            True,
+        ),
+        ({"packages": {"onnx": ""}}, "onnx", "pip install -r requirements.txt", True),
+        ({"broken": {"yaml": "ImportError: y"}}, "pyyaml", "(ImportError: y)", True),
+        (
+            {"environ": {"LD_LIBRARY_PATH": f"{HOME}/runtime/lib"}},
+            "MindSpore Lite",
+            "add $MINDSPORE_LITE_HOME/tools/converter/lib",
             True,
         ),
         ({"broken": {"mindspore": "ImportError: x"}}, "MindSpore", "(ImportError: x)", True),
@@ -137,7 +158,8 @@ def test_an_empty_machine_is_described():
     fake = Fake(python=(3, 9, 0), compiler="", native="nothing")
     fake.packages, fake.environ, fake.texts, fake.there = {}, {}, {}, {}
     wrong = {finding.piece for finding in examine(fake) if finding.advice and finding.needed}
-    assert wrong == {"Python", "MindSpore", "NumPy", "libvips"}
+    packages = {"onnx", "pillow", "pydantic", "pyyaml", "safetensors", "matplotlib", "tqdm"}
+    assert wrong == {"Python", "MindSpore", "NumPy", "libvips", *packages}
 
 
 def test_the_command(monkeypatch, capsys):

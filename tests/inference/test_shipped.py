@@ -43,7 +43,7 @@ def test_without_the_variable_they_lie_beside_the_package(monkeypatch, repo):
 def test_the_one_that_a_scale_means(monkeypatch):
     assert shipped.default_model() == "photo_x2"
     assert shipped.default_model(3) == "classic_x3"
-    with pytest.raises(ConfigError, match=r"--scale 4 ships .*classic_x2, classic_x3, photo_x2\)"):
+    with pytest.raises(ConfigError, match=r"--scale 4 alone .*classic_x2, classic_x3, photo_x2\)"):
         shipped.default_model(4)
     monkeypatch.setenv(shipped.ENVIRONMENT, "nowhere")
     with pytest.raises(ConfigError, match="none in nowhere"):

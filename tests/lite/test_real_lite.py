@@ -10,7 +10,7 @@ import pytest
 
 from slimsr.deploy.export import export_widths
 from slimsr.deploy.upscale import Options, upscale
-from slimsr.imaging import imread
+from slimsr.imaging import imread, imwrite
 from slimsr.inference.source import ModelSpec
 from slimsr.models import describe_network, resolve
 from slimsr.weights.checkpoint import TrainingState
@@ -21,8 +21,16 @@ pytestmark = pytest.mark.lite
 
 
 @pytest.fixture
-def picture(shared):
-    return shared / "data" / "benchmark" / "Set5" / "LR_bicubic" / "X4" / "headx4.png"
+def picture(tmp_path):
+    """Waves, edges and some noise, 70x70."""
+    y, x = np.mgrid[:70, :70]
+    rng = np.random.default_rng(0)
+    planes = [
+        120 + 90 * np.sin(x / 5 + c) * np.cos(y / 7) + 40 * (x + c * y > 70) for c in range(3)
+    ]
+    pixels = np.stack(planes, 2) + rng.normal(0, 4, (70, 70, 3))
+    imwrite(tmp_path / "picture.png", pixels.clip(0, 255).astype(np.uint8))
+    return tmp_path / "picture.png"
 
 
 @pytest.fixture

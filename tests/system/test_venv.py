@@ -19,6 +19,7 @@ case "$*" in
   --version) echo "Python 3.{minor}.0" ;;
   "-m venv "*) mkdir -p "$3/bin"; echo "{name}" >"$3/made"; cp "$0" "$3/bin/python" ;;
   "-m pip"*" uv") {brings} ;;
+  "-m pip"*openvino*) {openvino} ;;
   "-m pip"*) cat "${{@: -1}}" >constraints.asked ;;
   *) exit 9 ;;
 esac
@@ -37,13 +38,13 @@ TOOLS = ("bash", "cat", "sha256sum", "mktemp", "tail", "mkdir", "cp", "rm", "id"
 def source(tmp_path):
     """Function that sources venv.sh where only these Pythons are."""
 
-    def run(pythons, uv=None, brings="exit 1", **env):
+    def run(pythons, uv=None, brings="exit 1", openvino="", **env):
         programs = tmp_path / "bin"
         programs.mkdir()
         for tool in TOOLS:
             (programs / tool).symlink_to(shutil.which(tool))
         texts = {
-            name: PYTHON.format(minor=minor, name=name, brings=brings)
+            name: PYTHON.format(minor=minor, name=name, brings=brings, openvino=openvino)
             for name, minor in pythons.items()
         }
         if uv is not None:
@@ -83,6 +84,13 @@ def test_a_fitting_python_is_taken(source, tmp_path, pythons, taken):
     assert (tmp_path / "constraints.asked").read_text() == "mindspore==1.2.3\n"
 
 
+def test_a_system_without_openvino_is_served(source, tmp_path):
+    done = source({"python3": 12}, openvino="echo No matching distribution; exit 1")
+    assert done.returncode == 0 and (tmp_path / ".venv" / "installed").is_file()
+    warning = done.stderr.splitlines()[-1]
+    assert warning.startswith("warning: no OpenVINO for this system (No matching distribution): ")
+
+
 def test_another_mindspore_has_an_environment_of_its_own(source, tmp_path):
     done = source({"python3": 12}, SLIMSR_MINDSPORE="2.10.0")
     assert done.returncode == 0, done.stderr
@@ -105,7 +113,7 @@ def test_where_none_fits_one_line_says_what_to_do(source, tmp_path, pythons, fou
     done = source(pythons)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {found} was found, but MindSpore has packages for 3.10")
-    assert "install uv, which brings one" in done.stderr and done.stderr.count("\n") == 1
+    assert "install uv, which brings it" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / ".venv").exists()
 
 

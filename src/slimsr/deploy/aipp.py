@@ -7,8 +7,10 @@ neither converter could be installed where this was written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from slimsr.exported.manifest import ModelFile
 from slimsr.files.writing import make_folder, write_text
 
 FOLDER = "aipp"
@@ -30,28 +32,34 @@ aipp_op {{
 }}
 """
 _CONVERTER_LITE = """\
-# For MindSpore Lite's converter; NOT RUN here. To be called in this folder:
-#   converter_lite --fmk=ONNX --modelFile=../MODEL.onnx --outputFile=../MODEL_ascend \\
+# For MindSpore Lite's converter; NOT RUN here. To be called in this folder, for each model:
+#   converter_lite --fmk=ONNX --modelFile=../{first}.onnx --outputFile=../{first}_ascend \\
 #     --optimize=ascend_oriented --configFile=converter_lite.cfg
-#   slimsr register --model ../MODEL.onnx --converted ../MODEL_ascend.mindir --input uint8
+#   slimsr register --model ../{first}.onnx --converted ../{first}_ascend.mindir --input uint8
 [ascend_context]
 input_format=NCHW
 input_shape=lr:[{batch},3,{height},{width}]
 insert_op_config_file_path=aipp.cfg
 """
 _ATC = """\
-# For CANN's ATC; NOT RUN here. To be called in this folder; the chip by its name in npu-smi info.
-atc --framework=5 --model=../MODEL.onnx --output=../MODEL --soc_version=Ascend310P3 \\
-  --input_format=NCHW --input_shape="lr:{batch},3,{height},{width}" --insert_op_conf=aipp.cfg
-slimsr register --model ../MODEL.onnx --converted ../MODEL.om --input uint8
+# For CANN's ATC; NOT RUN here. To be called in this folder, with the chip: bash atc.sh Ascend310P3
+set -e
+for name in {names}; do
+  atc --framework=5 --model="../$name.onnx" --output="../$name" --soc_version="$1" \\
+    --input_format=NCHW --input_shape="lr:{batch},3,{height},{width}" --insert_op_conf=aipp.cfg
+  slimsr register --model "../$name.onnx" --converted "../$name.om" --input uint8
+done
 """
 
 
-def write_aipp(folder: Path, size: tuple[int, int], batch: int) -> Path:
+def write_aipp(
+    folder: Path, models: Sequence[ModelFile], size: tuple[int, int], batch: int
+) -> Path:
     """Write ``aipp/`` below a folder; return it.
 
     Args:
         folder: of the exported models.
+        models: of which those in ONNX files are converted.
         size: LR height and width of the models.
         batch: pictures per run.
 
@@ -59,7 +67,10 @@ def write_aipp(folder: Path, size: tuple[int, int], batch: int) -> Path:
         OutputError: no permission, no space.
     """
     target = make_folder(folder / FOLDER)
+    names = [Path(model.file).stem for model in models if model.format == "ONNX"]
+    values = {"batch": batch, "height": size[0], "width": size[1]}
+    values |= {"first": names[0], "names": " ".join(names)}
     texts = {"aipp.cfg": _AIPP, "converter_lite.cfg": _CONVERTER_LITE, "atc.sh": _ATC}
     for name, text in texts.items():
-        write_text(target / name, text.format(batch=batch, height=size[0], width=size[1]))
+        write_text(target / name, text.format(**values))
     return target

@@ -128,8 +128,11 @@ def export_widths(
             "--precision int8 needs --calibration, which nothing else takes, and a free --size: "
             "give the one with the other"
         )
-    if aipp and size is None:
-        raise ConfigError("--input uint8 needs a fixed --size such as 128x128: give one")
+    if aipp and (size is None or file_format not in ("ONNX", "ALL")):
+        raise ConfigError(
+            "--input uint8 needs ONNX files, which the converters read, and a fixed --size: give "
+            "--file_format ONNX --size 128x128, or another size"
+        )
     start_device(device_target, device_id)
     found = read_checkpoint(checkpoint)
     net, state = found.network(), found.state
@@ -175,7 +178,7 @@ def export_widths(
         if quantiser is not None:
             write_calibration(folder, quantiser.pairs(net.scale))
         if aipp and size is not None:
-            write_aipp(folder, size, batch)
+            write_aipp(folder, models, size, batch)
     return [*(folder / model.file for model in models), folder / NAME]
 
 
@@ -202,7 +205,14 @@ def _others(before: Manifest, folder: Path, models: Sequence[ModelFile]) -> list
     """Return the models of the folder that have not been exported anew."""
     files = {model.file for model in models}
     new = files | {aside(file) for file in files}
-    return [m for m in before.models if m.file not in new and (folder / m.file).is_file()]
+    places = {(model.format, model.width) for model in models}  # of each there is one model
+    return [
+        model
+        for model in before.models
+        if model.file not in new
+        and (model.format, model.width) not in places
+        and (folder / model.file).is_file()
+    ]
 
 
 def _export(

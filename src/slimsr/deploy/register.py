@@ -33,7 +33,7 @@ def register(
 
     Raises:
         WeightsError: the manifest does not list the model, there is no such file beside it, or AIPP
-            goes with a free size.
+            or an .om goes with a free size.
     """
     with locked(Path(model).parent, "give a copy of the folder"):
         return _register(Path(model), Path(converted), dtype)
@@ -66,15 +66,21 @@ def _register(model: Path, converted: Path, dtype: Literal["float32", "uint8"]) 
 
 def _entry(model: ModelFile, converted: Path, dtype: Literal["float32", "uint8"]) -> ModelFile:
     """Return the entry of what was converted from a model."""
-    if dtype == "uint8" and None in model.input.shape:
+    formats = {".om": "OM", ".mindir": "MINDIR"}
+    if converted.suffix not in formats or converted.name == model.file:
         raise WeightsError(
-            f"{model.file} is of a free size, and AIPP is for a fixed one: export it with "
-            "--size HxW --input uint8"
+            f"{converted} is no converted model: give the .om of ATC, or the .mindir of "
+            "MindSpore Lite's converter"
+        )
+    if None in model.input.shape and (dtype == "uint8" or converted.suffix == ".om"):
+        raise WeightsError(
+            f"{model.file} is of a free size, and an .om, or what AIPP stands before, has a fixed "
+            "one: export it with --size HxW, and convert that"
         )
     return dataclasses.replace(
         model,
         file=converted.name,
-        format="OM" if converted.suffix == ".om" else "MINDIR",
+        format=formats[converted.suffix],
         bytes=converted.stat().st_size,
         sha256=digest(converted),
         input=dataclasses.replace(

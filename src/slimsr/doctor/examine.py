@@ -9,9 +9,20 @@ from typing import NamedTuple
 from slimsr.doctor.machine import Machine
 
 _PYTHON = ((3, 10), (3, 12))
-_MINDSPORE = ((2, 7), (2, 10))
+_MINDSPORE = ((2, 7, 2), (2, 11, 0))  # the second is too new
 _CANN = {"2.7.2": "8.5"}  # MindSpore -> what its release notes name
+# Of requirements.txt, and what is imported of them; the rest is looked at apart.
+_PACKAGES = {
+    "onnx": "onnx",
+    "pillow": "PIL",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "safetensors": "safetensors",
+    "matplotlib": "matplotlib",
+    "tqdm": "tqdm",
+}
 _ASCEND = "/usr/local/Ascend"
+_LITE_PATHS = ("runtime/lib", "tools/converter/lib")
 _LEAST_MEMORY = 2.0  # GiB
 
 
@@ -33,14 +44,14 @@ class Finding(NamedTuple):
 
 def examine(machine: Machine) -> list[Finding]:
     """Return a finding for every piece, in the order in which they build on each other."""
-    parts = (_python, _mindspore, _lite, _ascend, _compiler, _upscaling, _size)
+    parts = (_python, _mindspore, _packages, _lite, _ascend, _compiler, _upscaling, _size)
     return [finding for part in parts for finding in part(machine)]
 
 
-def _numbers(text: str) -> tuple[int, int]:
-    """Return the first two numbers of a version; zeros where it has none."""
-    match = re.search(r"(\d+)\.(\d+)", text)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+def _numbers(text: str, count: int = 2) -> tuple[int, ...]:
+    """Return the first numbers of a version; zeros where it has none."""
+    found = [int(number) for number in re.findall(r"\d+", text)[:count]]
+    return tuple(found + [0] * (count - len(found)))
 
 
 def _python(machine: Machine) -> Iterator[Finding]:
@@ -56,14 +67,28 @@ def _mindspore(machine: Machine) -> Iterator[Finding]:
     advice = ""
     if not found:
         advice = "pip install -r requirements.txt; on Ascend as mindspore.cn/install says"
-    elif not _MINDSPORE[0] <= _numbers(found) <= _MINDSPORE[1]:
-        advice = "expected 2.7 to 2.10 (2.7.2 is the tested one): pip install mindspore==2.7.2"
+    elif not _MINDSPORE[0] <= _numbers(found, 3) < _MINDSPORE[1]:
+        advice = "expected 2.7.2 to 2.10 (2.7.2 is the tested one): pip install mindspore==2.7.2"
     elif error := machine.import_error("mindspore"):
         advice = f"it cannot be imported ({error}): install it again"
     yield Finding("MindSpore", found or "not there", advice, needed=True)
     numpy = machine.package("numpy")
     advice = "" if numpy and _numbers(numpy) < (2, 0) else 'pip install "numpy<2"'
     yield Finding("NumPy", numpy or "not there", advice, needed=True)
+
+
+def _packages(machine: Machine) -> Iterator[Finding]:
+    """The other packages without which some command ends; those that are there are one line."""
+    there = []
+    for name, module in _PACKAGES.items():
+        found = machine.package(name)
+        error = machine.import_error(module) if found else "not there"
+        if error:
+            advice = f"it cannot be imported ({error}): pip install -r requirements.txt"
+            yield Finding(name, found or "not there", advice, needed=True)
+        else:
+            there.append(f"{name} {found}")
+    yield Finding("packages", ", ".join(there) or "none")
 
 
 def _lite(machine: Machine) -> Iterator[Finding]:
@@ -80,8 +105,11 @@ def _lite(machine: Machine) -> Iterator[Finding]:
         advice = "no runtime/lib/libmindspore-lite.so below it: set MINDSPORE_LITE_HOME anew"
     elif match and ours and _numbers(found) != _numbers(ours):
         advice = f"MindSpore {ours} exports what it may not read: use one version, or ONNX files"
-    elif f"{home}/runtime/lib" not in machine.environ.get("LD_LIBRARY_PATH", "").split(":"):
-        advice = "add $MINDSPORE_LITE_HOME/runtime/lib to LD_LIBRARY_PATH"
+    else:
+        paths = machine.environ.get("LD_LIBRARY_PATH", "").split(":")
+        missing = [part for part in _LITE_PATHS if f"{home}/{part}" not in paths]
+        if missing:
+            advice = f"add $MINDSPORE_LITE_HOME/{missing[0]} to LD_LIBRARY_PATH"
     yield Finding("MindSpore Lite", f"{found} in {home}", advice, needed=True)
 
 

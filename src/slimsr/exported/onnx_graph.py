@@ -99,6 +99,15 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(operator, names, results, name=name, **attributes))
         return tuple(Symbol(self, result) for result in results)
 
+    def resize(self, x: Symbol, *size: Symbol | np.ndarray, **attributes: Any) -> Symbol:
+        """Add a Resize by factors, or by an empty array and the sides; see `node`.
+
+        Opset 11 wants a region beside them, which counts in another mode. It is all of the picture,
+        for the reference of onnx before 1.18 fails on an empty one.
+        """
+        region = np.array([0.0] * 4 + [1.0] * 4)
+        return self.node("Resize", [x, region, *size], **attributes)
+
     def split(self, x: Symbol, sizes: Sequence[int], axis: int) -> tuple[Symbol, ...]:
         """Part ``x`` along an axis; how many lines each part gets is an input since opset 13."""
         if self.opset < 13:

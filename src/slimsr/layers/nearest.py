@@ -31,9 +31,9 @@ class NearestEnlarge(nn.Cell):
     def to_onnx(self, graph: Any, x: Any) -> Any:
         """Describe this layer to `slimsr.exported.onnx_graph`."""
         scales = np.array([1, 1, self.factor, self.factor], np.float32)
-        return graph.node(
-            "Resize",
-            [x, np.zeros(0), scales],
+        return graph.resize(
+            x,
+            scales,
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",

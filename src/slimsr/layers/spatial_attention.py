@@ -78,9 +78,10 @@ class SpatialContext(nn.Cell):
         y = self.conv3.to_onnx(graph, y, width)
         first = graph.node("Slice", [graph.node("Shape", [y]), np.array([0]), np.array([2])])
         size = graph.node("Concat", [first, sides], axis=0)
-        return graph.node(
-            "Resize",
-            [y, np.zeros(0), np.zeros(0), size],
+        return graph.resize(
+            y,
+            np.zeros(0),
+            size,
             mode="linear",
             coordinate_transformation_mode="half_pixel",
         )
