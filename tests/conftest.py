@@ -16,6 +16,7 @@ import pytest
 
 # The second for what it sets in the environment, which MindSpore reads when it is imported.
 from slimsr.commands import cli  # noqa: F401
+from slimsr.inference.openvino_module import openvino_installed
 from tests import forks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,8 +44,11 @@ _LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what compares with the reference numbers; put what takes long first."""
+    """Mark what compares with the reference numbers, skip what cannot run; long ones first."""
+    skip = pytest.mark.skip(reason="openvino is not installed")
     for item in items:
+        if item.get_closest_marker("openvino") and not openvino_installed():
+            item.add_marker(skip)
         if "golden" in getattr(item, "fixturenames", ()):
             item.add_marker("golden")
 

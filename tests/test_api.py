@@ -43,6 +43,7 @@ def test_import_is_cheap_and_names_are_there():
         _ = slimsr.nothing
 
 
+@pytest.mark.openvino
 def test_exported_networks_enlarge_as_the_checkpoint_and_the_command(checkpoint, tmp_path):
     files = slimsr.export(checkpoint, tmp_path / "out", [1.0, 0.25])
     img = picture()

@@ -16,6 +16,7 @@ from tests.networks import assert_same
 QUICK = ("espcn_rgb_x2.npz", "ecbsr_m4c16_x2.npz", "span28_x4.npz")
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize(
     "file", [pytest.param(f, marks=() if f in QUICK else pytest.mark.slow) for f in BROUGHT]
 )

@@ -12,7 +12,6 @@ from slimsr.errors import WeightsError
 from slimsr.exported.manifest import read_manifest
 from slimsr.exported.mindir import load_mindir
 from slimsr.exported.onnx_importers import IMPORTERS, problems
-from slimsr.inference.runtime import openvino_installed
 from slimsr.inference.source import ModelSpec, open_source
 from slimsr.models import describe_network, resolve
 from slimsr.weights.checkpoint import TrainingState, load_network
@@ -80,7 +79,7 @@ def test_exports_compute_what_the_checkpoint_does(form, file_format, size, saved
         assert_same(found, run(net, x, width))
 
 
-@pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+@pytest.mark.openvino
 @pytest.mark.parametrize("form", SMALL)
 def test_openvino_gives_the_same(form, saved):
     path, net = saved(form)

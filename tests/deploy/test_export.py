@@ -146,6 +146,7 @@ def all_formats(tiny, tmp_path_factory):
     return folder, export_widths(tiny[0], [1.0, 0.5], folder, "ALL")
 
 
+@pytest.mark.openvino
 def test_all_formats_and_their_times_with_one_manifest(all_formats):
     folder, files = all_formats
     stems = ["edsr_x2_w1", "edsr_x2_w0.5"]
@@ -314,6 +315,7 @@ def test_sizes_beyond_all_pictures(text):
     assert len(str(caught.value)) < 250
 
 
+@pytest.mark.openvino
 def test_float16(tiny, tmp_path):
     checkpoint, net = tiny
     export_widths(checkpoint, [1.0, 0.5], tmp_path / "f32", "ONNX")

@@ -10,11 +10,10 @@ import pytest
 
 from slimsr.errors import WeightsError
 from slimsr.exported.manifest import Input, digest, write_manifest
-from slimsr.inference.runtime import openvino_installed
 from slimsr.inference.source import ModelSpec, open_source
 from tests.exported.manifests import manifest_of, model_file
 
-pytestmark = pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+pytestmark = pytest.mark.openvino
 FREE = ["n", 3, "h", "w"]
 
 

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from slimsr.exported.onnx_graph import to_onnx
-from slimsr.inference.openvino_module import openvino_installed
 from slimsr.inference.runtime import OpenVinoRuntime
 from slimsr.models import create_model
 
-openvino = pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+openvino = pytest.mark.openvino
 
 
 @pytest.fixture(scope="module")

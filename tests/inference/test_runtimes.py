@@ -20,9 +20,7 @@ from slimsr.weights.saving import save_checkpoint
 from tests.networks import SMALL, one_scale, small
 
 WIDTHS = [1.0, 0.5, 0.25]
-openvino = pytest.mark.skipif(
-    not runtime_module.openvino_installed(), reason="openvino is not installed"
-)
+openvino = pytest.mark.openvino
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +71,7 @@ def test_all_ways_agree_on_real_pictures(released, shared, scale):
                 np.testing.assert_allclose(other, first, atol=1e-5 * np.abs(first).max())
 
 
+@pytest.mark.openvino
 def test_what_a_source_says(released):
     checkpoint, bundle = released[2]
     for source in (

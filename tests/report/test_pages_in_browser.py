@@ -146,6 +146,7 @@ def test_values_of_curves_where_the_pointer_is_and_by_keys(show):
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", card)
     assert not tip.is_displayed()
     ActionChains(browser, 20).move_to_element(svg).perform()
+    wait(browser, tip.is_displayed)
     step = int(tip.find_element(By.CSS_SELECTOR, "b").text.removeprefix("step "))
     values = [float(value.text) for value in tip.find_elements(By.CSS_SELECTOR, "i")]
     assert values == [pytest.approx(100 / step, rel=1e-3), pytest.approx(200 / step, rel=1e-3)]

@@ -9,14 +9,13 @@ import sys
 
 import pytest
 
-from slimsr.inference.runtime import openvino_installed
 from tests.report.hostile import put_set
 from tests.system.tiny import ROOT
 
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install ".[cluster]"')
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.skipif(not openvino_installed(), reason="OpenVINO is not installed"),
+    pytest.mark.openvino,
 ]
 
 

@@ -107,6 +107,7 @@ def test_wrong_key_is_found_before_training(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.openvino
 def test_train_evaluate_export(tmp_path):
     here = tmp_path / "a folder"
     put_pictures(here / "my pictures")

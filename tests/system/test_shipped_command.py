@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from slimsr.imaging import imread
-from slimsr.inference.runtime import openvino_installed
 from slimsr.inference.shipped import ENVIRONMENT
 from tests.shipped import put_shipped
 from tests.system.tiny import ROOT, put_pictures, run
@@ -38,6 +37,7 @@ def upscale(models, tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize(
     "args, name, scale",
     [
@@ -73,6 +73,7 @@ def test_mistakes_end_in_one_line(upscale, tmp_path, args, words):
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.openvino
 def test_the_list(upscale):
     done = upscale("--list-models")
     assert (done.returncode, done.stderr) == (0, "")
@@ -90,7 +91,7 @@ def test_the_list(upscale):
     assert last.startswith("Time per megapixel of the result by ")
 
 
-@pytest.mark.skipif(not openvino_installed(), reason="openvino is not installed")
+@pytest.mark.openvino
 def test_mindspore_is_left_out_where_openvino_runs(models, tmp_path):
     """Else the first picture would wait seconds for it."""
     put_pictures(tmp_path, 1)
@@ -110,6 +111,7 @@ def test_mindspore_is_left_out_where_openvino_runs(models, tmp_path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.openvino
 def test_a_shipped_network_is_exported_in_another_form(upscale, tmp_path, monkeypatch):
     monkeypatch.delenv("SLIMSR_NATIVE", raising=False)  # "0" is said in the log
     asked = ("--file_format", "ONNX", "--size", "20x24", "--output", "out")

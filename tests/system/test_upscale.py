@@ -112,6 +112,7 @@ def test_every_kind_of_picture(network, tmp_path):
     assert profiles[0] == profiles[1]
 
 
+@pytest.mark.openvino
 def test_checkpoint_bundle_and_both_runtimes_give_the_same(network, tmp_path):
     imwrite(tmp_path / "a.png", noise(70, 90))
     results = []

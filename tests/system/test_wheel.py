@@ -100,6 +100,7 @@ def test_every_command_says_what_it_takes(slimsr, tmp_path, command):
     assert call(slimsr, command, "--help", cwd=tmp_path).startswith(f"usage: slimsr {command} ")
 
 
+@pytest.mark.openvino
 def test_the_way_from_training_to_an_enlarged_picture(slimsr, tmp_path):
     put_pictures(tmp_path / "data")
     settings = (
