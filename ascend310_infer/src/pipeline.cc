@@ -145,12 +145,15 @@ class Pipeline {
     return true;
   }
 
-  // What devices that failed have left, when all other threads are done.
+  // What devices that failed have left, when all other threads are done; and what is still to come
+  // where the one that works had no thread.
   void EnlargeLeft(bool encodes) {
-    const auto working = std::find_if(upscalers_.begin(), upscalers_.end(),
-                                      [&](Upscaler *one) { return retired_.count(one) == 0; });
+    Upscaler *const working =
+        *std::find_if(upscalers_.begin(), upscalers_.end(),
+                      [&](Upscaler *one) { return retired_.count(one) == 0; });
+    EnlargeAll(working, encodes);
     for (const Item &item : left_) {
-      Attempt(item, [&] { Finish(*working, item, encodes); });
+      Attempt(item, [&] { Finish(working, item, encodes); });
     }
   }
 
