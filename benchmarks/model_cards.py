@@ -124,7 +124,7 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         "",
         words.recipe.strip(),
         "",
-        f"{_settings(manifest.source['config'])}{manifest.source['step']:,} steps in the last run. "
+        f"{_settings(manifest.source['config'])}{_steps(manifest.source['step'])}"
         f"All stages took {hours} hours of the machine.",
         "",
         "## Data and licences",
@@ -140,6 +140,11 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
 
 def _precisions(manifest: Manifest) -> str:
     return " and ".join(sorted({PRECISIONS[model.precision] for model in manifest.models}))
+
+
+def _steps(number: int) -> str:
+    """Return the sentence on a run of train.py; weights that were converted have none."""
+    return f"{number:,} steps in the last run. " if number else ""
 
 
 def _settings(config: Mapping[str, Any]) -> str:
