@@ -212,19 +212,19 @@ def rows(run: Path, kind: str) -> list[dict]:
     return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
-def assert_same_training(run: Path, other: Path) -> None:
-    """Compare weights, optimiser and losses to 1e-5 of the largest value of each."""
+def assert_same_training(run: Path, other: Path, rounding: float = 1e-5) -> None:
+    """Compare weights, optimiser and losses to ``rounding`` of the largest value of each."""
     one, two = read_arrays(run / "last.ckpt"), read_arrays(other / "last.ckpt")
     assert one.keys() == two.keys()
     assert any(name.startswith("state.moment1.") for name in one)
     for name, value in one.items():
-        assert np.abs(value - two[name]).max() <= 1e-5 * np.abs(value).max(), name
+        assert np.abs(value - two[name]).max() <= rounding * np.abs(value).max(), name
     first, second = rows(run, "train"), rows(other, "train")
     assert len(first) == len(second) > 0
     for a, b in zip(first, second, strict=True):
         assert a.keys() == b.keys()
         for name in a.keys() - {"kind", "seconds_per_step", "pictures_per_second"}:
-            assert a[name] == pytest.approx(b[name], rel=1e-5), name
+            assert a[name] == pytest.approx(b[name], rel=rounding), name
     first, second = rows(run, "valid"), rows(other, "valid")
     if first[-1]["step"] > second[-1]["step"]:  # a run that is stopped does not end so
         first.pop()
@@ -298,7 +298,8 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
 
 def test_a_dead_worker_then_a_resumed_job_that_is_stopped(start, tmp_path):
     """The first ends the job. SIGTERM saves and ends all ranks; they equal an unbroken run."""
-    # How many steps it takes until it is stopped depends on the machine; see the eps above.
+    # How many steps it takes until it is stopped depends on the machine, and with each the sums of
+    # two processes go further from those of one. Another order of the pictures would show in tenths.
     endless = (*OTHERS, "train.steps=100000", "train.valid_pictures=1", "train.eps=0.01")
     job = start("2", run="two", settings=endless, by_script=True)
     job.wait_for("step 3  total")
@@ -324,7 +325,7 @@ def test_a_dead_worker_then_a_resumed_job_that_is_stopped(start, tmp_path):
     stopped = int(re.search(r"stopped at step (\d+) of 100000", shown)[1])
     assert stopped >= saved + 2
     alone = train_alone(tmp_path, (*rare, f"train.steps={stopped}"))
-    assert_same_training(alone, job.run)
+    assert_same_training(alone, job.run, 1e-3)
 
 
 def test_mistake_that_the_workers_find_is_shown_once(start, tmp_path):
