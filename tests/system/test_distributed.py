@@ -299,7 +299,7 @@ def test_every_method_by_two_processes_equals_one(start, tmp_path, started, case
 def test_a_dead_worker_then_a_resumed_job_that_is_stopped(start, tmp_path):
     """The first ends the job. SIGTERM saves and ends all ranks; they equal an unbroken run."""
     # How many steps it takes until it is stopped depends on the machine, and with each the sums of
-    # two processes go further from those of one. Another order of the pictures would show in tenths.
+    # two processes go further from those of one. Another order of pictures shows in tenths.
     endless = (*OTHERS, "train.steps=100000", "train.valid_pictures=1", "train.eps=0.01")
     job = start("2", run="two", settings=endless, by_script=True)
     job.wait_for("step 3  total")
