@@ -45,6 +45,13 @@ def unpack(requirement: str, folder: Path, *options: str) -> None:
         wheel.extractall(folder)
 
 
+def build_target(repo: Path, build: Path, target: str, *options: str) -> None:
+    """Build one target of the harness, without OpenVINO; no warning is tolerated."""
+    without = ("-DCMAKE_DISABLE_FIND_PACKAGE_OpenVINO=ON", "-DWERROR=ON")
+    ran("cmake", "-S", repo / "ascend310_infer", "-B", build, *without, *options)
+    ran("cmake", "--build", build, "--parallel", os.cpu_count(), "--target", target)
+
+
 def lite_home(factory: pytest.TempPathFactory, machine: str) -> Path:
     """Return a MINDSPORE_LITE_HOME, laid as an unpacked MindSpore Lite is."""
     abi, tag = TAGS[machine]
@@ -108,17 +115,7 @@ def native_harness(repo, own_home, tmp_path_factory) -> list[Path]:
     """The harness that was built with MindSpore Lite and nothing else."""
 
     def make(build: Path) -> None:
-        ran(
-            "cmake",
-            "-S",
-            repo / "ascend310_infer",
-            "-B",
-            build,
-            f"-DMINDSPORE_LITE_HOME={own_home}",
-            "-DCMAKE_DISABLE_FIND_PACKAGE_OpenVINO=ON",
-            "-DWERROR=ON",
-        )
-        ran("cmake", "--build", build, "--parallel", os.cpu_count(), "--target", "main")
+        build_target(repo, build, "main", f"-DMINDSPORE_LITE_HOME={own_home}")
 
     return [once(tmp_path_factory, "lite_harness", make) / "main"]
 
