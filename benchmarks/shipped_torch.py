@@ -22,7 +22,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,12 +173,17 @@ class Training:
 
 
 def train(
-    training: Training, highest: float, seconds: float, warmup: int = WARMUP, l2: float = L2_FROM
+    training: Training,
+    highest: float,
+    seconds: float,
+    warmup: int = WARMUP,
+    l2: float = L2_FROM,
+    clock: Callable[[], float] = time.monotonic,
 ) -> int:
     """Train for a time, put the average into the network; return the number of steps."""
     training()  # compiles; the rate is 0
-    started, steps = time.monotonic(), 0
-    while (done := (time.monotonic() - started) / seconds) < 1:
+    started, steps = clock(), 0
+    while (done := (clock() - started) / seconds) < 1:
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         training.rate.fill_(highest * min(1, (steps + 1) / warmup) * max(cosine, 1e-3))
         training.square.fill_(float(done >= l2))

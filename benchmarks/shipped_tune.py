@@ -4,12 +4,14 @@
 
 Where a step is dear, a better one pays: SOAP (Vyas et al., ICLR 2025), which is Adam in the axes of
 Shampoo's preconditioner. Small networks have small matrices, at most 144 x 144 for 16 channels. The
-loss is L2 from the beginning. DIR/NAME.npz, which is read first, is replaced.
+loss is L2 from the beginning. The seconds are the core's, so that what else works there, or a stop,
+only makes it later. DIR/NAME.npz, which is read first, is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import torch
@@ -89,7 +91,7 @@ def main() -> None:
     training = Training(net, data, plan.widths, "cpu", EMA)
     training.optimiser = Soap(training.weights, training.rate)
     training.loss = torch.compile(training.loss, dynamic=False)
-    steps = train(training, RATE, args.seconds, WARMUP, l2=0)
+    steps = train(training, RATE, args.seconds, WARMUP, l2=0, clock=time.process_time)
     finish(training, plan, args.pairs, path, steps, args.seconds)
 
 

@@ -21,6 +21,8 @@ constexpr int64_t kFewSummed = 8;
 // measured on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1
 // or 4 of them. Here always of 4: the processes that share a batch have to round as one alone does.
 constexpr int64_t kImages = 4;
+// The one that depends on the lanes most, by benchmarks/conv_kernels.py (docs/results/speed.md).
+constexpr double kTransform = kLanes == 16 ? 5 : 2;
 
 double DirectCost(const Problem &p) {
   constexpr double kCall = 40000;
@@ -30,24 +32,28 @@ double DirectCost(const Problem &p) {
   return kCall + (vectors + kWeights) * padded(p.x[1]) * padded(p.y[1]);
 }
 
-double WinogradCost(const Problem &p) {
-  // kTransform: of one weight or half a vector to one point.
-  constexpr double kPoints = 16, kWeights = 1, kTransform = 7;
+// `transform`: of one weight or half a vector to one point.
+double WinogradCost(const Problem &p, double transform) {
+  constexpr double kPoints = 16, kWeights = 1;
   const Dims &to = p.kind == Kind::kInputGradient ? p.x : p.y;
   const double in = p.x[1], out = p.y[1];
   const int64_t rows = kImages * Ceil(to[2], 2), columns = Ceil(to[3], 2);
   const double vectors = Ceil(rows * columns, kLanes);
   const double cut = rows * Ceil(columns, kLanes);  // vectors where none goes beyond its row
   return kPoints *
-         (vectors * in * out + kTransform * (vectors + cut) * (in + out) + kWeights * in * out);
+         (vectors * in * out + transform * (vectors + cut) * (in + out) + kWeights * in * out);
 }
 
 }  // namespace
 
-std::unique_ptr<const Plan> MakeBest(const Problem &p) {
+bool WinogradPays(const Problem &p, double transform) {
   const int64_t summed = p.kind == Kind::kInputGradient ? p.y[1] : p.x[1];
   const bool picture = p.kind == Kind::kForward && summed < kFewSummed;
-  if (summed >= kManySummed || (!picture && WinogradCost(p) < DirectCost(p))) {
+  return summed >= kManySummed || (!picture && WinogradCost(p, transform) < DirectCost(p));
+}
+
+std::unique_ptr<const Plan> MakeBest(const Problem &p) {
+  if (WinogradPays(p, kTransform)) {
     if (auto plan = MakeWinograd(p)) return plan;
   }
   return MakeDirect(p);

@@ -67,6 +67,11 @@ std::unique_ptr<const Plan> MakeDirect(const Problem &problem);
 // filters with stride 1 and one group.
 std::unique_ptr<const Plan> MakeWinograd(const Problem &problem);
 
+// Whether the second way is the faster one, or the only one that is accurate enough, where to
+// change one weight or half a vector to one of Winograd's points takes so many products of two
+// vectors.
+bool WinogradPays(const Problem &problem, double transform);
+
 // By the one of these that is faster and accurate enough.
 std::unique_ptr<const Plan> MakeBest(const Problem &problem);
 
