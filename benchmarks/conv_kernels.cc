@@ -5,6 +5,7 @@
 // Winograd's (0 where it has none), the largest difference of their results over the largest result,
 // and the largest whole number for `transform` with which Winograd's is taken (0: none, 99: all).
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
