@@ -180,7 +180,7 @@ def train(
     l2: float = L2_FROM,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Train for a time, put the average into the network; return the number of steps."""
+    """Train for so many seconds of ``clock``, take the average as the weights; return the steps."""
     training()  # compiles; the rate is 0
     started, steps = clock(), 0
     while (done := (clock() - started) / seconds) < 1:

@@ -86,8 +86,7 @@ def build() -> Path:
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise NativeError(f"{platform.system()} on {platform.machine()}, not Linux on x86_64")
-    library = _packaged(*_LIBRARY)
-    include = _packaged(*_HEADERS).parents[2]
+    library, include = onednn()
     command = compiler.find()
     flags = (*machine().compiler, *_FLAGS)
     here = Path(__file__).parent
@@ -129,6 +128,15 @@ def load() -> Path:
     except OSError as error:
         raise NativeError(f"cannot be compiled or opened: {error}") from error
     return target
+
+
+def onednn() -> tuple[Path, Path]:
+    """Return the library of oneDNN and the folder of its headers.
+
+    Raises:
+        NativeError: they are not installed, or not whole.
+    """
+    return _packaged(*_LIBRARY), _packaged(*_HEADERS).parents[2]
 
 
 def threads() -> int:
