@@ -92,8 +92,9 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
     """Return the card of a network as Markdown."""
     words = cards.models.get(name, Words())
     options = {k: v for k, v in manifest.network.items() if k not in ("name", "scale")}
-    widths = " / ".join(f"{m.width:g}" for m in manifest.models)
-    parameters = " / ".join(f"{m.parameters:,}" for m in manifest.models)
+    files = manifest.of_format("ONNX")
+    widths = " / ".join(f"{m.width:g}" for m in files)
+    parameters = " / ".join(f"{m.parameters:,}" for m in files)
     own = results.get("models", {}).get(name, {})
     current = own.get("sha256") == manifest.source["sha256"]
     figures = _figures(manifest, own, results) if current else ["Not measured yet."]
@@ -111,10 +112,10 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
         f"- Network: `{manifest.network['name']}`, x{manifest.scale}: "
         f"{', '.join(f'{key} {_plain(value)}' for key, value in options.items())}.",
         f"- Widths {widths}, with {parameters} parameters.",
-        f"- Licence of the weights: Apache-2.0, as this repository's. `{name}.ckpt` is the "
-        "checkpoint (all widths; `export.py --model` makes other forms of it), the ONNX files are "
-        f"the widths; weights {_precisions(manifest)}, input and output float32, RGB in [0, 255], "
-        "NCHW.",
+        "- Licence of the weights: Apache-2.0, as this repository's.",
+        f"- Each width as ONNX ({_precision(manifest, 'ONNX')}) and as MINDIR "
+        f"({_precision(manifest, 'MINDIR')}); input and output float32, RGB in [0, 255], NCHW. "
+        f"`export.py --model {name}` makes other forms; `train.py --ckpt {name}` starts from it.",
         "",
         "## Figures",
         "",
@@ -138,8 +139,9 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
     return "\n".join(lines) + "\n"
 
 
-def _precisions(manifest: Manifest) -> str:
-    return " and ".join(sorted({PRECISIONS[model.precision] for model in manifest.models}))
+def _precision(manifest: Manifest, file_format: str) -> str:
+    found = {PRECISIONS[model.precision] for model in manifest.of_format(file_format)}
+    return ", ".join(found) or "not shipped"
 
 
 def _steps(number: int) -> str:
@@ -173,7 +175,7 @@ def _figures(manifest: Manifest, own: Mapping[str, Any], results: Mapping[str, A
         f"| --- |{' ---: |' * (len(names) + 2)}",
         f"| {without} | " + " | ".join(score(data[1][without]) for _, data in columns) + " | | |",
     ]
-    for model in manifest.models:
+    for model in manifest.of_format("ONNX"):
         cost = own["widths"][f"{model.width:g}"]
         cells = [score(data[1][f"width {model.width:g}"]) for _, data in columns]
         cells += [f"{cost['multiply_adds_720p'] / 1e9:.2f} G", f"{cost['ms_720p']:.0f}"]

@@ -1,10 +1,11 @@
-"""Put a trained network into models/: its checkpoint, an ONNX file per width, manifest and card.
+"""Put a trained network into models/: ONNX and MINDIR of each width, manifest and card.
 
 python benchmarks/ship_model.py --name photo_x2 --ckpt runs/photo_x2/best.ckpt --width 1 0.5 0.25
 
-What lies there by that name is replaced. The checkpoint loses what only its run needs (optimiser,
-folders of this machine) and branches that serve training. What people have to say of the network
-stands in models/cards.yaml; its figures come with `shipped_models.py`.
+What lies there by that name is replaced. The network loses what only its run needs (optimiser,
+folders of this machine) and branches that serve training. A small one keeps its checkpoint; of
+others the MINDIR of the whole width, which is float32, serves as one. What people have to say of
+the network stands in models/cards.yaml; its figures come with `shipped_models.py`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 from slimsr.weights.saving import save_checkpoint
 
 LARGEST = 12e6  # bytes of all networks together
+KEPT = 100e3  # bytes of a checkpoint that stays beside the MINDIR that holds the same
 # Values of merged branches may differ by float32's rounding.
 _TOLERANCE = 1e-5
 
@@ -38,7 +40,7 @@ def ship(
     checkpoint: Path,
     widths: list[float] | None,
     models: Path,
-    precision: Literal["f32", "fp16"] = "f32",
+    precision: Literal["f32", "fp16"] = "fp16",
 ) -> Path:
     """Put a network into a folder of shipped ones; return its own folder.
 
@@ -47,7 +49,7 @@ def ship(
         checkpoint: of train.py.
         widths: to export; None for those that it was trained for.
         models: the folder.
-        precision: of the ONNX files; fp16 halves them. The checkpoint is float32.
+        precision: of the ONNX files; fp16 halves them.
 
     Raises:
         SlimSRError: a checkpoint, name or width that does not serve; all together are too large.
@@ -73,8 +75,13 @@ def ship(
         folder.mkdir()
         try:
             os.chdir(folder)  # the manifest names the checkpoint as it is named here
-            save_checkpoint(f"{name}.ckpt", plain, kept)
-            export_widths(f"{name}.ckpt", widths, ".", "ONNX", precision=precision)
+            own = Path(f"{name}.ckpt")
+            save_checkpoint(own, plain, kept)
+            export_widths(own, widths, ".", "ONNX", precision=precision)
+            if widths[0] == 1:
+                export_widths(own, widths, ".", "MINDIR")
+                if own.stat().st_size > KEPT:
+                    own.unlink()
         finally:
             os.chdir(before)
         others = [p for p in models.iterdir() if p.is_dir() and not p.name.startswith(".")]
@@ -122,7 +129,9 @@ def main() -> int:
     parser.add_argument("--name", required=True, help="as photo_x2: ends in its scale")
     parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint of train.py")
     parser.add_argument("--width", type=float, nargs="+", help="default: those it was trained for")
-    parser.add_argument("--precision", choices=["f32", "fp16"], default="f32", help="of ONNX files")
+    parser.add_argument(
+        "--precision", choices=["f32", "fp16"], default="fp16", help="of ONNX files"
+    )
     parser.add_argument("--models", type=Path, default=MODELS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     folder = ship(args.name, args.ckpt, args.width, args.models, args.precision)

@@ -18,7 +18,7 @@ import torch
 from shipped_torch import PLANS, SIDE, Training, begin, finish, train
 from shipped_torch_data import Patches, load
 
-BATCH, RATE, WARMUP, EMA = 16, 3e-3, 100, 0.998
+BATCH, WARMUP, EMA = 16, 100, 0.998
 
 
 class Soap:
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--name", choices=PLANS, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     plan, path = PLANS[args.name], args.output / f"{args.name}.npz"
@@ -91,7 +92,7 @@ def main() -> None:
     training = Training(net, data, plan.widths, "cpu", EMA)
     training.optimiser = Soap(training.weights, training.rate)
     training.loss = torch.compile(training.loss, dynamic=False)
-    steps = train(training, RATE, args.seconds, WARMUP, l2=0, clock=time.process_time)
+    steps = train(training, args.rate, args.seconds, WARMUP, l2=0, clock=time.process_time)
     finish(training, plan, args.pairs, path, steps, args.seconds)
 
 

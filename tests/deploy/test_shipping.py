@@ -7,8 +7,11 @@ import importlib
 import numpy as np
 import pytest
 
-from slimsr.errors import ConfigError, OutputError
+from slimsr.deploy.export import export_widths
+from slimsr.errors import ConfigError, OutputError, WeightsError
 from slimsr.exported.manifest import digest, read_manifest
+from slimsr.inference import shipped
+from slimsr.methods.start import load_teacher, start_network
 from slimsr.models import create_model, describe_network
 from slimsr.weights.checkpoint import TrainingState, read_checkpoint
 from slimsr.weights.saving import save_checkpoint
@@ -38,6 +41,13 @@ def bench(monkeypatch, repo):
     return importlib.import_module
 
 
+def assert_same_weights(net, expected):
+    found = {name: p.asnumpy() for name, p in net.parameters_and_names()}
+    for name, parameter in expected.parameters_and_names():
+        np.testing.assert_array_equal(found.pop(name), parameter.asnumpy())
+    assert not found
+
+
 def put_checkpoint(folder, scale=2, **options):
     net = create_model("plain", scale=scale, n_feats=4, n_convs=1, **options)
     state = TrainingState(describe_network("plain", net), CONFIG, step=7, widths=[1.0, 0.5])
@@ -51,7 +61,9 @@ def test_from_a_checkpoint_to_a_card_with_figures(bench, tmp_path):
     folder = bench("ship_model").ship("tiny_x2", put_checkpoint(tmp_path), None, models)
     assert folder == models / "tiny_x2"
     manifest = read_manifest(folder)
-    assert [model.width for model in manifest.models] == [1, 0.5]
+    for file_format, precision in (("ONNX", "fp16"), ("MINDIR", "f32")):
+        found = [(model.width, model.precision) for model in manifest.of_format(file_format)]
+        assert found == [(1, precision), (0.5, precision)]
     own = folder / "tiny_x2.ckpt"
     assert manifest.source["checkpoint"] == own.name and manifest.source["sha256"] == digest(own)
     assert read_checkpoint(own).state.config["method"]["teacher"] == "teacher.ckpt"
@@ -103,6 +115,35 @@ def test_a_network_that_does_not_enlarge_is_scored_on_jpegs(bench, tmp_path):
     assert "## x1" in page and "| input | 0 |  |  | " in page and f"| {psnr:.2f} / ." in page
     bench("model_cards").write_cards(models, results)
     assert "| input | " in (folder / "MODEL_CARD.md").read_text()
+
+
+def test_without_its_checkpoint_the_mindir_of_the_whole_width_serves(bench, tmp_path, monkeypatch):
+    module, checkpoint = bench("ship_model"), put_checkpoint(tmp_path)
+    (models := tmp_path / "models").mkdir()
+    monkeypatch.setattr(module, "KEPT", 0)
+    monkeypatch.setenv(shipped.ENVIRONMENT, str(models))
+    folder = module.ship("tiny_x2", checkpoint, None, models)
+    weights = folder / "plain_x2_w1.mindir"
+    assert not list(folder.glob("*.ckpt")) and shipped.shipped_checkpoint("tiny_x2") == weights
+    found, expected = read_checkpoint(weights), read_checkpoint(checkpoint)
+    assert (found.state.network, found.state.step) == (expected.state.network, 7)
+    assert found.state.widths == [1.0, 0.5]
+    assert_same_weights(found.network(), expected.network())
+    assert_same_weights(load_teacher("tiny_x2", {}, 2), expected.network())
+    model = dict(expected.state.network, scale=4)
+    started = start_network(model, "tiny_x2").body[0].conv.weight
+    np.testing.assert_array_equal(started.asnumpy(), found.weights["body.0.conv.weight"])
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    export_widths(checkpoint, [0.5], one, "ONNX")
+    export_widths(weights, [0.5], other, "ONNX")
+    assert digest(one / "plain_x2_w0.5.onnx") == digest(other / "plain_x2_w0.5.onnx")
+    with pytest.raises(WeightsError, match=r"w0.5.mindir is of another program.*slimsr convert"):
+        read_checkpoint(folder / "plain_x2_w0.5.mindir")
+    weights.chmod(0o600)
+    weights.write_bytes((folder / "plain_x2_w0.5.mindir").read_bytes())
+    with pytest.raises(WeightsError, match=r"w1.mindir is not the file that the manifest.json"):
+        read_checkpoint(weights)
 
 
 def test_what_cannot_be_shipped(bench, tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ from mindspore import nn
 from safetensors.numpy import save_file
 
 from slimsr.errors import WeightsError
+from slimsr.files.tensor_files import SUFFIXES
 from slimsr.layers.slim import SlimConv2d
-from slimsr.weights.arrays import SUFFIXES, assign, read_arrays, shorten
+from slimsr.weights.arrays import assign, read_arrays, shorten
 from tests.networks import values
 
 ARRAYS = {

@@ -84,7 +84,7 @@ def export_widths(
     Models of the same checkpoint that the folder holds already stay and stay listed.
 
     Args:
-        checkpoint: of train.py.
+        checkpoint: as `slimsr.weights.checkpoint.read_checkpoint` takes it.
         widths: which widths; each becomes a network of its own, no larger than it must be.
         folder: where the files go; made where it is missing.
         file_format: ``MINDIR``, ``ONNX``, ``AIR`` (on Ascend only), or ``ALL``: MINDIR and ONNX,
@@ -95,7 +95,7 @@ def export_widths(
         device_id: which device.
         opset: version of ONNX's operators, for ONNX files.
         precision: of weights and computation, for ONNX files; input and output are float32. A
-            folder holds models of one precision.
+            folder holds models of one precision in each format.
         quantiser: that makes them int8, where that is the precision; what Huawei's converters
             calibrate with is written beside them (see `slimsr.deploy.calibration`).
         shuffle: how ONNX files write the pixel shuffle: ``depth_to_space``, or ``transposes`` for
@@ -148,7 +148,7 @@ def export_widths(
     formats: tuple[Format, ...] = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
     shape: Shape = (None, 3, None, None) if size is None else (batch, 3, *size)
     with exporting(folder) as temporary:
-        before = _read_before(folder, source["sha256"], precision)
+        before = _read_before(folder, source["sha256"], formats, precision)
         models = [
             _export(net, state, width, one, shape, temporary, opset, precision, quantiser, shuffle)
             for width in dict.fromkeys(widths)
@@ -182,7 +182,9 @@ def export_widths(
     return [*(folder / model.file for model in models), folder / NAME]
 
 
-def _read_before(folder: Path, sha256: str, precision: Precision) -> Manifest | None:
+def _read_before(
+    folder: Path, sha256: str, formats: Sequence[Format], precision: Precision
+) -> Manifest | None:
     """Return the manifest that the folder has; refuse to mix checkpoints, and precisions."""
     if not (folder / NAME).exists():
         return None
@@ -192,7 +194,7 @@ def _read_before(folder: Path, sha256: str, precision: Precision) -> Manifest | 
             f"{folder} holds models of another checkpoint "
             f"({before.source.get('checkpoint')}): give another --output, or remove that folder"
         )
-    others = {model.precision for model in before.models} - {precision}
+    others = {model.precision for model in before.models if model.format in formats} - {precision}
     if others:
         raise OutputError(
             f"{folder} holds models of the precision {', '.join(sorted(others))}, and a width is "

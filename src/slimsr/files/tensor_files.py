@@ -1,4 +1,4 @@
-"""Tensors in files: MindSpore's checkpoints, NumPy's ``.npz``, and ``.safetensors``.
+"""Tensors in files: MindSpore's checkpoints and MINDIR, NumPy's ``.npz``, and ``.safetensors``.
 
 The formats are taken apart here and not by the loaders of their libraries: MindSpore's ends the
 process where the shape or type of a tensor is damaged, and NumPy's does not look at the checksum of
@@ -24,11 +24,12 @@ import numpy as np
 from safetensors import deserialize
 from safetensors.numpy import save as to_safetensors
 
-from slimsr.compat import Checkpoint
+from slimsr.compat import Checkpoint, ModelProto
 from slimsr.errors import WeightsError, shown, shown_name
 from slimsr.files.reading import parse_json, read_bytes
 
 SUFFIXES = (".ckpt", ".npz", ".safetensors")
+READABLE = (*SUFFIXES, ".mindir")
 MOST = 2**31  # bytes of a file and of what is unpacked from it; MindSpore cannot read more either
 
 # The first entry of our checkpoints: it says that MindSpore's own checksum ends the file. Without
@@ -57,6 +58,8 @@ _TYPES = [
 ]
 _OF_SAFETENSORS = {theirs: dtype for theirs, _, dtype in _TYPES}
 _OF_MINDSPORE = {theirs: dtype for _, theirs, dtype in _TYPES}
+# The floating types in MINDIR, whose numbers are ONNX's.
+_OF_MINDIR = {1: "<f4", 10: "<f2", 11: "<f8", 16: "bfloat16", 17: "<f8"}
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,19 @@ def read_weights(path: Path) -> bytes:
 
 
 def read_tensors(path: Path) -> TensorFile:
-    """Read a ``.ckpt``, ``.npz`` or ``.safetensors`` file.
+    """Read a ``.ckpt``, ``.npz`` or ``.safetensors`` file, or the parameters in a ``.mindir`` file.
 
     Raises:
         WeightsError: it cannot be read or holds what is no real number.
         DamagedError: it is damaged or of another format.
     """
     data = read_weights(path)
-    read = {".npz": _read_npz, ".safetensors": _read_safetensors, ".ckpt": _read_checkpoint}
+    read = {
+        ".npz": _read_npz,
+        ".safetensors": _read_safetensors,
+        ".ckpt": _read_checkpoint,
+        ".mindir": _read_mindir,
+    }
     texts: dict[str, str] = {}
     try:
         arrays = read[path.suffix](data, texts)
@@ -190,6 +198,21 @@ def _read_checkpoint(data: bytes, texts: dict[str, str]) -> dict[str, np.ndarray
     return arrays
 
 
+def _read_mindir(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
+    model = ModelProto()
+    model.ParseFromString(data)
+    arrays: dict[str, np.ndarray] = {}
+    for parameter in model.graph.parameter:
+        name = parameter.name.rpartition(":")[2]  # of the network, after that of the graph
+        if name in arrays:
+            raise ValueError(f"{shown_name(name)} stands twice")
+        dtype = _dtype(name, parameter.data_type, _OF_MINDIR)
+        arrays[name] = _tensor(name, dtype, parameter.dims, parameter.raw_data)
+    if not arrays:
+        raise ValueError("it holds no parameters")
+    return arrays
+
+
 def _read_npz(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -222,11 +245,11 @@ def _npy_header(content: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(content, max_header_size=1000)
 
 
-def _dtype(name: str, given: str, known: Mapping[str, str]) -> np.dtype | str:
+def _dtype(name: str, given: Any, known: Mapping[Any, str]) -> np.dtype | str:
     if given not in known:
         raise _UselessError(
             f"is damaged, or holds {shown_name(name)} in the type {shown_name(given)}: give "
-            f"weights in one of {', '.join(known)}"
+            f"weights in one of {', '.join(map(str, known))}"
         )
     found = known[given]
     return found if found == "bfloat16" else np.dtype(found)

@@ -1,6 +1,6 @@
 """The networks that ship with SlimSR: where they lie, and which one a name or a scale means.
 
-Each is a folder of export.py with the checkpoint that it was made of and a model card. They lie in
+Each is a folder of export.py with a model card. They lie in
 ``models/`` of a checkout, which the package links to and carries along; the environment variable
 ``SLIMSR_MODELS`` names another folder of such folders.
 """
@@ -72,20 +72,23 @@ def shipped_name(model: str | None) -> str | None:
 
 
 def shipped_checkpoint(name: str) -> Path:
-    """Return the checkpoint of a shipped network, from which it is exported in another form.
+    """Return the file with the weights of a shipped network, as `read_checkpoint` takes it.
 
     Raises:
-        WeightsError: there is no such network, or it came without its checkpoint.
+        WeightsError: there is no such network, or it came without such a file.
     """
     known = shipped_models()
     if name not in known:
         raise WeightsError(
             f"no network named {shown_name(name)} ships with SlimSR: {did_you_mean(name, known)}"
         )
-    found = read_manifest(known[name]).checkpoint_in(known[name])
+    found = read_manifest(known[name]).weights_in(known[name])
     if found is None:
-        raise WeightsError(f"{known[name]} holds no checkpoint: give another one by --ckpt")
-    return found
+        raise WeightsError(
+            f"{known[name]} holds no checkpoint, nor a MINDIR of width 1: give another one "
+            "by --ckpt"
+        )
+    return found[0]
 
 
 def about(folder: Path) -> str:

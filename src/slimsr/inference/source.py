@@ -83,10 +83,10 @@ class Source(abc.ABC):
 
 
 class CheckpointSource(Source):
-    """A checkpoint of train.py: every width that its layers can realise.
+    """A checkpoint, or what serves as one: every width that its layers can realise.
 
     Args:
-        path: of the checkpoint.
+        path: as `slimsr.weights.checkpoint.read_checkpoint` takes it.
         runtime: ``mindspore`` or ``openvino``.
         precision: for OpenVINO.
         threads: for OpenVINO.
@@ -250,8 +250,8 @@ def open_source(spec: ModelSpec, threads: int = 0, scale: int | None = None) -> 
 def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
     """Open a file or a folder of export.py, in the format that goes with the runtime.
 
-    A folder without that format, but with the checkpoint that its models were made of, serves as
-    that checkpoint.
+    A folder without that format, but with all weights, serves as a checkpoint; so it does where
+    MindSpore is left to run it on a CPU: our operators are faster than its own in a MINDIR.
     """
     if not path.is_dir() and path.suffix not in _FORMATS:
         raise WeightsError(
@@ -265,13 +265,13 @@ def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
     else:
         wanted = choose_runtime(spec.runtime, spec.device_target)
         file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
-        if not manifest.of_format(file_format):
-            if checkpoint := manifest.checkpoint_in(folder):
-                _check_precision(spec.precision, wanted)
-                sha256 = manifest.source.get("sha256")
-                return CheckpointSource(checkpoint, wanted, spec.precision, threads, sha256)
-            if spec.runtime == "auto":
-                file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
+        given = bool(manifest.of_format(file_format))
+        anew = wanted == "mindspore" and spec.runtime == "auto" and spec.device_target == "CPU"
+        if (anew or not given) and (weights := manifest.weights_in(folder)):
+            _check_precision(spec.precision, wanted)
+            return CheckpointSource(weights[0], wanted, spec.precision, threads, weights[1])
+        if not given and spec.runtime == "auto":
+            file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
     chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
     _check_precision(spec.precision, chosen)
     return ExportedSource(folder, manifest, file_format, only, spec.precision, threads)

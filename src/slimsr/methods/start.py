@@ -25,7 +25,8 @@ def start_network(
 
     Args:
         model: the model's ``name`` and options at full width.
-        weights: file of full-width weights to start from; empty: random weights.
+        weights: file of full-width weights to start from, or the name of a network that ships;
+            empty: random weights.
         narrow: file of weights of the network at ``width``, put into the slice; empty: the slice
             stays as it is.
         width: the slice's width.
@@ -37,7 +38,7 @@ def start_network(
     net = create_model(**model)
     net.check_width(width)
     if weights:
-        _load(net, weights)
+        _load(net, _file(weights))
     if narrow:
         small = extract(net, width)
         load_weights(small, narrow)
@@ -45,9 +46,14 @@ def start_network(
     return net
 
 
+def _file(given: str) -> str:
+    """Return the file that a path, or the name of a network that ships, means."""
+    return str(shipped_checkpoint(given)) if shipped_name(given) else given
+
+
 def _load(net: SlimmableNet, path: str) -> None:
     """Load weights; of a checkpoint for another scale all that does not depend on the scale."""
-    ours = path.endswith(".ckpt") and find_state(weights_file(path)) is not None
+    ours = find_state(weights_file(path)) is not None
     other = load_network(path)[0] if ours else net
     if other.scale == net.scale:
         load_weights(net, path)
@@ -76,12 +82,11 @@ def load_teacher(path: str, model: Mapping[str, Any], scale: int) -> SlimmableNe
             "method.teacher is not set: this method needs a trained network to learn from; give "
             "its checkpoint (--ckpt best.ckpt)"
         )
-    if shipped_name(path):
-        path = str(shipped_checkpoint(path))
+    path = _file(path)
     if model:
         teacher = create_model(**{"scale": scale, **model})
         load_weights(teacher, path)
-    elif not path.endswith(".ckpt"):
+    elif not path.endswith((".ckpt", ".mindir")):
         teacher = load_foreign(path, scale=scale)
     else:
         teacher, _ = load_network(path)

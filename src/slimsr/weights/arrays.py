@@ -10,7 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from slimsr.errors import WeightsError, shown_name
-from slimsr.files.tensor_files import SUFFIXES, TensorFile, read_tensors
+from slimsr.files.tensor_files import READABLE, TensorFile, read_tensors
 
 # In a checkpoint, names of tensors that are not the network's (the optimiser's) start with this.
 STATE_PREFIX = "state."
@@ -32,7 +32,7 @@ def read_file(path: str | Path) -> TensorFile:
     """Read a file of weights, every number of which is finite.
 
     Args:
-        path: a ``.npz``, ``.safetensors`` or MindSpore ``.ckpt`` file.
+        path: a ``.npz``, ``.safetensors``, or MindSpore's ``.ckpt`` or ``.mindir`` file.
 
     Raises:
         WeightsError: no such file, another format, a damaged file, or numbers that are not finite.
@@ -43,8 +43,8 @@ def read_file(path: str | Path) -> TensorFile:
             f"{path} is a PyTorch file: convert it once with "
             f"slimsr convert --from {path} --to {path.with_suffix('.npz')}"
         )
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(SUFFIXES)}")
+    if path.suffix not in READABLE:
+        raise WeightsError(f"{path} has an unknown format: expected one of {', '.join(READABLE)}")
     found = read_tensors(path)
     check_finite(found.arrays, path)
     return found

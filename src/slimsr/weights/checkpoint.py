@@ -1,4 +1,7 @@
-"""Our checkpoints as others read them: the network, and the state that is no tensor."""
+"""Our checkpoints as others read them: the network, and the state that is no tensor.
+
+The MINDIR of a whole network serves as one, with what the manifest beside it tells.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError, SlimSRError, WeightsError, shown
+from slimsr.exported.manifest import NAME, Manifest, ModelFile, read_manifest
 from slimsr.files.reading import parse_json
 from slimsr.files.strict_json import to_json
 from slimsr.files.tensor_files import DamagedError, TensorFile, read_tensors
@@ -134,7 +138,7 @@ def _numbers(options: dict[str, Any]) -> list[float]:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint of train.py.
+    """Read a checkpoint of train.py, or the MINDIR of a whole network in a folder of export.py.
 
     Raises:
         WeightsError: the file cannot be read, or is no checkpoint of this project.
@@ -142,6 +146,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
+    if listed := _listed(path):
+        return _of_bundle(path, *listed)
     if (path.suffix != ".ckpt" and path.name.endswith(FORMATS)) or is_torch_file(path):
         raise WeightsError(
             f"{path} is of another program, expected a checkpoint of train.py: make one of it by "
@@ -172,12 +178,17 @@ def read_state(path: str | Path) -> TrainingState:
 
 
 def find_state(path: str | Path) -> TrainingState | None:
-    """Return the state in a MindSpore checkpoint, None where it is of another program.
+    """Return the state in what `read_checkpoint` reads, None in a file of another program.
 
     Raises:
         WeightsError: the file is damaged.
     """
-    return _state(read_tensors(Path(path)), Path(path))
+    path = Path(path)
+    if listed := _listed(path):
+        return _of_bundle(path, *listed).state
+    if path.suffix != ".ckpt" or is_torch_file(path):
+        return None
+    return _state(read_tensors(path), path)
 
 
 def load_network(path: str | Path) -> tuple[SlimmableNet, TrainingState]:
@@ -193,6 +204,35 @@ def load_network(path: str | Path) -> tuple[SlimmableNet, TrainingState]:
 def pack_state(state: TrainingState) -> str:
     """Return the state as strict JSON; `TrainingState` takes the nulls in it back."""
     return to_json(dataclasses.asdict(state))
+
+
+def _listed(path: Path) -> tuple[Manifest, ModelFile] | None:
+    """Return what the manifest beside a file says of it, if it is the MINDIR of a whole network."""
+    if path.suffix != ".mindir" or not (path.parent / NAME).is_file():
+        return None
+    manifest = read_manifest(path.parent)
+    models = [m for m in manifest.of_format("MINDIR") if m.file == path.name and m.width == 1]
+    return (manifest, models[0]) if models else None
+
+
+def _of_bundle(path: Path, manifest: Manifest, model: ModelFile) -> Checkpoint:
+    found = read_file(path)
+    if found.sha256 != model.sha256:
+        raise WeightsError(
+            f"{path} is not the file that the {NAME} beside it describes: export again or copy the "
+            "whole folder"
+        )
+    values = {key: manifest.source[key] for key in ("config", "step") if key in manifest.source}
+    widths = [m.width for m in manifest.of_format("MINDIR")]
+    try:
+        state = build_options(
+            TrainingState,
+            {"network": manifest.network, "widths": widths, "config": {}, **values},
+            NAME,
+        )
+    except ConfigError as error:
+        raise WeightsError(f"{path.parent / NAME} is damaged: {error}; export again") from error
+    return Checkpoint(path, state, found.arrays, {}, found.sha256)
 
 
 def _state(found: TensorFile, path: Path) -> TrainingState | None:

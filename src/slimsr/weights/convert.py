@@ -10,7 +10,6 @@ import numpy as np
 
 from slimsr.errors import ConfigError
 from slimsr.files.tensor_files import pack_safetensors
-from slimsr.files.torch_files import is_torch_file
 from slimsr.files.writing import check_can_write, writing
 from slimsr.models import describe_network
 from slimsr.models.widths import at_scale, extract
@@ -76,8 +75,7 @@ def convert(
     arrays, remarks = read_foreign(source)
     if model is None and _is_vgg(arrays):
         return _copy_vgg(arrays, path)
-    mindspore = source.endswith(".ckpt") and not is_torch_file(Path(source))
-    state = find_state(source) if mindspore else None
+    state = find_state(source)
     if state is not None:
         described = dict(state.network)
         name = described.pop("name")

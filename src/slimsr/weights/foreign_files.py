@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from slimsr.errors import WeightsError
-from slimsr.files.tensor_files import SUFFIXES, read_tensors
+from slimsr.files.tensor_files import READABLE, read_tensors
 from slimsr.files.torch_files import is_torch_file, read_torch_file
 from slimsr.weights import ncnn
 from slimsr.weights.arrays import STATE_PREFIX, check_finite, weights_file
@@ -18,7 +18,7 @@ from slimsr.weights.arrays import STATE_PREFIX, check_finite, weights_file
 Arrays = dict[str, np.ndarray]
 
 _TORCH = (".pth", ".pt", ".pth.tar")
-FORMATS = (*_TORCH, *SUFFIXES, *ncnn.SUFFIXES)
+FORMATS = (*_TORCH, *READABLE, *ncnn.SUFFIXES)
 """How the names of files that are read here end."""
 # Under which keys programs store a network beside other things, the best first: the average of the
 # weights is what their authors score.
@@ -45,8 +45,8 @@ def read_foreign(path: str | Path) -> tuple[Arrays, list[str]]:
 
     Args:
         path: ``.pth``, ``.pt`` or ``.pth.tar`` of PyTorch, ``.npz``, ``.safetensors``, ``.ckpt`` of
-            MindSpore (or of PyTorch, if it is one under that name), or ``.param`` of ncnn with its
-            ``.bin`` beside it.
+            MindSpore (or of PyTorch, if it is one under that name), ``.mindir``, or ``.param`` of
+            ncnn with its ``.bin`` beside it.
 
     Returns:
         Names -> arrays, floating ones as float32; and remarks on what has been unwrapped.
