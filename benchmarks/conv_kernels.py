@@ -26,7 +26,7 @@ from slimsr.native import build, compiler
 HERE = Path(__file__).resolve().parent
 NATIVE = Path(build.__file__).parent
 PARTS = ("forward", "gradient of x", "gradient of weight")
-SOURCES = ("choose.cc", "direct.cc", "tiles.cc", "winograd.cc")
+SOURCES = ("choose.cc", "direct.cc", "tiles.cc", "winograd.cc", "winograd_gradient.cc")
 TOLERANCE = 1e-5  # of the largest result
 # Of the cases that the constant decides: from 64 channels on accuracy does.
 CHANNELS, SIDES = (8, 12, 16, 24, 32, 48), (8, 16, 24, 48, 96)

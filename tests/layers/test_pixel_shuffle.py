@@ -8,7 +8,7 @@ import pytest
 from mindspore import ops
 
 from slimsr.device import modes
-from slimsr.layers.pixel_shuffle import PixelShuffle
+from slimsr.layers.pixel_shuffle import PixelShuffle, ShuffleToPicture
 
 CASES = [(2, (2, 8, 3, 5)), (3, (1, 18, 4, 2)), (2, (1, 4, 1, 1)), (4, (3, 16, 2, 3))]
 
@@ -80,3 +80,42 @@ def test_gradient_is_the_inverse(r, shape, dtype, graph, training):
 
     found = (ms.jit(run) if graph else run)(x).asnumpy()
     np.testing.assert_array_equal(found, unshuffled(factor, r))
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(("white", "anchored"), [(1, True), (1, False), (255, True), (255, False)])
+@pytest.mark.parametrize("r", [1, 2, 3, 4, 5])
+def test_the_end_of_a_network_and_its_gradients(r, white, anchored, graph):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(2, 3 * r * r, 4, 5)).astype(np.float32)
+    lr = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    factor = rng.normal(size=(2, 3, 4 * r, 5 * r)).astype(np.float32)
+    cell, constant, gain = ShuffleToPicture(r, white, anchored), ms.Tensor(factor), 255 / white
+
+    def weighted(x, lr):
+        picture = cell(x, lr)
+        return (picture * constant).sum(), picture
+
+    gradient = ms.value_and_grad(weighted, (0, 1), has_aux=True)
+
+    def run(x, lr):
+        return gradient(x, lr)
+
+    (_, picture), (dx, dlr) = (ms.jit(run) if graph else run)(ms.Tensor(x), ms.Tensor(lr))
+    added = lr.repeat(r, 2).repeat(r, 3) if anchored else 0
+    expected = gain * (shuffled(x, r) + added)
+    np.testing.assert_allclose(picture.asnumpy(), expected, rtol=1e-6, atol=1e-4)
+    back = gain * unshuffled(factor, r)
+    np.testing.assert_allclose(dx.asnumpy(), back, rtol=1e-6)
+    of_lr = back.reshape(2, 3, r * r, 4, 5).sum(2) if anchored else np.zeros_like(lr)
+    np.testing.assert_allclose(dlr.asnumpy(), of_lr, rtol=1e-5, atol=1e-3)
+
+
+def test_half_precision_ends_in_float32():
+    x = ms.Tensor(np.random.default_rng(3).normal(size=(1, 12, 3, 4)).astype(np.float16))
+    picture = ShuffleToPicture(2)(x)
+    assert picture.dtype == ms.float32
+    np.testing.assert_array_equal(
+        picture.asnumpy(), 255 * shuffled(x.asnumpy(), 2).astype(np.float32)
+    )

@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from slimsr.layers.functional import MeanAbs, mean_abs_grad
+from slimsr.layers.distances import MeanAbs, mean_abs_grad
 
 MEAN_ABS = MeanAbs()
 

@@ -10,7 +10,7 @@ import pytest
 from mindspore import nn
 
 from slimsr.errors import ConfigError
-from slimsr.layers.functional import Distances
+from slimsr.layers.distances import Distances
 from slimsr.losses import ContrastiveLoss
 from slimsr.losses.contrastive import EPSILON
 from slimsr.losses.vgg import Vgg19

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slimsr.device import modes
-from slimsr.layers.functional import Distances
+from slimsr.layers.distances import Distances, mean_abs_difference
 from slimsr.native import operators
 
 pytestmark = pytest.mark.skipif(not operators.available(), reason="no native library here")
@@ -61,3 +61,35 @@ def test_what_is_not_a_number_stays_so():
         Distances(), (x, positives, negatives * 2, np.zeros((1, 1), np.int32)), True
     )
     assert np.isnan(gradient[0, 1, 2, 0])
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 5, 7), (3, 3, 70, 50)])
+def test_the_mean_of_two_pictures_differences(shape, graph, native):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, *shape)).astype(np.float32)
+    if a.size > 1:
+        a[0, 0, 0, 1] = b[0, 0, 0, 1]  # a difference without a sign
+
+    def scaled(a, b):
+        return 3 * mean_abs_difference(a, b)
+
+    gradient = ms.value_and_grad(scaled, (0, 1))
+
+    def both(a, b):
+        return gradient(a, b)
+
+    def run():
+        return (ms.jit(both) if graph else both)(ms.Tensor(a), ms.Tensor(b))
+
+    if native:
+        value, (da, db) = run()
+    else:
+        with modes.switched_off():
+            value, (da, db) = run()
+    assert value.shape == ()
+    assert float(value.asnumpy()) == pytest.approx(3 * np.abs(a - b.astype(float)).mean(), rel=1e-5)
+    expected = 3 * np.sign(a - b) / a.size
+    np.testing.assert_allclose(da.asnumpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(db.asnumpy(), -expected, rtol=1e-5)

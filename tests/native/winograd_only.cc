@@ -4,15 +4,15 @@
 #include "pool.h"
 #include "problem.h"
 
-// `sizes`: images, input and output channels, height and width of x, padding. x and y: the kind's
-// input and output. Returns 0 if all is well.
-extern "C" __attribute__((visibility("default"))) int Convolve(bool gradient, const int64_t *sizes,
+// `sizes`: images, input and output channels, height and width of x, padding. What the kind says is
+// written: y, x, or weights and bias. Returns 0 if all is well.
+extern "C" __attribute__((visibility("default"))) int Convolve(int kind, const int64_t *sizes,
                                                                bool relu, int threads, float *x,
                                                                float *weights, float *bias,
                                                                float *y) {
   const int64_t n = sizes[0], in = sizes[1], out = sizes[2], height = sizes[3], width = sizes[4],
                 pad = sizes[5];
-  slimsr::Problem problem = {gradient ? slimsr::Kind::kInputGradient : slimsr::Kind::kForward,
+  slimsr::Problem problem = {static_cast<slimsr::Kind>(kind),
                              {n, in, height, width},
                              {out, in, 3, 3},
                              {n, out, height + 2 * pad - 2, width + 2 * pad - 2},
@@ -26,6 +26,6 @@ extern "C" __attribute__((visibility("default"))) int Convolve(bool gradient, co
   slimsr::Pool::Get().SetThreads(threads);
   const auto plan = slimsr::MakeWinograd(problem);
   if (plan == nullptr) return 1;
-  plan->Run(gradient ? y : x, gradient ? x : y, weights, bias);
+  plan->Run(x, y, weights, bias);
   return 0;
 }

@@ -1,21 +1,19 @@
-"""The operators of all layers and losses: a native one where there is one, else MindSpore's own.
+"""The operators of all layers: a native one where there is one, else MindSpore's own.
 
-No other file asks for `slimsr.native`. Native operators are for float32 on a CPU of x86_64; all
+Beside `slimsr.layers.distances` no other file asks for `slimsr.native`. Native operators are for float32 on a CPU of x86_64; all
 work in graph and in PyNative mode.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import mindspore as ms
-from mindspore import amp, nn, ops
+from mindspore import amp, ops
 
-from slimsr.compat import AbsGrad
 from slimsr.native import conv as native_conv
 from slimsr.native import pair as native_pair
-from slimsr.native.custom import zeros_for
-from slimsr.native.distances import distances, distances_gradient
 from slimsr.native.finite import finite
 from slimsr.native.operators import for_any_size as for_any_size
 from slimsr.native.operators import ready
@@ -176,6 +174,34 @@ def pixel_shuffle(x: ms.Tensor, factor: int, training: bool = False) -> ms.Tenso
     return x.reshape((n, c, h * r, w * r))
 
 
+def shuffle_to_picture(
+    x: ms.Tensor,
+    factor: int,
+    gain: float,
+    anchor: Callable[[ms.Tensor], ms.Tensor] | None = None,
+    lr: ms.Tensor | None = None,
+    training: bool = False,
+) -> ms.Tensor:
+    """Return ``gain`` times the `pixel_shuffle` of (N, C*r*r, H, W), float32.
+
+    Args:
+        x: the tensor.
+        factor: r.
+        gain: what the result is multiplied by.
+        anchor: makes of ``lr`` (N, C, H, W) each pixel r*r times, which is added before; or None.
+        lr: what ``anchor`` reads.
+        training: see `pixel_shuffle`.
+    """
+    base = None if anchor is None else lr
+    if ready(x.dtype, x.dtype if base is None else base.dtype, ops.isconstant(x.shape)):
+        return shuffle(x, factor, gain, base)
+    if anchor is not None and lr is not None:
+        x = x + anchor(lr)
+    x = x if factor == 1 else pixel_shuffle(x, factor, training)
+    x = x.astype(ms.float32)  # so that half precision loses nothing more
+    return x if gain == 1 else x * gain
+
+
 @ops.constexpr(check=False, reuse_result=False)
 def _on_cpu() -> bool:
     return ms.get_context("device_target") == "CPU"
@@ -189,91 +215,3 @@ def all_finite(arrays: tuple[ms.Tensor, ...]) -> ms.Tensor:
     if ready(arrays[0].dtype, arrays[0].dtype):
         return finite(arrays)
     return amp.all_finite(arrays)
-
-
-_abs_grad = AbsGrad()
-
-
-class MeanAbs(nn.Cell):
-    """The mean of |x| over all elements, with a gradient of its own.
-
-    Automatic differentiation takes `ops.sign`, six times as long, and multiplies it by a scalar: a
-    CPU kernel that keeps 16 bytes per element for good.
-    """
-
-    def construct(self, x: ms.Tensor) -> ms.Tensor:
-        """Map (N, C, H, W) to a scalar."""
-        # By rows: a sum over everything takes five times as long.
-        return ops.abs(x).reshape((x.shape[0] * x.shape[1], -1)).sum(1).sum() / x.size
-
-    def bprop(self, x, out, dout):
-        """Return the gradient with respect to x."""
-        return (mean_abs_grad(x, dout),)
-
-
-def mean_abs_grad(x: ms.Tensor, dout: ms.Tensor) -> ms.Tensor:
-    """Return the gradient of ``dout * MeanAbs()(x)`` with respect to x: sign(x) * dout / size.
-
-    Args:
-        x: (N, C, H, W).
-        dout: a scalar.
-    """
-    return _abs_grad(x, ops.tile((dout / x.size).reshape((1, 1, 1, 1)), x.shape))
-
-
-class Distances(nn.Cell):
-    """Mean absolute differences of anchors from positives and from K negatives each.
-
-    The anchors pass through, so that what follows them comes after the differences, and on the way
-    back before them. So the differences of one tap and one round k only are alive at a time:
-    automatic differentiation would keep them all, (1 + K) x B x C x H x W values; the backward pass
-    here computes each one again. Each anchor's negative is gathered instead of broadcast:
-    MindSpore's CPU kernels keep an index of 8 bytes per element for every broadcast operand.
-
-    Args:
-        detached: the gradient of the positives is not asked for.
-    """
-
-    def __init__(self, detached: bool = False):
-        super().__init__()
-        self.detached = detached
-        self.mean_abs = MeanAbs()
-
-    def construct(
-        self, x: ms.Tensor, positives: ms.Tensor, negatives: ms.Tensor, choice: ms.Tensor
-    ) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor]:
-        """Return x, the mean of |x - p|, and the sum over k of means of |x[b] - n[choice[k, b]]|.
-
-        Args:
-            x: (B, C, H, W) anchors.
-            positives: (B, C, H, W).
-            negatives: (M, C, H, W), M at least 1; they take no gradient (detached in the release).
-            choice: (K, B) int32, which negative meets which anchor in round k.
-        """
-        if ready(x.dtype, negatives.dtype):
-            near, far = distances(x, positives, negatives, choice)
-            return ops.depend(x, far), near, far
-        near = self.mean_abs(x - positives)
-        far = ops.zeros((), x.dtype)
-        for row in ops.unstack(choice):
-            # Each round waits for the last one's sum, or all K differences would be alive at once.
-            waiting = ops.depend(negatives, (near, far))
-            far = far + self.mean_abs(x - ops.gather(waiting, row, 0))
-        return ops.depend(x, far), near, far
-
-    def bprop(self, x, positives, negatives, choice, out, dout):
-        """Return the gradients with respect to x, positives, negatives (zero), choice (zero)."""
-        later, dnear, dfar = dout
-        if ready(x.dtype, negatives.dtype):
-            grad = distances_gradient(x, positives, negatives, choice, later, dnear, dfar)
-            if self.detached:
-                return grad, zeros_for(positives), zeros_for(negatives), zeros_for(choice)
-            near = mean_abs_grad(x - ops.depend(positives, grad), dnear)
-            return grad, -near, zeros_for(negatives), zeros_for(choice)
-        near = mean_abs_grad(x - ops.depend(positives, later), ops.depend(dnear, later))
-        grad = near
-        dfar = ops.depend(dfar, near)
-        for row in ops.unstack(choice):
-            waiting = ops.depend(negatives, grad)
-            grad = grad + mean_abs_grad(x - ops.gather(waiting, row, 0), dfar)
-        return later + grad, -near, zeros_for(negatives), zeros_for(choice)

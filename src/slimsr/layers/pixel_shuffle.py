@@ -8,7 +8,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from slimsr.layers.functional import conv2d, pixel_shuffle
+from slimsr.layers.anchor import Anchor
+from slimsr.layers.functional import conv2d, pixel_shuffle, shuffle_to_picture
 
 
 class PixelShuffle(nn.Cell):
@@ -31,6 +32,36 @@ class PixelShuffle(nn.Cell):
         if self.factor == 1:
             return x
         return graph.node("DepthToSpace", [x], blocksize=self.factor, mode="CRD")
+
+
+class ShuffleToPicture(nn.Cell):
+    """The end of a network: a `PixelShuffle` of RGB in [0, white], and the range [0, 255].
+
+    Args:
+        factor: r, the enlargement of each side; 1 enlarges nothing.
+        white: 1 or 255.
+        anchored: whether an `Anchor` of the LR picture is added before.
+    """
+
+    def __init__(self, factor: int, white: int = 1, anchored: bool = False):
+        super().__init__()
+        self.factor, self.gain = factor, 255 / white
+        self.anchor = Anchor(factor) if anchored else None
+
+    def construct(self, x: ms.Tensor, lr: ms.Tensor | None = None) -> ms.Tensor:
+        """Map (N, 3*r*r, H, W) to (N, 3, H*r, W*r), float32.
+
+        ``lr`` is the LR picture (N, 3, H, W) in the network's range, where there is an anchor.
+        """
+        return shuffle_to_picture(x, self.factor, self.gain, self.anchor, lr, self.training)
+
+    def to_onnx(self, graph: Any, x: Any, lr: Any = None) -> Any:
+        """Describe this layer to `slimsr.exported.onnx_graph`."""
+        if self.anchor is not None:
+            x = x + self.anchor(lr)
+        if self.factor > 1:
+            x = graph.node("DepthToSpace", [x], blocksize=self.factor, mode="CRD")
+        return x if self.gain == 1 else x * self.gain
 
 
 class PixelUnshuffle(nn.Cell):

@@ -9,7 +9,7 @@ from mindspore import nn, ops
 
 from slimsr.errors import ConfigError
 from slimsr.layers.collective import MeanOverRanks
-from slimsr.layers.functional import Distances
+from slimsr.layers.distances import Distances
 from slimsr.losses.vgg import Vgg19
 
 # The released code's guard against a division by zero.

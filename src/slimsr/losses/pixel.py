@@ -8,7 +8,7 @@ import mindspore as ms
 from mindspore import nn, ops
 from pydantic import AfterValidator
 
-from slimsr.layers.functional import MeanAbs
+from slimsr.layers.distances import MeanAbs, mean_abs_difference
 from slimsr.registry import Registry
 
 PIXEL_LOSSES: Registry[type[PixelLoss]] = Registry("pixel loss")
@@ -38,7 +38,7 @@ class L1(PixelLoss):
 
     def construct(self, picture: ms.Tensor, target: ms.Tensor) -> ms.Tensor:
         """See `PixelLoss`."""
-        return _mean_abs(picture.astype(ms.float32) - target)
+        return mean_abs_difference(picture.astype(ms.float32), target)
 
 
 @PIXEL_LOSSES.register("l2")

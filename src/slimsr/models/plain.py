@@ -13,10 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.errors import ConfigError
 from slimsr.layers.activations import ActivationName, ConvActivation
-from slimsr.layers.anchor import Anchor
 from slimsr.layers.branches import Branches, trained_conv
 from slimsr.layers.inner import InnerChannels, inner_counts
-from slimsr.layers.pixel_shuffle import PixelShuffle
+from slimsr.layers.pixel_shuffle import ShuffleToPicture
 from slimsr.layers.range import ToPicture
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
@@ -149,9 +148,10 @@ class Plain(SlimmableNet):
         if config.closing != "conv":
             kernel = 3 if config.closing == "conv_conv" else 1
             self.closing = SlimConv2d(colours, colours, kernel, slim_in=False, slim_out=False)
-        self.anchor = Anchor(config.scale) if config.anchor else None
-        self.shuffle = PixelShuffle(config.scale)
         self.sigmoid = nn.Sigmoid() if config.sigmoid else None
+        # A sigmoid stands between the shuffle and the range of pictures.
+        white = 255 if config.sigmoid else 1
+        self.shuffle = ShuffleToPicture(config.scale, white, config.anchor)
         self.to_picture = ToPicture()
         self.one_range = config.sigmoid or config.activation == "tanh"
         self.tap_names = ("head", *(f"conv{i}" for i in range(1, n_layers)))
@@ -221,9 +221,7 @@ class Plain(SlimmableNet):
         y = self.tail(y, width, relu=self.form != "conv")
         if self.form != "conv":
             y = self.closing(y, width, relu=self.form == "conv_clip")
-        if self.anchor is not None:
-            y = y + self.anchor(x)
-        y = self.shuffle(y)
+        y = self.shuffle(y, x)
         if self.sigmoid is not None:
-            y = self.sigmoid(y)
-        return taps, self.to_picture(y)
+            y = self.to_picture(self.sigmoid(y))
+        return taps, y

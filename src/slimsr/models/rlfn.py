@@ -10,8 +10,7 @@ from mindspore import nn
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.inner import InnerChannels, inner_counts
-from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.layers.range import ToPicture
+from slimsr.layers.pixel_shuffle import ShuffleToPicture
 from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.spatial_attention import SpatialAttention
 from slimsr.models.network import MODELS, Features, SlimmableNet
@@ -110,7 +109,7 @@ class Rlfn(SlimmableNet):
         )
         self.body_conv = SlimConv2d(n, n)
         self.tail = SlimConv2d(n, 3 * config.scale**2, slim_out=False)
-        self.shuffle, self.to_picture = PixelShuffle(config.scale), ToPicture(255)
+        self.to_picture = ShuffleToPicture(config.scale, 255)
         self.tap_names = ("head", *(f"block{i + 1}" for i in range(config.n_blocks)), "body")
         self.margin = 3 * config.n_blocks + 3
 
@@ -146,4 +145,4 @@ class Rlfn(SlimmableNet):
             x = block(x, width)
             taps = (*taps, x)
         x = self.body_conv(x, width) + head
-        return (*taps, x), self.to_picture(self.shuffle(self.tail(x, width)))
+        return (*taps, x), self.to_picture(self.tail(x, width))

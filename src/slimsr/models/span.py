@@ -12,8 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from slimsr.layers.blocks import MeanShift
 from slimsr.layers.channels import Concat
-from slimsr.layers.pixel_shuffle import PixelShuffle
-from slimsr.layers.range import FromPicture, ToPicture
+from slimsr.layers.pixel_shuffle import ShuffleToPicture
+from slimsr.layers.range import FromPicture
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Arrays, Layers, Release
@@ -122,8 +122,7 @@ class Span(SlimmableNet):
         self.concat = Concat()
         self.fusion = SlimConv2d((n, n, n, n), n, 1)
         self.tail = SlimConv2d(n, 3 * config.scale**2, slim_out=False)
-        self.shuffle = PixelShuffle(config.scale)
-        self.to_picture = ToPicture()
+        self.to_picture = ShuffleToPicture(config.scale)
         self.tap_names = ("head", *(f"block{i + 1}" for i in range(config.n_blocks)), "fusion")
         self.margin = 3 * config.n_blocks + 3
 
@@ -154,5 +153,5 @@ class Span(SlimmableNet):
         # The release's activation works in place, so it is the activated map that is joined.
         joined = self.concat(head, self.body_conv(x, width), one, first)
         joined = self.fusion(joined, width)
-        sr = self.to_picture(self.shuffle(self.tail(joined, width)))
+        sr = self.to_picture(self.tail(joined, width))
         return (*taps, joined), sr

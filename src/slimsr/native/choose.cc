@@ -16,6 +16,8 @@ constexpr int64_t kManySummed = 64;
 // Winograd's differences of a picture's pixels, large numbers of one sign, lose digits, and of the
 // three channels of a picture they save little.
 constexpr int64_t kFewSummed = 8;
+// Of weight gradients, which sum up tiles: channels that each tile of an image pays for.
+constexpr int64_t kChannelsOfATile = 8;
 
 // How long a convolution takes in the time of one product of two vectors. The constants are
 // measured on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1
@@ -47,6 +49,11 @@ double WinogradCost(const Problem &p, double transform) {
 }  // namespace
 
 bool WinogradPays(const Problem &p, double transform) {
+  if (p.kind == Kind::kWeightGradient) {
+    // In nearly every case: the sums of all channels pay once a few tiles are added to them.
+    const int64_t tiles = Ceil(p.y[2], 2) * Ceil(p.y[3], 2);
+    return p.x[1] >= kFewSummed && kChannelsOfATile * tiles >= std::max(p.x[1], p.y[1]);
+  }
   const int64_t summed = p.kind == Kind::kInputGradient ? p.y[1] : p.x[1];
   const bool picture = p.kind == Kind::kForward && summed < kFewSummed;
   return summed >= kManySummed || (!picture && WinogradCost(p, transform) < DirectCost(p));

@@ -10,6 +10,7 @@
 
 #include "operator.h"
 #include "pool.h"
+#include "problem.h"
 
 namespace {
 
@@ -70,7 +71,50 @@ void AddSigns(const float *a, const float *b, float factor, int64_t count, float
   }
 }
 
+int64_t SizeOf(int axes, const int64_t *shape) {
+  return std::accumulate(shape, shape + axes, int64_t{1}, std::multiplies<>());
+}
+
+// Calls work(number, begin, count) for every piece of an array.
+template <typename Work>
+void ForEachPiece(int64_t size, const Work &work) {
+  Pool::Get().Run(static_cast<int>(slimsr::Ceil(size, kPiece)), [&](int number) {
+    const int64_t begin = number * kPiece;
+    work(number, begin, std::min(kPiece, size - begin));
+  });
+}
+
 }  // namespace
+
+// a, b; mean |a - b|
+SLIMSR_OPERATOR(SlimMeanDistance)(int, void **data, int *ndims, int64_t **shapes, const char **,
+                                  void *, void *) {
+  return slimsr::Guarded([&] {
+    const auto *a = static_cast<const float *>(data[0]), *b = static_cast<const float *>(data[1]);
+    const int64_t size = SizeOf(ndims[0], shapes[0]);
+    std::vector<double> sums(slimsr::Ceil(size, kPiece));  // added up in their order
+    ForEachPiece(size, [&](int number, int64_t begin, int64_t count) {
+      sums[number] = SumOfDifferences(a + begin, b + begin, count);
+    });
+    const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
+    *static_cast<float *>(data[2]) = static_cast<float>(total / static_cast<double>(size));
+  });
+}
+
+// a, b, gradient of the result; gradient of a
+SLIMSR_OPERATOR(SlimMeanDistanceGradient)(int, void **data, int *ndims, int64_t **shapes,
+                                          const char **, void *, void *) {
+  return slimsr::Guarded([&] {
+    const auto *a = static_cast<const float *>(data[0]), *b = static_cast<const float *>(data[1]);
+    const int64_t size = SizeOf(ndims[0], shapes[0]);
+    const float factor = *static_cast<const float *>(data[2]) / static_cast<float>(size);
+    auto *gradient = static_cast<float *>(data[3]);
+    ForEachPiece(size, [&](int, int64_t begin, int64_t count) {
+      std::fill_n(gradient + begin, count, 0.f);
+      AddSigns(a + begin, b + begin, factor, count, gradient + begin);
+    });
+  });
+}
 
 // x, positives, negatives, choice; mean |x - p|, sum over k of mean |x - n_k|
 SLIMSR_OPERATOR(SlimDistances)(int, void **data, int *ndims, int64_t **shapes, const char **,

@@ -63,9 +63,12 @@ class Plan {
 // By oneDNN's direct kernels: any problem.
 std::unique_ptr<const Plan> MakeDirect(const Problem &problem);
 
-// By Winograd's minimal filtering; null for problems other than forward and input gradient of 3 x 3
-// filters with stride 1 and one group.
+// By Winograd's minimal filtering; null for problems other than 3 x 3 filters with stride 1 and one
+// group.
 std::unique_ptr<const Plan> MakeWinograd(const Problem &problem);
+
+// The same, of a weight gradient.
+std::unique_ptr<const Plan> MakeWinogradGradient(const Problem &problem);
 
 // Whether the second way is the faster one, or the only one that is accurate enough, where to
 // change one weight or half a vector to one of Winograd's points takes so many products of two

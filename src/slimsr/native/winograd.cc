@@ -188,10 +188,10 @@ class WinogradPlan final : public Plan {
 }  // namespace
 
 std::unique_ptr<const Plan> MakeWinograd(const Problem &p) {
-  if (p.kind == Kind::kWeightGradient || p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 ||
-      p.stride_h != 1 || p.stride_w != 1) {
+  if (p.groups != 1 || p.w[2] != 3 || p.w[3] != 3 || p.stride_h != 1 || p.stride_w != 1) {
     return nullptr;
   }
+  if (p.kind == Kind::kWeightGradient) return MakeWinogradGradient(p);
   return std::make_unique<WinogradPlan>(p);
 }
 

@@ -114,10 +114,17 @@ struct WinogradKernel {
   }
 
   // kRegisterRows x (vectors * kLanes) sums of products: u [channels][kLanes], v and the result
-  // [...][kBlock].
-  template <int vectors>
+  // [...][kBlock]; `adds`: to what is there.
+  template <int vectors, bool adds = false>
   static void Multiply(int64_t channels, const float *u, const float *v, float *to) {
     Vector total[kRegisterRows][vectors] = {};
+    if constexpr (adds) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRegisterRows; ++r) {
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; ++j) total[r][j] = Load(to + r * kBlock + j * kLanes);
+      }
+    }
     for (int64_t begin = 0; begin < channels; begin += kSummed) {
       Vector sum[kRegisterRows][vectors] = {};
       for (int64_t i = begin; i < std::min(channels, begin + kSummed);

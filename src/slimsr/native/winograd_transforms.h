@@ -25,6 +25,14 @@ struct Filtering {
   static void OutputOf(const Vector *p, Vector *y) {
     y[0] = p[0] + (p[1] + p[2]), y[1] = (p[1] - p[2]) - p[3];
   }
+  // The transposes of the last two.
+  static void WeightsBack(const Vector *u, Vector *g) {
+    const Vector sum = 0.5f * (u[1] + u[2]);
+    g[0] = u[0] + sum, g[1] = 0.5f * (u[1] - u[2]), g[2] = sum + u[3];
+  }
+  static void OutputBack(const Vector *y, Vector *p) {
+    p[0] = y[0], p[1] = y[0] + y[1], p[2] = y[0] - y[1], p[3] = -y[1];
+  }
 };
 
 }  // namespace slimsr
