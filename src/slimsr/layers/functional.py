@@ -1,7 +1,7 @@
 """The operators of all layers: a native one where there is one, else MindSpore's own.
 
-Beside `slimsr.layers.distances` no other file asks for `slimsr.native`. Native operators are for float32 on a CPU of x86_64; all
-work in graph and in PyNative mode.
+Beside `slimsr.layers.distances` no other file asks for `slimsr.native`. Native operators are for
+float32 on a CPU of x86_64; all work in graph and in PyNative mode.
 """
 
 from __future__ import annotations

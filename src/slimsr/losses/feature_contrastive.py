@@ -25,7 +25,7 @@ _TINY = 1e-12
 class DistancesToNegatives(nn.Cell):
     """L1 or L2 distance of every anchor to each of its negatives, in the memory of a few maps.
 
-    As `slimsr.layers.functional.Distances`, whose sum over all of the batch does not serve
+    As `slimsr.layers.distances.Distances`, whose sum over all of the batch does not serve
     a loss per picture: rounds one after another, negatives gathered anew in the backward pass
     instead of K copies of the batch kept.
 
