@@ -78,6 +78,27 @@ def test_jpeg_gets_eight_bits_on_white(tmp_path, suffix, bands, dtype):
     assert np.abs(back[:, :, 0] - expected).max() < 3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+def test_a_picture_in_one_strip_is_written_as_in_several(tmp_path, suffix, bands, dtype):
+    pixels, metadata = random_pixels(bands, dtype), Metadata(resolution=(4.0, 5.0))
+    save(tmp_path / f"one{suffix}", pixels, metadata=metadata)
+    save(tmp_path / f"several{suffix}", pixels, 1, 30, metadata=metadata)
+    one, several = (tmp_path / f"{name}{suffix}" for name in ("one", "several"))
+    assert one.read_bytes() == several.read_bytes()
+
+
+def test_what_comes_after_the_whole_picture_is_not_lost(tmp_path):
+    def strips():
+        yield RGB
+        raise OSError("of the network")
+
+    with pytest.raises(OSError, match="of the network"):
+        save_strips(tmp_path / "a.png", *RGB.shape, np.uint8, strips())
+    assert not os.listdir(tmp_path)
+
+
 def test_transparency_is_blended_as_imread_does(tmp_path):
     save(tmp_path / "a.png", RGBA)
     save(tmp_path / "a.jpg", RGBA)
@@ -270,16 +291,18 @@ def test_wrong_strips_are_the_callers_fault(tmp_path, strips):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize("number", [10, 1])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk, suffix):
+def test_full_disk_keeps_the_old_file(tmp_path, run_on_full_disk, suffix, number):
     target = tmp_path / f"a{suffix}"
     imwrite(target, RGB)
     before = target.read_bytes()
     done = run_on_full_disk(
         "import numpy as np; from slimsr.imaging import save_strips\n"
         "from slimsr.errors import OutputError\n"
-        "noise = np.random.default_rng(0).integers(0, 256, (100, 500, 3), dtype=np.uint8)\n"
-        f"try: save_strips({str(target)!r}, 1000, 500, 3, np.uint8, [noise] * 10)\n"
+        "noise = np.random.default_rng(0).integers(0, 256, (1000, 500, 3), dtype=np.uint8)\n"
+        f"strips = np.split(noise, {number})\n"
+        f"try: save_strips({str(target)!r}, 1000, 500, 3, np.uint8, strips)\n"
         "except OutputError as error: print(error)\n"
     )
     assert f"cannot write {target}" in done.stdout and done.stdout.count("\n") == 1, done

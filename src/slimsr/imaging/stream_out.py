@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import os
 import select
 import struct
@@ -24,6 +25,9 @@ from slimsr.imaging.vips import reason
 
 _PNG_HEADER = 33  # bytes of signature and IHDR
 _CLASSIC_TIFF = 4_000_000_000  # bytes that surely fit between its 32-bit offsets
+_BLOCK = 2**20  # bytes that are handed to the encoder at a time
+# Of a picture in one strip, which is handed over as it is: a stream costs more than a JPEG.
+_MOST_AT_ONCE = 2**26
 
 
 def check_can_save(path: str | os.PathLike[str], height: int, width: int) -> None:
@@ -57,7 +61,7 @@ def save_strips(
     subsampling) gets 8 bits and transparency blended over white; WebP (lossless) gets 8 bits, grey
     as RGB. Memory is that of a few rows, but WebP's encoder holds the whole picture, which its
     format limits to 16383 x 16383. The strips are consumed in the caller's thread while another
-    one encodes, and what they raise comes out as it is.
+    one encodes, but for a small picture in one strip, and what they raise comes out as it is.
 
     Args:
         path: target whose suffix is one of `WRITABLE`; its folder must exist.
@@ -81,18 +85,22 @@ def save_strips(
     metadata = metadata or Metadata()
     chunks = metadata.png_chunks if name == "png" else b""
     trouble: list[OSError] = []
-    blocks = _fitted(_watched(strips, trouble), (height, width, bands), pixel, form)
+    strips = _watched(strips, trouble)
     try:
+        first = next(strips, None)
+        at_once = first is not None and len(first) == height and first.nbytes <= _MOST_AT_ONCE
+        strips = strips if first is None else itertools.chain([first], strips)
+        size = _MOST_AT_ONCE if at_once else _BLOCK
+        blocks = _fitted(strips, (height, width, bands), pixel, form, size)
         # Opened here, since file names need not be text for Python but must be for pyvips.
         with replacing(path) as temporary, open(temporary, "w+b") as file:
             file.seek(len(chunks))
-            _encode_stream(
-                _png(height, width, blocks),
-                file.fileno(),
-                path.suffix.lower(),
-                options,
-                metadata,
-            )
+            how = file.fileno(), path.suffix.lower(), options, metadata
+            if at_once:
+                (pixels,) = blocks
+                _write(_in_memory(pixels), *how)
+            else:
+                _encode_stream(_png(height, width, blocks), *how)
             if chunks:  # their place is after the header, which comes first and moves there
                 file.seek(len(chunks))
                 header = file.read(_PNG_HEADER)
@@ -113,11 +121,15 @@ def _watched(strips: Iterable[np.ndarray], trouble: list[OSError]) -> Iterator[n
 
 
 def _fitted(
-    strips: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype, form: Writing
+    strips: Iterable[np.ndarray],
+    shape: tuple[int, int, int],
+    dtype: np.dtype,
+    form: Writing,
+    size: int,
 ) -> Iterator[np.ndarray]:
-    """Check the strips; cut them into blocks of about 1 MB, of a kind that the format holds."""
+    """Check the strips; cut them into blocks of `size` bytes, of a kind that the format holds."""
     height, width, bands = shape
-    step = max(1, 2**20 // (width * bands * dtype.itemsize))
+    step = max(1, size // (width * bands * dtype.itemsize))
     rows = 0
     for strip in strips:
         rows += len(strip)
@@ -238,9 +250,29 @@ def _encode(
         image = pyvips.Operation.call(
             "pngload_source", source, access="sequential", fail_on="error"
         )
-        output = pyvips.Target.new_to_descriptor(target)
-        metadata.attached(image).write_to_target(output, suffix, **options)
+        _write(image, target, suffix, options, metadata)
     except pyvips.Error as error:
         raise OSError(reason(error)) from error
     finally:
         os.close(pipe)
+
+
+def _in_memory(pixels: np.ndarray) -> pyvips.Image:
+    """Return a picture as the reader of a PNG would."""
+    height, width, bands = pixels.shape
+    deep = pixels.dtype == np.uint16
+    image = pyvips.Image.new_from_memory(
+        np.ascontiguousarray(pixels).data, width, height, bands, "ushort" if deep else "uchar"
+    )
+    grey, colour = ("grey16", "rgb16") if deep else ("b-w", "srgb")
+    return image.copy(interpretation=grey if bands <= 2 else colour)
+
+
+def _write(
+    image: pyvips.Image, target: int, suffix: str, options: dict[str, Any], metadata: Metadata
+) -> None:
+    try:
+        output = pyvips.Target.new_to_descriptor(target)
+        metadata.attached(image).write_to_target(output, suffix, **options)
+    except pyvips.Error as error:
+        raise OSError(reason(error)) from error
