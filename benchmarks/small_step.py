@@ -4,7 +4,9 @@
 
 PYTHON belongs to another environment with torch (2.13.0 was measured) and NumPy. Plain networks x4
 (a first convolution, so many of n to n channels with ReLU, a last one, the LR picture added, a
-pixel shuffle), L1 loss, backward pass, Adam. PyTorch runs eagerly, eagerly with channels_last, and
+pixel shuffle) and FSRCNN x4 (Y by the network, colours bicubic), L1 loss, backward pass, Adam. With
+SLIMSR_NATIVE_ISA=avx2, ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2 all of them do without
+AVX-512. PyTorch runs eagerly, eagerly with channels_last, and
 compiled. Each program is a process of its own that is stopped while another one runs; the losses of
 the first steps, from the same weights and pictures, must agree. Medians over the rounds.
 """
@@ -12,6 +14,7 @@ the first steps, from the same weights and pictures, must agree. Medians over th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -22,6 +25,7 @@ import numpy as np
 from workers import MATRIX, Worker, matrix_rates, matrix_workers, take_turns
 
 from slimsr.inference.latency import machine_name
+from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.models import create_model
 
 HERE = Path(__file__).resolve().parent
@@ -32,9 +36,13 @@ THEIRS = ("eager", "channels_last", "compiled")
 DERIVATIVES = 3  # a step computes the forward pass and two gradients, each as dear as it
 
 
-def write_task(folder: Path, n_feats: int, n_convs: int, batch: int, patch: int) -> float:
+def write_task(folder: Path, network: str, batch: int, patch: int) -> float:
     """Write weights (net.npz) and pictures (task.npz); return the GFLOP of a step."""
-    net = create_model("plain", scale=SCALE, n_feats=n_feats, n_convs=n_convs)
+    name, options = "fsrcnn", {}
+    if network != name:
+        name, sizes = "plain", network.split("x")
+        options = dict(zip(("n_convs", "n_feats"), map(int, sizes), strict=True))
+    net = create_model(name, scale=SCALE, **options)
     arrays = {name: p.asnumpy() for name, p in net.parameters_and_names()}
     np.savez(folder / "net.npz", **arrays)
     rng = np.random.default_rng(0)
@@ -43,8 +51,8 @@ def write_task(folder: Path, n_feats: int, n_convs: int, batch: int, patch: int)
         folder / "task.npz",
         lr=rng.integers(0, 256, (BATCHES, *lr), np.uint8),
         hr=rng.integers(0, 256, (BATCHES, *hr), np.uint8),
-        n_feats=n_feats,
-        n_convs=n_convs,
+        model=json.dumps({"name": name, "scale": SCALE, **options}),
+        bicubic=BicubicEnlarge(SCALE, "matlab").kernels.asnumpy(),
     )
     weights = sum(array.size for array in arrays.values() if array.ndim == 4)
     return 2 * weights * batch * patch**2 * DERIVATIVES / 1e9
@@ -54,7 +62,7 @@ def main() -> None:
     """Measure each network and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch", help="Python with torch; without it only ours is timed")
-    parser.add_argument("--networks", nargs="+", default=["4x16", "4x32", "8x64"])
+    parser.add_argument("--networks", nargs="+", default=["4x16", "4x32", "8x64", "fsrcnn"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=48, help="side of the LR patches")
     parser.add_argument("--rounds", type=int, default=5)
@@ -65,9 +73,8 @@ def main() -> None:
     print("| network | program | ms / step | CPU ms | GFLOP/s | peak MB | of the best PyTorch |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for network in args.networks:
-        n_convs, n_feats = map(int, network.split("x"))
         with tempfile.TemporaryDirectory() as name:
-            work = write_task(Path(name), n_feats, n_convs, args.batch, args.patch)
+            work = write_task(Path(name), network, args.batch, args.patch)
             commands = {
                 f"SlimSR, {mode}": [sys.executable, HERE / "small_step_worker.py", mode, name]
                 for mode in OURS

@@ -6,6 +6,7 @@ FORM is eager, channels_last or compiled (with channels_last, which is the faste
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,39 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from workers import serve
+
+Weights = dict[str, torch.Tensor]
+LUMA = torch.tensor([65.481, 128.553, 24.966]).reshape(1, 3, 1, 1) / 255**2  # of RGB in [0, 255]
+
+
+def convolved(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
+    weight = weights[f"{name}.weight"]
+    return F.conv2d(x, weight, weights[f"{name}.bias"], padding=weight.shape[-1] // 2)
+
+
+def plain(lr: torch.Tensor, weights: Weights, scale: int, _: torch.Tensor) -> torch.Tensor:
+    """The plain network."""
+    x = lr * (1 / 255)
+    y = F.relu(convolved(x, weights, "head.conv"))
+    for i in range(sum(name.startswith("body.") for name in weights) // 2):
+        y = F.relu(convolved(y, weights, f"body.{i}.conv"))
+    y = convolved(y, weights, "tail") + x.repeat_interleave(scale**2, 1)
+    return F.pixel_shuffle(y, scale) * 255
+
+
+def fsrcnn(lr: torch.Tensor, weights: Weights, scale: int, kernels: torch.Tensor) -> torch.Tensor:
+    """FSRCNN on Y, the colours by a bicubic filter."""
+    y = F.conv2d(lr, LUMA) + 16 / 255
+    layers = [name.removesuffix(".conv.weight") for name in weights if "conv.weight" in name]
+    for name in layers:
+        y = F.prelu(convolved(y, weights, f"{name}.conv"), weights[f"{name}.prelu.weight"])
+    last = weights["last_layer.weight"], weights["last_layer.bias"]
+    y = F.conv_transpose2d(y, *last, stride=scale, padding=4, output_padding=scale - 1)
+    n, colours, height, width = lr.shape
+    x = F.pad(lr.reshape(n * colours, 1, height, width), (2, 2, 2, 2), mode="replicate")
+    x = F.pixel_shuffle(F.conv2d(x, kernels), scale)
+    bicubic = x.reshape(n, colours, height * scale, width * scale)
+    return bicubic + (y - F.conv2d(bicubic, LUMA) - 16 / 255) / LUMA.sum()
 
 
 def main() -> None:
@@ -27,17 +61,14 @@ def main() -> None:
         for i in range(len(task["lr"]))
     ]
     scale = pairs[0][1].shape[-1] // pairs[0][0].shape[-1]
-    names = ["head.conv", *(f"body.{i}.conv" for i in range(int(task["n_convs"])))]
+    model = json.loads(str(task["model"]))
+    network = plain if model["name"] == "plain" else fsrcnn
+    bicubic = torch.from_numpy(task["bicubic"])
     optimizer = torch.optim.Adam(weights.values(), lr=1e-3)
 
     def loss_of(lr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
-        x = lr.float().to(memory_format=layout) * (1 / 255)
-        y = x
-        for name in names:
-            y = F.relu(F.conv2d(y, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1))
-        y = F.conv2d(y, weights["tail.weight"], weights["tail.bias"], padding=1)
-        y = F.pixel_shuffle(y + x.repeat_interleave(scale**2, 1), scale) * 255
-        return (y - hr.float()).abs().mean()
+        x = lr.float().to(memory_format=layout)
+        return (network(x, weights, scale, bicubic) - hr.float()).abs().mean()
 
     loss_of = torch.compile(loss_of, dynamic=False) if form == "compiled" else loss_of
     batches = itertools.cycle(pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -26,11 +27,9 @@ def main() -> None:
     with np.load(folder / "task.npz") as file:
         task = {name: file[name] for name in file.files}
     lr, hr = task["lr"], task["hr"]
-    scale = hr.shape[-1] // lr.shape[-1]
-    size = {name: int(task[name]) for name in ("n_feats", "n_convs")}
     method = create_method(
         {"name": "supervised", "student": str(folder / "net.npz")},
-        {"name": "plain", "scale": scale, **size},
+        json.loads(str(task["model"])),
         Batch(lr.shape[1], patch=hr.shape[-1]),
     )
     stage = method.stage("train", {})
