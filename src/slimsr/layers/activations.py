@@ -6,33 +6,15 @@ from typing import Any, Literal
 
 import mindspore as ms
 import numpy as np
-from mindspore import nn, ops
+from mindspore import nn
 
 from slimsr.layers.branches import Branches, trained_conv
+from slimsr.layers.functional import prelu
 from slimsr.layers.parts import parts_of, take
 from slimsr.layers.slim import SlimLayer
 
 ActivationName = Literal["relu", "prelu", "lrelu", "tanh"]
 _SLOPE = 0.1  # of lrelu below zero, as in Real-ESRGAN's Compact
-
-
-class _ChannelSlopes(nn.Cell):
-    """PReLU whose gradient is the same in every run.
-
-    The kernel for CPU adds up the gradient of the slopes in whatever order its threads come, and
-    one by one in float32.
-    """
-
-    def construct(self, x: ms.Tensor, slopes: ms.Tensor) -> ms.Tensor:
-        """Map (N, C, H, W) and (C,) to (N, C, H, W)."""
-        return ops.prelu(x, slopes)
-
-    def bprop(self, x, slopes, out, dout):
-        """Return the gradients with respect to x and the slopes."""
-        n, c = x.shape[:2]
-        found = (-ops.relu(-x) * dout).astype(ms.float32).reshape((n * c, -1)).sum(1)
-        below = (dout.reshape((n, c, -1)) * slopes.reshape((1, -1, 1))).reshape(x.shape)
-        return ops.select(x > 0, dout, below), found.reshape((n, c)).sum(0).astype(slopes.dtype)
 
 
 class PRelu(SlimLayer):
@@ -48,19 +30,13 @@ class PRelu(SlimLayer):
         self.parts = None if channels is None else parts_of(channels)
         self.weight = ms.Parameter(ms.Tensor(np.full(channels or 1, 0.25, np.float32)))
         self.axes = (("weight", (self.parts,)),)
-        self.trained = _ChannelSlopes()
 
     def construct(self, x: ms.Tensor, width: float = 1.0) -> ms.Tensor:
         """Map (N, C*width, H, W) to the same shape."""
         slopes = self.weight
         if width != 1 and self.parts is not None:
             slopes = take(slopes, self.parts, width, 0)
-        slopes = slopes.astype(x.dtype)
-        if self.training and self.parts is None:
-            # The kernel for CPU adds up the gradient of a shared slope one by one in float32: of
-            # 100,000 terms, half of them negative, it is off by 3e-4 of the sum of their sizes.
-            return ops.relu(x) - slopes * ops.relu(-x)
-        return self.trained(x, slopes) if self.training else ops.prelu(x, slopes)
+        return prelu(x, slopes.astype(x.dtype), self.training)
 
     def to_onnx(self, graph: Any, x: Any, width: float = 1.0) -> Any:
         """Describe this layer to `slimsr.exported.onnx_graph`."""
