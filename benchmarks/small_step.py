@@ -14,7 +14,6 @@ the first steps, from the same weights and pictures, must agree. Medians over th
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from workers import MATRIX, Worker, matrix_rates, matrix_workers, take_turns
 
+from slimsr.files.strict_json import to_json
 from slimsr.inference.latency import machine_name
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.models import create_model
@@ -51,7 +51,7 @@ def write_task(folder: Path, network: str, batch: int, patch: int) -> float:
         folder / "task.npz",
         lr=rng.integers(0, 256, (BATCHES, *lr), np.uint8),
         hr=rng.integers(0, 256, (BATCHES, *hr), np.uint8),
-        model=json.dumps({"name": name, "scale": SCALE, **options}),
+        model=to_json({"name": name, "scale": SCALE, **options}),
         bicubic=BicubicEnlarge(SCALE, "matlab").kernels.asnumpy(),
     )
     weights = sum(array.size for array in arrays.values() if array.ndim == 4)
