@@ -5,10 +5,11 @@
 PYTHON belongs to another environment with torch (2.13.0 was measured) and NumPy. Plain networks x4
 (a first convolution, so many of n to n channels with ReLU, a last one, the LR picture added, a
 pixel shuffle) and FSRCNN x4 (Y by the network, colours bicubic), L1 loss, backward pass, Adam. With
-SLIMSR_NATIVE_ISA=avx2, ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2 all of them do without
-AVX-512. PyTorch runs eagerly, eagerly with channels_last, and
-compiled. Each program is a process of its own that is stopped while another one runs; the losses of
-the first steps, from the same weights and pictures, must agree. Medians over the rounds.
+SLIMSR_NATIVE_ISA=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 the convolutions of all do without AVX-512
+(ATEN_CPU_CAPABILITY=avx2 is not for this: what PyTorch 2.13 compiles is then NaN). PyTorch runs
+eagerly, eagerly with channels_last, and compiled. Each program is a process of its own that is
+stopped while another one runs; the losses of the first steps, from the same weights and pictures,
+must agree. Medians over the rounds.
 """
 
 from __future__ import annotations

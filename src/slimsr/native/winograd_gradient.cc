@@ -75,7 +75,8 @@ class WinogradGradientPlan final : public Plan {
         outputs_(Ceil(p.y[1], kLanes)),
         blocks_(Ceil(inputs_, kRegisterVectors)),
         most_tiles_(MostTiles()),
-        pieces_(Pieces()) {}
+        piece_rows_(PieceRows()),
+        pieces_(Ceil(p.x[0] * rows_, piece_rows_)) {}
 
   // x and dy; the gradients of weights and bias.
   void Run(float *x, float *dy, float *weights, float *bias) const override {
@@ -86,7 +87,7 @@ class WinogradGradientPlan final : public Plan {
     Pool::Get().Run(static_cast<int>(pieces_), [&](int piece) {
       float *own = sums + piece * size;
       std::fill_n(own, size, 0.f);
-      AddRows(x, dy, all * piece / pieces_, all * (piece + 1) / pieces_, own);
+      AddRows(x, dy, piece * piece_rows_, std::min(all, (piece + 1) * piece_rows_), own);
     });
     Pool::Get().Run(static_cast<int>(p_.y[1]), [&](int o) {
       Weights(sums, size, o, weights);
@@ -102,18 +103,18 @@ class WinogradGradientPlan final : public Plan {
   // Of transformed inputs and gradients: half of a core's L2 cache, beside the sums.
   static constexpr int64_t kCacheFloats = (384 << 10) / sizeof(float);
   static constexpr int64_t kSumsFloats = (16 << 20) / sizeof(float);  // of all pieces
-  static constexpr int64_t kMostPieces = 16;
+  static constexpr int64_t kMostPieces = 16, kPiecesOfImage = 4;
 
   int64_t MostTiles() const {
     const int64_t each = Kernel::kPoints * (inputs_ + outputs_) * kLanes;
-    return std::clamp<int64_t>(kCacheFloats / each, 8, rows_ * columns_);
+    return std::min(rows_ * columns_, std::max<int64_t>(kCacheFloats / each, 8));
   }
 
-  int64_t Pieces() const {
+  // Rows of tiles that are summed up together: whole images where there are several.
+  int64_t PieceRows() const {
     const int64_t most = std::clamp<int64_t>(kSumsFloats / SumsFloats(), 2, kMostPieces);
     const int64_t images = p_.x[0];
-    if (images == 1) return std::min({most, rows_, int64_t{4}});
-    return Ceil(images, Ceil(images, most));  // of whole images
+    return images == 1 ? Ceil(rows_, std::min(most, kPiecesOfImage)) : Ceil(images, most) * rows_;
   }
 
   // sums [points][blocks of inputs][outputs][kBlock]
@@ -279,7 +280,8 @@ class WinogradGradientPlan final : public Plan {
   const int64_t rows_, columns_;    // tiles of an image
   const int64_t inputs_, outputs_;  // vectors of channels
   const int64_t blocks_;            // of inputs, up to kRegisterVectors vectors each
-  const int64_t most_tiles_, pieces_;
+  const int64_t most_tiles_;        // that are transformed at once
+  const int64_t piece_rows_, pieces_;
 };
 
 }  // namespace
