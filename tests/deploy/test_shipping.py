@@ -11,9 +11,10 @@ from slimsr.deploy.export import export_widths
 from slimsr.errors import ConfigError, OutputError, WeightsError
 from slimsr.exported.manifest import digest, read_manifest
 from slimsr.inference import shipped
+from slimsr.inference.source import ModelSpec, open_source
 from slimsr.methods.start import load_teacher, start_network
 from slimsr.models import create_model, describe_network
-from slimsr.weights.checkpoint import TrainingState, read_checkpoint
+from slimsr.weights.checkpoint import TrainingState, read_checkpoint, weights_in
 from slimsr.weights.saving import save_checkpoint
 from tests.system.tiny import put_pictures
 
@@ -144,6 +145,16 @@ def test_without_its_checkpoint_the_mindir_of_the_whole_width_serves(bench, tmp_
     weights.write_bytes((folder / "plain_x2_w0.5.mindir").read_bytes())
     with pytest.raises(WeightsError, match=r"w1.mindir is not the file that the manifest.json"):
         read_checkpoint(weights)
+
+
+def test_a_merged_network_is_not_taken_for_the_slimmable_one(tmp_path):
+    folder = tmp_path / "exported"
+    export_widths(put_checkpoint(tmp_path, branches="sesr"), [1.0], folder, "MINDIR")
+    (tmp_path / "best.ckpt").unlink()
+    assert weights_in(folder, read_manifest(folder)) is None
+    with pytest.raises(WeightsError, match=r"w1.mindir is of another program.*slimsr convert"):
+        read_checkpoint(folder / "plain_x2_w1.mindir")
+    assert open_source(ModelSpec(model=str(folder), runtime="mindspore")).widths == [1.0]
 
 
 def test_what_cannot_be_shipped(bench, tmp_path, monkeypatch):

@@ -152,18 +152,11 @@ class Manifest:
         found = [model for model in self.models if model.format == file_format]
         return sorted(found, key=lambda model: -model.width)
 
-    def weights_in(self, folder: Path) -> tuple[Path, str | None] | None:
-        """Return the file that holds the weights of all widths, and its SHA-256 if it is known.
-
-        That is the checkpoint that the models were made of, where it lies beside them, else the
-        MINDIR of the whole network.
-        """
+    def checkpoint_in(self, folder: Path) -> Path | None:
+        """Return the checkpoint that the models were made of, where it lies beside them."""
         given = self.source.get("checkpoint")
         path = folder / Path(given).name if isinstance(given, str) else folder
-        if path.is_file():
-            return path, self.source.get("sha256")
-        whole = next((m for m in self.of_format("MINDIR") if m.width == 1), None)
-        return (folder / whole.file, whole.sha256) if whole else None
+        return path if path.is_file() else None
 
 
 def digest(path: str | Path) -> str:

@@ -82,7 +82,9 @@ def shipped_checkpoint(name: str) -> Path:
         raise WeightsError(
             f"no network named {shown_name(name)} ships with SlimSR: {did_you_mean(name, known)}"
         )
-    found = read_manifest(known[name]).weights_in(known[name])
+    from slimsr.weights.checkpoint import weights_in
+
+    found = weights_in(known[name], read_manifest(known[name]))
     if found is None:
         raise WeightsError(
             f"{known[name]} holds no checkpoint, nor a MINDIR of width 1: give another one "

@@ -267,7 +267,7 @@ def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
         file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
         given = bool(manifest.of_format(file_format))
         anew = wanted == "mindspore" and spec.runtime == "auto" and spec.device_target == "CPU"
-        if (anew or not given) and (weights := manifest.weights_in(folder)):
+        if (anew or not given) and (weights := _weights_in(folder, manifest)):
             _check_precision(spec.precision, wanted)
             return CheckpointSource(weights[0], wanted, spec.precision, threads, weights[1])
         if not given and spec.runtime == "auto":
@@ -275,6 +275,12 @@ def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
     chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
     _check_precision(spec.precision, chosen)
     return ExportedSource(folder, manifest, file_format, only, spec.precision, threads)
+
+
+def _weights_in(folder: Path, manifest: Manifest) -> tuple[Path, str | None] | None:
+    from slimsr.weights.checkpoint import weights_in
+
+    return weights_in(folder, manifest)
 
 
 def _check_precision(precision: str, runtime: str) -> None:

@@ -21,7 +21,7 @@ from slimsr.files.reading import parse_json
 from slimsr.files.strict_json import to_json
 from slimsr.files.tensor_files import DamagedError, TensorFile, read_tensors
 from slimsr.files.torch_files import is_torch_file
-from slimsr.models import SlimmableNet, create_model
+from slimsr.models import MODELS, SlimmableNet, create_model
 from slimsr.options import STRICT, build_options
 from slimsr.weights.arrays import STATE_PREFIX, read_file
 from slimsr.weights.foreign_files import FORMATS
@@ -206,13 +206,35 @@ def pack_state(state: TrainingState) -> str:
     return to_json(dataclasses.asdict(state))
 
 
+def weights_in(folder: Path, manifest: Manifest) -> tuple[Path, str | None] | None:
+    """Return the file in a folder of export.py that holds all weights, as `read_checkpoint` reads.
+
+    That is the checkpoint that its models were made of, where it lies beside them, else the MINDIR
+    of the whole network; with it comes its SHA-256, if the manifest tells it.
+    """
+    if checkpoint := manifest.checkpoint_in(folder):
+        return checkpoint, manifest.source.get("sha256")
+    whole = _whole(manifest)
+    return (folder / whole.file, whole.sha256) if whole else None
+
+
+def _whole(manifest: Manifest) -> ModelFile | None:
+    """Return the MINDIR whose slices the other widths are."""
+    name = manifest.network.get("name")
+    # What is merged after training is merged width by width: a slice of that is no width of it.
+    merged = MODELS.get(name).of_training if name in MODELS.names() else {}
+    if any(manifest.network.get(option, value) != value for option, value in merged.items()):
+        return None
+    return next((m for m in manifest.of_format("MINDIR") if m.width == 1), None)
+
+
 def _listed(path: Path) -> tuple[Manifest, ModelFile] | None:
-    """Return what the manifest beside a file says of it, if it is the MINDIR of a whole network."""
+    """Return what the manifest beside a file says of it, if it serves as a checkpoint."""
     if path.suffix != ".mindir" or not (path.parent / NAME).is_file():
         return None
     manifest = read_manifest(path.parent)
-    models = [m for m in manifest.of_format("MINDIR") if m.file == path.name and m.width == 1]
-    return (manifest, models[0]) if models else None
+    whole = _whole(manifest)
+    return (manifest, whole) if whole and whole.file == path.name else None
 
 
 def _of_bundle(path: Path, manifest: Manifest, model: ModelFile) -> Checkpoint:
