@@ -140,7 +140,7 @@ def card(name: str, manifest: Manifest, cards: Cards, results: Mapping[str, Any]
 
 
 def _precision(manifest: Manifest, file_format: str) -> str:
-    found = {PRECISIONS[model.precision] for model in manifest.of_format(file_format)}
+    found = sorted({PRECISIONS[model.precision] for model in manifest.of_format(file_format)})
     return ", ".join(found) or "not shipped"
 
 

@@ -23,10 +23,11 @@ from model_cards import CARDS, MODELS, read_cards, write_cards
 from slimsr.commands import cli
 from slimsr.deploy.export import export_widths
 from slimsr.errors import ConfigError, OutputError
+from slimsr.exported.manifest import read_manifest
 from slimsr.files.leftovers import temporary_folder
 from slimsr.models import SlimmableNet, describe_network
 from slimsr.models.widths import extract
-from slimsr.weights.checkpoint import TrainingState, read_checkpoint
+from slimsr.weights.checkpoint import TrainingState, read_checkpoint, whole_mindir
 from slimsr.weights.saving import save_checkpoint
 
 LARGEST = 12e6  # bytes of all networks together
@@ -80,7 +81,7 @@ def ship(
             export_widths(own, widths, ".", "ONNX", precision=precision)
             if widths[0] == 1:
                 export_widths(own, widths, ".", "MINDIR")
-                if own.stat().st_size > KEPT:
+                if own.stat().st_size > KEPT and whole_mindir(Path(), read_manifest(".")):
                     own.unlink()
         finally:
             os.chdir(before)

@@ -10,11 +10,12 @@ import pytest
 from slimsr.deploy.export import export_widths
 from slimsr.errors import ConfigError, OutputError, WeightsError
 from slimsr.exported.manifest import digest, read_manifest
+from slimsr.inference import runtime as runtime_module
 from slimsr.inference import shipped
-from slimsr.inference.source import ModelSpec, open_source
+from slimsr.inference.source import CheckpointSource, ModelSpec, open_source
 from slimsr.methods.start import load_teacher, start_network
 from slimsr.models import create_model, describe_network
-from slimsr.weights.checkpoint import TrainingState, read_checkpoint, weights_in
+from slimsr.weights.checkpoint import TrainingState, read_checkpoint, whole_mindir
 from slimsr.weights.saving import save_checkpoint
 from tests.system.tiny import put_pictures
 
@@ -139,7 +140,9 @@ def test_without_its_checkpoint_the_mindir_of_the_whole_width_serves(bench, tmp_
     export_widths(checkpoint, [0.5], one, "ONNX")
     export_widths(weights, [0.5], other, "ONNX")
     assert digest(one / "plain_x2_w0.5.onnx") == digest(other / "plain_x2_w0.5.onnx")
-    with pytest.raises(WeightsError, match=r"w0.5.mindir is of another program.*slimsr convert"):
+    export_widths(weights, [0.5], folder, "MINDIR")  # beside what it is one of
+    assert read_manifest(folder).source["checkpoint"] == "tiny_x2.ckpt"
+    with pytest.raises(WeightsError, match=r"w0.5.mindir does not serve.*slimsr convert"):
         read_checkpoint(folder / "plain_x2_w0.5.mindir")
     weights.chmod(0o600)
     weights.write_bytes((folder / "plain_x2_w0.5.mindir").read_bytes())
@@ -151,10 +154,34 @@ def test_a_merged_network_is_not_taken_for_the_slimmable_one(tmp_path):
     folder = tmp_path / "exported"
     export_widths(put_checkpoint(tmp_path, branches="sesr"), [1.0], folder, "MINDIR")
     (tmp_path / "best.ckpt").unlink()
-    assert weights_in(folder, read_manifest(folder)) is None
-    with pytest.raises(WeightsError, match=r"w1.mindir is of another program.*slimsr convert"):
+    assert whole_mindir(folder, read_manifest(folder)) is None
+    with pytest.raises(WeightsError, match=r"w1.mindir does not serve as a checkpoint.*convert"):
         read_checkpoint(folder / "plain_x2_w1.mindir")
-    assert open_source(ModelSpec(model=str(folder), runtime="mindspore")).widths == [1.0]
+
+
+# One whose graph holds what the network does; one that is merged; others that MindSpore gives other
+# names, or of which the graph leaves out what only training needs.
+@pytest.mark.parametrize(
+    ("name", "options", "serves"),
+    [
+        ("plain", {"n_feats": 4, "n_convs": 1}, True),
+        ("plain", {"n_feats": 4, "n_convs": 1, "branches": "sesr"}, False),
+        ("span", {"n_feats": 4, "n_blocks": 3}, False),
+        ("edsr", {"n_feats": 4, "n_blocks": 1}, True),
+    ],
+)
+@pytest.mark.parametrize("openvino", [True, False])
+def test_a_folder_of_mindir_alone_is_opened(tmp_path, monkeypatch, name, options, serves, openvino):
+    net = create_model(name, scale=2, **options)
+    save_checkpoint(tmp_path / "c.ckpt", net, TrainingState(describe_network(name, net), {}))
+    folder = tmp_path / "exported"
+    export_widths(tmp_path / "c.ckpt", [1.0], folder, "MINDIR")
+    (tmp_path / "c.ckpt").unlink()
+    assert (whole_mindir(folder, read_manifest(folder)) is not None) == serves
+    monkeypatch.setattr(runtime_module, "openvino_installed", lambda: openvino)
+    source = open_source(ModelSpec(model=str(folder)))
+    assert isinstance(source, CheckpointSource) == (serves and not openvino)
+    assert source.load(1.0).run(np.zeros((1, 3, 8, 8), np.float32)).shape == (1, 3, 16, 16)
 
 
 def test_what_cannot_be_shipped(bench, tmp_path, monkeypatch):

@@ -93,3 +93,11 @@ def test_the_mean_of_two_pictures_differences(shape, graph, native):
     expected = 3 * np.sign(a - b) / a.size
     np.testing.assert_allclose(da.asnumpy(), expected, rtol=1e-5)
     np.testing.assert_allclose(db.asnumpy(), -expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 1, 8, 8)])
+def test_pictures_of_other_shapes_are_spread(shape):
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 3, 8, 8)), rng.normal(size=shape)
+    found = mean_abs_difference(ms.Tensor(a, ms.float32), ms.Tensor(b, ms.float32))
+    assert float(found.asnumpy()) == pytest.approx(np.abs(a - b).mean(), rel=1e-5)

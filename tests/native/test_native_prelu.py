@@ -66,3 +66,10 @@ def test_what_is_not_a_number_stays_so():
     y, _, dslopes = run(x, slopes, np.ones_like(x), False)
     assert np.isnan(y[0, 1, 2, 0]) and np.isnan(y).sum() == 1
     assert np.isnan(dslopes[1]) and not np.isnan(dslopes[0])
+
+
+@pytest.mark.skipif(not operators.available(), reason="no native library here")
+@pytest.mark.parametrize(("shape", "slopes"), [((4, 5), 1), ((2, 3, 8, 8), 2)])
+def test_shapes_that_do_not_fit_are_refused(shape, slopes):
+    with pytest.raises(ValueError, match="slopes"):
+        prelu(ms.Tensor(np.ones(shape, np.float32)), ms.Tensor(np.ones(slopes, np.float32)), True)

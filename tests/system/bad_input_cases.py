@@ -183,7 +183,7 @@ CASES = [
     ("eval", "--ckpt noise.ckpt", "noise.ckpt is damaged"),
     ("eval", "--ckpt mindir.ckpt", "mindir.ckpt"),
     ("eval", "--ckpt picture.ckpt", "picture.ckpt"),
-    ("eval", "--ckpt out/edsr_x2_w0.25.mindir", "edsr_x2_w0.25.mindir is of another", "convert"),
+    ("eval", "--ckpt out/edsr_x2_w0.25.mindir", "edsr_x2_w0.25.mindir does not serve", "convert"),
     ("eval", "--ckpt rubbish_mindir/edsr_x2_w1.mindir", "edsr_x2_w1.mindir is damaged or not a"),
     ("eval", "--ckpt other.npz", "other.npz"),
     ("eval", "--scale 3", "--scale 3 does not fit run/last.ckpt", "x2"),

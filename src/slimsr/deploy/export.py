@@ -148,7 +148,9 @@ def export_widths(
     formats: tuple[Format, ...] = ("MINDIR", "ONNX") if file_format == "ALL" else (file_format,)
     shape: Shape = (None, 3, None, None) if size is None else (batch, 3, *size)
     with exporting(folder) as temporary:
-        before = _read_before(folder, source["sha256"], formats, precision)
+        before = _read_before(folder, found.sha256, formats, precision)
+        if before is not None:  # what serves as the checkpoint may be one of its models
+            source = before.source
         models = [
             _export(net, state, width, one, shape, temporary, opset, precision, quantiser, shuffle)
             for width in dict.fromkeys(widths)
@@ -189,7 +191,8 @@ def _read_before(
     if not (folder / NAME).exists():
         return None
     before = read_manifest(folder)
-    if before.source.get("sha256") != sha256:
+    whole = {model.sha256 for model in before.of_format("MINDIR") if model.width == 1}
+    if sha256 not in {before.source.get("sha256"), *whole}:
         raise OutputError(
             f"{folder} holds models of another checkpoint "
             f"({before.source.get('checkpoint')}): give another --output, or remove that folder"

@@ -58,8 +58,11 @@ _TYPES = [
 ]
 _OF_SAFETENSORS = {theirs: dtype for theirs, _, dtype in _TYPES}
 _OF_MINDSPORE = {theirs: dtype for _, theirs, dtype in _TYPES}
-# The floating types in MINDIR, whose numbers are ONNX's.
-_OF_MINDIR = {1: "<f4", 10: "<f2", 11: "<f8", 16: "bfloat16", 17: "<f8"}
+# The types in MINDIR by their numbers; those up to 16 are ONNX's.
+_MINDIR_TYPES = {1: "FLOAT", 10: "FLOAT16", 11: "DOUBLE", 16: "BFLOAT16", 17: "FLOAT64"}
+_OF_MINDIR = dict(
+    zip(_MINDIR_TYPES.values(), ("<f4", "<f2", "<f8", "bfloat16", "<f8"), strict=True)
+)
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,8 @@ def _read_mindir(data: bytes, _: dict[str, str]) -> dict[str, np.ndarray]:
         name = parameter.name.rpartition(":")[2]  # of the network, after that of the graph
         if name in arrays:
             raise ValueError(f"{shown_name(name)} stands twice")
-        dtype = _dtype(name, parameter.data_type, _OF_MINDIR)
+        kind = _MINDIR_TYPES.get(parameter.data_type, f"number {parameter.data_type}")
+        dtype = _dtype(name, kind, _OF_MINDIR)
         arrays[name] = _tensor(name, dtype, parameter.dims, parameter.raw_data)
     if not arrays:
         raise ValueError("it holds no parameters")
@@ -245,11 +249,11 @@ def _npy_header(content: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(content, max_header_size=1000)
 
 
-def _dtype(name: str, given: Any, known: Mapping[Any, str]) -> np.dtype | str:
+def _dtype(name: str, given: str, known: Mapping[str, str]) -> np.dtype | str:
     if given not in known:
         raise _UselessError(
             f"is damaged, or holds {shown_name(name)} in the type {shown_name(given)}: give "
-            f"weights in one of {', '.join(map(str, known))}"
+            f"weights in one of {', '.join(known)}"
         )
     found = known[given]
     return found if found == "bfloat16" else np.dtype(found)

@@ -87,14 +87,14 @@ def save_strips(
     trouble: list[OSError] = []
     strips = _watched(strips, trouble)
     try:
-        first = next(strips, None)
-        at_once = first is not None and len(first) == height and first.nbytes <= _MOST_AT_ONCE
-        strips = strips if first is None else itertools.chain([first], strips)
-        size = _MOST_AT_ONCE if at_once else _BLOCK
-        blocks = _fitted(strips, (height, width, bands), pixel, form, size)
         # Opened here, since file names need not be text for Python but must be for pyvips.
         with replacing(path) as temporary, open(temporary, "w+b") as file:
             file.seek(len(chunks))
+            first = next(strips, None)
+            at_once = first is not None and len(first) == height and first.nbytes <= _MOST_AT_ONCE
+            strips = strips if first is None else itertools.chain([first], strips)
+            size = _MOST_AT_ONCE if at_once else _BLOCK
+            blocks = _fitted(strips, (height, width, bands), pixel, form, size)
             how = file.fileno(), path.suffix.lower(), options, metadata
             if at_once:
                 (pixels,) = blocks
@@ -127,11 +127,15 @@ def _fitted(
     form: Writing,
     size: int,
 ) -> Iterator[np.ndarray]:
-    """Check the strips; cut them into blocks of `size` bytes, of a kind that the format holds."""
+    """Check the strips; cut them into blocks of a kind that the format holds.
+
+    A block has `size` bytes at most, or one row.
+    """
     height, width, bands = shape
     step = max(1, size // (width * bands * dtype.itemsize))
     rows = 0
     for strip in strips:
+        strip = np.ascontiguousarray(strip)
         rows += len(strip)
         if strip.shape[1:] != (width, bands) or strip.dtype != dtype or rows > height:
             raise ValueError(

@@ -82,15 +82,16 @@ def shipped_checkpoint(name: str) -> Path:
         raise WeightsError(
             f"no network named {shown_name(name)} ships with SlimSR: {did_you_mean(name, known)}"
         )
-    from slimsr.weights.checkpoint import weights_in
+    from slimsr.weights.checkpoint import whole_mindir
 
-    found = weights_in(known[name], read_manifest(known[name]))
+    folder, manifest = known[name], read_manifest(known[name])
+    found = manifest.checkpoint_in(folder) or whole_mindir(folder, manifest)
     if found is None:
         raise WeightsError(
             f"{known[name]} holds no checkpoint, nor a MINDIR of width 1: give another one "
             "by --ckpt"
         )
-    return found[0]
+    return found
 
 
 def about(folder: Path) -> str:

@@ -31,7 +31,7 @@ class ModelSpec:
     """A network that a user names, and what it shall run on; give one of the first two.
 
     Attributes:
-        checkpoint: of train.py.
+        checkpoint: of train.py, or the MINDIR of a whole network.
         model: an ONNX or MINDIR file with its manifest beside it, a folder of them, or the name of
             a network that ships with SlimSR (see `slimsr.inference.shipped`).
         runtime: ``auto``, ``mindspore`` or ``openvino``.
@@ -250,8 +250,9 @@ def open_source(spec: ModelSpec, threads: int = 0, scale: int | None = None) -> 
 def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
     """Open a file or a folder of export.py, in the format that goes with the runtime.
 
-    A folder without that format, but with all weights, serves as a checkpoint; so it does where
-    MindSpore is left to run it on a CPU: our operators are faster than its own in a MINDIR.
+    A folder without that format, but with the checkpoint that its models were made of, serves as
+    that checkpoint. So does the MINDIR of a whole network where MindSpore is left to run it on a
+    CPU: our operators are faster than its own.
     """
     if not path.is_dir() and path.suffix not in _FORMATS:
         raise WeightsError(
@@ -266,21 +267,21 @@ def _open_exported(spec: ModelSpec, path: Path, threads: int) -> Source:
         wanted = choose_runtime(spec.runtime, spec.device_target)
         file_format = {"openvino": "ONNX", "mindspore": "MINDIR"}[wanted]
         given = bool(manifest.of_format(file_format))
-        anew = wanted == "mindspore" and spec.runtime == "auto" and spec.device_target == "CPU"
-        if (anew or not given) and (weights := _weights_in(folder, manifest)):
+        weights, sha256 = None, None
+        if not given:
+            weights, sha256 = manifest.checkpoint_in(folder), manifest.source.get("sha256")
+        elif wanted == "mindspore" and spec.runtime == "auto" and spec.device_target == "CPU":
+            from slimsr.weights.checkpoint import whole_mindir
+
+            weights = whole_mindir(folder, manifest)
+        if weights:
             _check_precision(spec.precision, wanted)
-            return CheckpointSource(weights[0], wanted, spec.precision, threads, weights[1])
+            return CheckpointSource(weights, wanted, spec.precision, threads, sha256)
         if not given and spec.runtime == "auto":
             file_format = {"ONNX": "MINDIR", "MINDIR": "ONNX"}[file_format]
     chosen = choose_runtime(spec.runtime, spec.device_target, file_format)
     _check_precision(spec.precision, chosen)
     return ExportedSource(folder, manifest, file_format, only, spec.precision, threads)
-
-
-def _weights_in(folder: Path, manifest: Manifest) -> tuple[Path, str | None] | None:
-    from slimsr.weights.checkpoint import weights_in
-
-    return weights_in(folder, manifest)
 
 
 def _check_precision(precision: str, runtime: str) -> None:

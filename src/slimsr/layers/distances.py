@@ -35,7 +35,8 @@ _mean_abs = MeanAbs()
 
 def mean_abs_difference(a: ms.Tensor, b: ms.Tensor) -> ms.Tensor:
     """Return the mean of |a - b| over (N, C, H, W), a scalar."""
-    if ready(a.dtype, b.dtype, ops.isconstant(a.shape)):
+    known = ops.isconstant(a.shape) and ops.isconstant(b.shape)
+    if ready(a.dtype, b.dtype, known) and a.shape == b.shape:
         return mean_distance(a, b)
     return _mean_abs(a - b)
 

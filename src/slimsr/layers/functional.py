@@ -234,7 +234,7 @@ def prelu(x: ms.Tensor, slopes: ms.Tensor, training: bool) -> ms.Tensor:
         training: whether gradients are asked for.
     """
     if ready(x.dtype, slopes.dtype, ops.isconstant(x.shape)):
-        return native_prelu(x, slopes)
+        return native_prelu(x, slopes)  # which refuses shapes that do not fit
     if training and slopes.shape == (1,):
         # The kernel for CPU adds up the gradient of a shared slope one by one in float32: of
         # 100,000 terms, half of them negative, it is off by 3e-4 of the sum of their sizes.

@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 
 @made_once
 def _made(x: Shape, slopes: Shape) -> Operator:
+    if len(x) != 4 or slopes not in ((1,), (x[1],)):
+        raise ValueError(f"expected (N, C, H, W) and slopes (C,) or (1,), got {x} and {slopes}")
     back = Operator("SlimPReluGradient", (x, slopes), (x, slopes))
 
     def bprop(x, slopes, y, dy):

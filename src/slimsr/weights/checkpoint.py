@@ -146,6 +146,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: give a .ckpt file that train.py has written")
+    if path.suffix == ".mindir" and not _listed(path):
+        raise WeightsError(
+            f"{path} does not serve as a checkpoint: give a MINDIR of width 1 in its folder of "
+            f"export.py, or slimsr convert --from {path} --to {path.with_suffix('')}_slimsr.ckpt"
+        )
     if listed := _listed(path):
         return _of_bundle(path, *listed)
     if (path.suffix != ".ckpt" and path.name.endswith(FORMATS)) or is_torch_file(path):
@@ -206,16 +211,24 @@ def pack_state(state: TrainingState) -> str:
     return to_json(dataclasses.asdict(state))
 
 
-def weights_in(folder: Path, manifest: Manifest) -> tuple[Path, str | None] | None:
-    """Return the file in a folder of export.py that holds all weights, as `read_checkpoint` reads.
+def whole_mindir(folder: Path, manifest: Manifest) -> Path | None:
+    """Return the MINDIR in a folder of export.py that `read_checkpoint` reads; None without one.
 
-    That is the checkpoint that its models were made of, where it lies beside them, else the MINDIR
-    of the whole network; with it comes its SHA-256, if the manifest tells it.
+    That is the one of the whole network, unless its graph has other names for the weights than the
+    network, or not all of them.
+
+    Raises:
+        WeightsError: it is not the file that the manifest describes.
     """
-    if checkpoint := manifest.checkpoint_in(folder):
-        return checkpoint, manifest.source.get("sha256")
-    whole = _whole(manifest)
-    return (folder / whole.file, whole.sha256) if whole else None
+    path = folder / model.file if (model := _whole(manifest)) else folder
+    if not path.is_file():
+        return None
+    found = read_checkpoint(path)
+    try:
+        found.network()
+    except WeightsError:
+        return None
+    return path
 
 
 def _whole(manifest: Manifest) -> ModelFile | None:
