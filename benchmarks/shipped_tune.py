@@ -5,7 +5,8 @@
 Where a step is dear, a better one pays: SOAP (Vyas et al., ICLR 2025), which is Adam in the axes of
 Shampoo's preconditioner. Small networks have small matrices, at most 144 x 144 for 16 channels. The
 loss is L2 from the beginning. The seconds are the core's, so that what else works there, or a stop,
-only makes it later. DIR/NAME.npz, which is read first, is replaced.
+only makes it later. DIR/NAME.npz, which is read first, is replaced; with --share 0.5 by the mean of
+what it was and what it became, which may be better than either.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--name", choices=PLANS, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--share", type=float, default=1.0, help="of the new weights in the result")
     args = parser.parse_args()
     torch.set_num_threads(1)
     plan, path = PLANS[args.name], args.output / f"{args.name}.npz"
@@ -93,6 +95,9 @@ def main() -> None:
     training.optimiser = Soap(training.weights, training.rate)
     training.loss = torch.compile(training.loss, dynamic=False)
     steps = train(training, args.rate, args.seconds, WARMUP, l2=0, clock=time.process_time)
+    with torch.no_grad():
+        before = begin(plan, path).parameters()
+        torch._foreach_lerp_(list(net.parameters()), list(before), 1 - args.share)
     finish(training, plan, args.pairs, path, steps, args.seconds)
 
 
