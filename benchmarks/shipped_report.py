@@ -49,6 +49,7 @@ def report(results: Results) -> str:
         ]
         for scale in sorted({model["scale"] for model in degraded.values()}):
             lines += ["", *_degraded_table(degraded, scale)]
+        lines += _on_clean_pictures(models)
     lines += [
         "",
         "## Quality against cost",
@@ -116,6 +117,24 @@ def _degraded_table(models: Mapping[str, Any], scale: int) -> list[str]:
             found = [model["degraded"].get(key, {}).get(f"width {width}") for key in sets]
             rows.append([f"**{name}**, width {width}", *(score(f) if f else "" for f in found)])
     return _markdown(rows)
+
+
+def _on_clean_pictures(models: Mapping[str, Any], on: str = "Set5") -> list[str]:
+    """Say what a network for photographs costs on clean LR, where one for clean LR belongs."""
+    lines = []
+    for name, model in models.items():
+        clean = models.get(name.replace("photo", "classic"))
+        if not name.startswith("photo") or clean is None or on not in model["sets"]:
+            continue
+        own, other = (m["sets"][on]["width 1"]["psnr"] for m in (model, clean))
+        against = own - model["sets"][on][baseline(model["scale"])]["psnr"]
+        side = "above" if against > 0 else "below"
+        lines += [
+            "",
+            f"On clean LR ({on}, width 1) {name} is {other - own:.1f} dB below its classic "
+            f"counterpart and {abs(against):.1f} dB {side} bicubic.",
+        ]
+    return lines
 
 
 def _markdown(rows: list[list[str]]) -> list[str]:
