@@ -70,16 +70,36 @@ inline Vector Shuffle(Vector a, Vector b) {
   return Shuffled<Pick>(a, b, std::make_index_sequence<kLanes>());
 }
 
-// Every other lane, beginning at `first`.
-template <int first>
-struct EveryOther {
-  static constexpr int Of(int lane) { return 2 * lane + first; }
+// Every third one of 3 * kLanes floats, beginning at `phase`. Their places within their vectors
+// all differ, so they are brought into one vector by choosing for each place, and then into order.
+template <int phase>
+struct EveryThird {
+  // Which of the three vectors has such a one at a place.
+  static constexpr int VectorOf(int place) {
+    int vector = 0;
+    while ((vector * kLanes + place) % 3 != phase) ++vector;
+    return vector;
+  }
+  template <int vector>
+  struct FromVector {
+    static constexpr int Of(int place) {
+      return VectorOf(place) == vector ? kLanes + place : place;
+    }
+  };
+  struct Ordered {
+    static constexpr int Of(int lane) { return (3 * lane + phase) % kLanes; }
+  };
+  struct Placed {
+    static constexpr int Of(int place) { return (VectorOf(place) * kLanes + place) / 3; }
+  };
 };
 
-// Lanes of both vectors in turn: the first or the second half of them.
-template <int half>
-struct InTurn {
-  static constexpr int Of(int lane) { return (lane % 2) * kLanes + lane / 2 + half * kLanes / 2; }
+// The places of one vector of 3 * kLanes floats where a phase is.
+template <int vector, int phase>
+struct PlacesOf {
+  static constexpr int Of(int place) {
+    return (vector * kLanes + place) % 3 == phase ? kLanes + place : place;
+  }
 };
 
 // A step of a transposition: swaps blocks of `size` lanes.
@@ -108,16 +128,35 @@ inline void TransposeFrom(Vector *rows) {
 // Transposes kLanes vectors in place.
 inline void Transpose(Vector *rows) { TransposeFrom<1>(rows); }
 
-// The even and the odd ones of 2 * kLanes floats.
+template <int phase>
+inline Vector TakeThird(const Vector *from) {
+  using Third = EveryThird<phase>;
+  Vector found = Shuffle<typename Third::template FromVector<1>>(from[0], from[1]);
+  found = Shuffle<typename Third::template FromVector<2>>(found, from[2]);
+  return Shuffle<typename Third::Ordered>(found, found);
+}
+
+// The first `count` phases of 3 * kLanes floats.
+template <int count>
 inline void Split(const float *from, Vector *phases) {
-  const Vector a = Load(from), b = Load(from + kLanes);
-  phases[0] = Shuffle<EveryOther<0>>(a, b), phases[1] = Shuffle<EveryOther<1>>(a, b);
+  const Vector all[] = {Load(from), Load(from + kLanes), Load(from + 2 * kLanes)};
+  phases[0] = TakeThird<0>(all), phases[1] = TakeThird<1>(all);
+  if constexpr (count == 3) phases[2] = TakeThird<2>(all);
+}
+
+template <int vector>
+inline Vector InTurn(const Vector *placed) {
+  const Vector two = Shuffle<PlacesOf<vector, 1>>(placed[0], placed[1]);
+  return Shuffle<PlacesOf<vector, 2>>(two, placed[2]);
 }
 
 // The inverse of Split.
 inline void Merge(const Vector *phases, float *to) {
-  Store(to, Shuffle<InTurn<0>>(phases[0], phases[1]));
-  Store(to + kLanes, Shuffle<InTurn<1>>(phases[0], phases[1]));
+  const Vector placed[] = {Shuffle<EveryThird<0>::Placed>(phases[0], phases[0]),
+                           Shuffle<EveryThird<1>::Placed>(phases[1], phases[1]),
+                           Shuffle<EveryThird<2>::Placed>(phases[2], phases[2])};
+  Store(to, InTurn<0>(placed)), Store(to + kLanes, InTurn<1>(placed));
+  Store(to + 2 * kLanes, InTurn<2>(placed));
 }
 
 }  // namespace slimsr

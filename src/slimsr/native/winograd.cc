@@ -6,7 +6,7 @@
 // of output channels. Each output is computed in the same way wherever it lies in them, so results
 // are the same bit for bit on any number of threads.
 
-#include <vector>
+#include <array>
 
 #include "pool.h"
 #include "problem.h"
@@ -29,7 +29,8 @@ class WinogradPlan final : public Plan {
         rows_(Ceil(to_[2], Kernel::kTile)),
         columns_(Ceil(to_[3], Kernel::kTile)),
         tiles_(to_[0] * rows_ * columns_),
-        blocks_(Ceil(tiles_, kBlock)),
+        vectors_(Ceil(tiles_, kLanes)),
+        blocks_(Blocks()),
         chunks_(Ceil(to_[1], kChunk)),
         tiles_first_(chunks_ * Bytes(UFloats()) <= kSharedBytes &&
                      (blocks_ >= kManyBlocks || blocks_ > chunks_)) {}
@@ -53,6 +54,15 @@ class WinogradPlan final : public Plan {
   static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock;
   // Of weights that all threads read for each block, and of inputs for each chunk.
   static constexpr size_t kSharedBytes = 3 << 20, kInputsBytes = 12 << 20;
+
+  // As many for each of two threads, if they are few.
+  int64_t Blocks() const {
+    const int64_t blocks = Ceil(vectors_, kRegisterVectors);
+    return blocks < kManyBlocks ? std::min(vectors_, Ceil(blocks, 2) * 2) : blocks;
+  }
+  int64_t FirstTile(int64_t block) const {
+    return std::min(tiles_, vectors_ * block / blocks_ * kLanes);
+  }
 
   // Of weights and inputs one is transformed for all threads at first, the other by each thread
   // just before its use.
@@ -115,26 +125,43 @@ class WinogradPlan final : public Plan {
     return reinterpret_cast<float *>(space.Next(floats * sizeof(float)));
   }
 
-  template <typename Work>
-  void ForEachSegment(int64_t block, const Work &work) const {
-    const int64_t end = std::min(tiles_, (block + 1) * kBlock);
-    for (int64_t tile = block * kBlock; tile < end;) {
+  // The rows of tiles, or parts of rows, that are in a block.
+  struct Segments {
+    std::array<Segment, kBlock> all;
+    int count = 0;
+
+    const Segment *begin() const { return all.data(); }
+    const Segment *end() const { return all.data() + count; }
+  };
+
+  Segments SegmentsOf(int64_t block) const {
+    Segments segments;
+    const int64_t begin = FirstTile(block), end = FirstTile(block + 1);
+    for (int64_t tile = begin; tile < end;) {
       const int64_t row = tile / columns_, column = tile % columns_,
                     count = std::min(columns_ - column, end - tile);
-      work(Segment{row / rows_, row % rows_, column, int(tile - block * kBlock), int(count)});
+      segments.all[segments.count++] = {row / rows_, row % rows_, column, int(tile - begin),
+                                        int(count)};
       tile += count;
     }
+    return segments;
+  }
+
+  int VectorsOf(int64_t block) const {
+    return Ceil(FirstTile(block + 1) - FirstTile(block), kLanes);
   }
 
   void Input(const float *x, int64_t block, int64_t begin, int64_t end, float *v,
              float *rows) const {
     std::fill_n(rows, Kernel::kRowsFloats, 0.f);
-    ForEachSegment(block, [&](const Segment &segment) {
-      for (int64_t i = begin; i < end; ++i) {
+    const Segments segments = SegmentsOf(block);
+    for (int64_t i = begin; i < end; ++i) {
+      for (const Segment &segment : segments) {
         const float *plane = x + (segment.image * from_[1] + i) * in_.height * in_.width;
-        Kernel::Input(plane, in_, segment, rows, v + i * kBlock, VStep());
+        Kernel::InputColumns(plane, in_, segment, rows);
       }
-    });
+      Kernel::InputRows(rows, VectorsOf(block), v + i * kBlock, VStep());
+    }
   }
 
   // u [points][groups of kLanes outputs][inputs][kLanes]
@@ -156,7 +183,7 @@ class WinogradPlan final : public Plan {
   void Outputs(const float *v, const float *u, const float *bias, int64_t block, int64_t chunk,
                float *products, float *rows, float *to) const {
     const int64_t in = from_[1], out = std::min(kChunk, to_[1] - chunk * kChunk);
-    const int vectors = Ceil(std::min<int64_t>(kBlock, tiles_ - block * kBlock), kLanes);
+    const int vectors = VectorsOf(block);
     const auto multiply = vectors == 1   ? Kernel::Multiply<1>
                           : vectors == 2 ? Kernel::Multiply<2>
                                          : Kernel::Multiply<3>;
@@ -166,21 +193,22 @@ class WinogradPlan final : public Plan {
                  v + point * VStep(), products + point * ProductStep() + o * kBlock);
       }
     }
+    const Segments segments = SegmentsOf(block);
     for (int64_t o = 0; o < out; ++o) {
       const int64_t channel = chunk * kChunk + o;
       Kernel::Output(products + o * kBlock, ProductStep(), vectors, bias ? bias[channel] : 0, relu_,
                      rows);
-      ForEachSegment(block, [&](const Segment &segment) {
+      for (const Segment &segment : segments) {
         Kernel::Place(rows, segment, out_,
                       to + (segment.image * to_[1] + channel) * out_.height * out_.width);
-      });
+      }
     }
   }
 
   const bool gradient_, relu_;
   const Dims from_, to_;
   const Plane in_, out_;
-  const int64_t rows_, columns_, tiles_, blocks_;
+  const int64_t rows_, columns_, tiles_, vectors_, blocks_;
   const int64_t chunks_;
   const bool tiles_first_;
 };

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gradient of 3 x 3 filters by Winograd's minimal filtering: F(3, 2), nine results of 2 x 2
-// gradients and 4 x 4 inputs by 16 products.
+// The gradient of 3 x 3 filters by Winograd's minimal filtering: nine results
+// of 5 x 5 inputs and 3 x 3 gradients, which take the part of the filters, by 25 products.
 //
-// Each step is the transpose of one of the forward pass: dw = WeightsBack(sum over all tiles of
-// InputOf(x) * OutputBack(dy)). Vectors hold channels here, for the sums go over tiles; so pictures
-// are turned from planes to pixels on the way, which is little beside the products. Partial sums
-// are those of whole images where there are several, and added in their order, so that results are
-// the same bit for bit on any number of threads.
+// dw = OutputOf(sum over all tiles of InputOf(x) * WeightsOf(dy)). Vectors hold channels here, for
+// the sums go over tiles; so pictures are turned from planes to pixels on the way, which is little
+// beside the products. Partial sums are those of whole images where there are several, and added in
+// their order, so that results are the same bit for bit on any number of threads.
 
 #include <algorithm>
 #include <vector>
@@ -102,12 +101,15 @@ class WinogradGradientPlan final : public Plan {
  private:
   // Of transformed inputs and gradients: half of a core's L2 cache, beside the sums.
   static constexpr int64_t kCacheFloats = (384 << 10) / sizeof(float);
+  // With fewer the time goes into reading and writing the sums, which exceed caches of many
+  // channels.
+  static constexpr int64_t kLeastTiles = 32;
   static constexpr int64_t kSumsFloats = (16 << 20) / sizeof(float);  // of all pieces
   static constexpr int64_t kMostPieces = 16, kPiecesOfImage = 4;
 
   int64_t MostTiles() const {
     const int64_t each = Kernel::kPoints * (inputs_ + outputs_) * kLanes;
-    return std::min(rows_ * columns_, std::max<int64_t>(kCacheFloats / each, 8));
+    return std::min(rows_ * columns_, std::max<int64_t>(kCacheFloats / each, kLeastTiles));
   }
 
   // Rows of tiles that are summed up together: whole images where there are several.
@@ -161,10 +163,10 @@ class WinogradGradientPlan final : public Plan {
         float *own = to + block * most_tiles_ * kBlock + (i - FirstOf(block)) * kLanes;
         ForEachTile(area, [&](int64_t row, int64_t column, int64_t tile) {
           Vector columns[Kernel::kSide][Kernel::kSide];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
           for (int b = 0; b < Kernel::kSide; ++b) {
             Vector d[Kernel::kSide];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
             for (int a = 0; a < Kernel::kSide; ++a) d[a] = pixels.At(row + a, column + b);
             Filtering::InputOf(d, columns[b]);
           }
@@ -183,14 +185,15 @@ class WinogradGradientPlan final : public Plan {
       Vector sum = {};
       ForEachTile(area, [&](int64_t row, int64_t column, int64_t tile) {
         Vector columns[Kernel::kTile][Kernel::kSide];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
         for (int b = 0; b < Kernel::kTile; ++b) {
-          const Vector d[] = {pixels.At(row, column + b), pixels.At(row + 1, column + b)};
-          sum += d[0] + d[1];
-          Filtering::OutputBack(d, columns[b]);
+          const Vector d[] = {pixels.At(row, column + b), pixels.At(row + 1, column + b),
+                              pixels.At(row + 2, column + b)};
+          sum += d[0] + (d[1] + d[2]);
+          Filtering::WeightsOf(d, columns[b]);
         }
-        Spread<Kernel::kTile>(columns, Filtering::OutputBack,
-                              to + (o * most_tiles_ + tile) * kLanes, OutputStep());
+        Spread<Kernel::kTile>(columns, Filtering::WeightsOf, to + (o * most_tiles_ + tile) * kLanes,
+                              OutputStep());
       });
       if (bias != nullptr) Store(bias + o * kLanes, Load(bias + o * kLanes) + sum);
     }
@@ -200,13 +203,13 @@ class WinogradGradientPlan final : public Plan {
   template <int count, typename Transform>
   static void Spread(const Vector (*columns)[Kernel::kSide], const Transform &transform, float *to,
                      int64_t step) {
-#pragma GCC unroll 4
+#pragma GCC unroll 5
     for (int a = 0; a < Kernel::kSide; ++a) {
       Vector row[count], t[Kernel::kSide];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int b = 0; b < count; ++b) row[b] = columns[b][a];
       transform(row, t);
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int b = 0; b < Kernel::kSide; ++b) Store(to + (a * Kernel::kSide + b) * step, t[b]);
     }
   }
@@ -251,12 +254,12 @@ class WinogradGradientPlan final : public Plan {
             for (int64_t piece = 0; piece < pieces_; ++piece)
               column[a] += Load(from + piece * size + (a * Kernel::kSide + b) * SumsStep());
           }
-          Filtering::WeightsBack(column, columns[b]);
+          Filtering::OutputOf(column, columns[b]);
         }
         for (int a = 0; a < 3; ++a) {
           Vector row[Kernel::kSide];
           for (int b = 0; b < Kernel::kSide; ++b) row[b] = columns[b][a];
-          Filtering::WeightsBack(row, found + 3 * a);
+          Filtering::OutputOf(row, found + 3 * a);
         }
         const int64_t count = std::min<int64_t>(kLanes, p_.x[1] - i * kLanes);
         float *to = weights + (o * p_.x[1] + i * kLanes) * 9;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of a convolution by Winograd's minimal filtering that work on one block of tiles.
 //
-// A tile is 2 x 2 outputs. Vectors hold the same place of neighbouring tiles, so that images stay
-// in plain layout. Each of the 16 points of the transformed domain is a matrix product over the
+// A tile is 3 x 3 outputs. Vectors hold the same place of neighbouring tiles, so that images stay
+// in plain layout. Each of the 25 points of the transformed domain is a matrix product over the
 // channels.
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
@@ -33,50 +33,64 @@ struct Plane {
 };
 
 struct WinogradKernel {
-  static constexpr int kTile = 2, kSide = kTile + 2, kPoints = kSide * kSide;
+  static constexpr int kTile = 3, kSide = kTile + 2, kPoints = kSide * kSide;
   // Channels that are summed up by themselves: one long sum would be off by more.
   static constexpr int64_t kSummed = 32;
-  // A row of a segment's inputs, with what is read beyond it.
+  // Transformed columns of the inputs of a block, with what is written and read beyond them.
   static constexpr int kRow = kTile * kBlock + 2 * kLanes;
-  static constexpr int64_t kRowsFloats = kSide * kRow;
+  static constexpr int64_t kRowsFloats = 2 * kSide * kRow;
 
-  // Transforms one channel of a segment; `rows` holds kRowsFloats that are zero or finite. The
-  // result goes to v[point * step + tile].
-  static void Input(const float *x, const Plane &plane, const Segment &segment, float *rows,
-                    float *v, int64_t step) {
+  // Transforms the columns of one channel of a segment. Tiles overlap, and the last one of a
+  // segment with nothing: of each tile `rows` holds the first kTile columns, and then those that
+  // follow.
+  static void InputColumns(const float *x, const Plane &plane, const Segment &segment,
+                           float *rows) {
     const int64_t top = kTile * segment.row - plane.pad_h,
                   left = kTile * segment.column - plane.pad_w;
     const int64_t width = kTile * segment.count + 2;
     const int64_t begin = std::clamp<int64_t>(-left, 0, width),
                   end = std::clamp<int64_t>(plane.width - left, begin, width);
+    float *to = rows + kTile * segment.first, *next = to + kSide * kRow;
     const float *source[kSide];
+    float before[kSide][kTile];  // of the last segment, overwritten below
     for (int a = 0; a < kSide; ++a) {
       const bool inside = top + a >= 0 && top + a < plane.height;
       source[a] = inside ? x + (top + a) * plane.width + left : nullptr;
-      for (int64_t j = 0; j < begin; ++j) rows[a * kRow + j] = 0;
-      for (int64_t j = end; j < width; ++j) rows[a * kRow + j] = 0;
+      for (int64_t j = 0; j < begin; ++j) to[a * kRow + j] = 0;
+      std::copy_n(next + a * kRow - kTile, kTile, before[a]);
     }
     for (int64_t j = begin; j < end; j += kLanes) {
       Vector d[kSide], t[kSide];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int a = 0; a < kSide; ++a) d[a] = source[a] ? Load(source[a] + j, end - j) : Vector{};
       Filtering::InputOf(d, t);
-#pragma GCC unroll 4
-      for (int a = 0; a < kSide; ++a) Store(rows + a * kRow + j, t[a]);
-    }
-    for (int tile = 0; tile < segment.count; tile += kLanes) {
-      const int at = segment.first + tile;
-      // What is written too much is overwritten by the block's next segment.
-      const int count = at + kLanes <= kBlock ? kLanes : segment.count - tile;
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int a = 0; a < kSide; ++a) {
-        const float *row = rows + a * kRow + kTile * tile;
-        Vector d[2 * kTile], t[kSide];
-        Split(row, d);
-        Split(row + kTile, d + kTile);
+        Store(to + a * kRow + j, t[a]);
+        Store(next + a * kRow - kTile + j, t[a]);
+      }
+    }
+    for (int a = 0; a < kSide; ++a) {
+      for (int64_t j = end; j < width; ++j) {
+        to[a * kRow + j] = 0;
+        next[a * kRow - kTile + j] = 0;
+      }
+      std::copy_n(before[a], kTile, next + a * kRow - kTile);
+    }
+  }
+
+  // Transforms the rows of `vectors` vectors of tiles. The result goes to v[point * step + tile].
+  static void InputRows(const float *rows, int vectors, float *v, int64_t step) {
+    for (int at = 0; at < vectors * kLanes; at += kLanes) {
+#pragma GCC unroll 5
+      for (int a = 0; a < kSide; ++a) {
+        const float *row = rows + a * kRow + kTile * at;
+        Vector d[kSide], t[kSide];
+        Split<kTile>(row, d);
+        Split<2>(row + kSide * kRow, d + kTile);
         Filtering::InputOf(d, t);
-#pragma GCC unroll 4
-        for (int b = 0; b < kSide; ++b) Store(v + (a * kSide + b) * step + at, t[b], count);
+#pragma GCC unroll 5
+        for (int b = 0; b < kSide; ++b) Store(v + (a * kSide + b) * step + at, t[b]);
       }
     }
   }
@@ -103,12 +117,12 @@ struct WinogradKernel {
       const Vector column[] = {g[b], g[3 + b], g[6 + b]};
       Filtering::WeightsOf(column, columns[b]);
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 5
     for (int a = 0; a < kSide; ++a) {
       const Vector row[] = {columns[0][a], columns[1][a], columns[2][a]};
       Vector t[kSide];
       Filtering::WeightsOf(row, t);
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int b = 0; b < kSide; ++b) Store(u + (a * kSide + b) * step, t[b]);
     }
   }
@@ -151,27 +165,27 @@ struct WinogradKernel {
     }
   }
 
-  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to two
-  // rows of 2 * kBlock columns.
+  // Transforms one channel of `vectors` vectors of tiles back: from[point * step + tile] to
+  // kTile rows of kTile * kBlock columns.
   static void Output(const float *from, int64_t step, int vectors, float bias, bool relu,
                      float *rows) {
     for (int vector = 0; vector < vectors; ++vector) {
       Vector columns[kSide][kTile];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int b = 0; b < kSide; ++b) {
         Vector column[kSide];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
         for (int a = 0; a < kSide; ++a)
           column[a] = Load(from + (a * kSide + b) * step + vector * kLanes);
         Filtering::OutputOf(column, columns[b]);
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int a = 0; a < kTile; ++a) {
         Vector row[kSide], y[kTile];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
         for (int b = 0; b < kSide; ++b) row[b] = columns[b][a];
         Filtering::OutputOf(row, y);
-#pragma GCC unroll 4
+#pragma GCC unroll 5
         for (int b = 0; b < kTile; ++b) {
           y[b] += bias;
           if (relu) y[b] = y[b] < 0.f ? Vector{} : y[b];  // not-a-number stays
