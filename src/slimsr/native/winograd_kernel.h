@@ -40,6 +40,10 @@ struct WinogradKernel {
   static constexpr int kRow = kTile * kBlock + 2 * kLanes;
   static constexpr int64_t kRowsFloats = 2 * kSide * kRow;
 
+  // Channels whose pixels are fetched ahead of their use: planes are so far apart, and what is read
+  // of each so short, that the processor does not see what comes next.
+  static constexpr int64_t kAhead = 2;
+
   // Transforms the columns of one channel of a segment. Tiles overlap, and the last one of a
   // segment with nothing: of each tile `rows` holds the first kTile columns, and then those that
   // follow.
@@ -50,6 +54,7 @@ struct WinogradKernel {
     const int64_t width = kTile * segment.count + 2;
     const int64_t begin = std::clamp<int64_t>(-left, 0, width),
                   end = std::clamp<int64_t>(plane.width - left, begin, width);
+    const int64_t ahead = kAhead * plane.height * plane.width;
     float *to = rows + kTile * segment.first, *next = to + kSide * kRow;
     const float *source[kSide];
     float before[kSide][kTile];  // of the last segment, overwritten below
@@ -62,7 +67,10 @@ struct WinogradKernel {
     for (int64_t j = begin; j < end; j += kLanes) {
       Vector d[kSide], t[kSide];
 #pragma GCC unroll 5
-      for (int a = 0; a < kSide; ++a) d[a] = source[a] ? Load(source[a] + j, end - j) : Vector{};
+      for (int a = 0; a < kSide; ++a) {
+        d[a] = source[a] ? Load(source[a] + j, end - j) : Vector{};
+        __builtin_prefetch(source[a] + j + ahead);
+      }
       Filtering::InputOf(d, t);
 #pragma GCC unroll 5
       for (int a = 0; a < kSide; ++a) {
@@ -200,10 +208,14 @@ struct WinogradKernel {
     const int64_t top = kTile * segment.row, left = kTile * segment.column;
     const int64_t height = std::min<int64_t>(kTile, plane.height - top),
                   width = std::min<int64_t>(kTile * segment.count, plane.width - left);
+    const int64_t ahead = kAhead * plane.height * plane.width;
     for (int64_t a = 0; a < height; ++a) {
       const float *from = rows + (a * kBlock + segment.first) * kTile;
       float *to = y + (top + a) * plane.width + left;
-      for (int64_t j = 0; j < width; j += kLanes) Store(to + j, Load(from + j), width - j);
+      for (int64_t j = 0; j < width; j += kLanes) {
+        __builtin_prefetch(to + j + ahead, 1);
+        Store(to + j, Load(from + j), width - j);
+      }
     }
   }
 };
