@@ -52,8 +52,10 @@ struct Pixels {
         const int64_t pixels = std::min<int64_t>(kLanes, end - column);
         Vector lines[kLanes];
 #pragma GCC unroll 16
-        for (int lane = 0; lane < kLanes; ++lane)
+        for (int lane = 0; lane < kLanes; ++lane) {
           lines[lane] = lane < count ? Load(source + lane * size, end - column) : Vector{};
+          __builtin_prefetch(source + lane * size + from[3]);  // the next row, of kLanes planes
+        }
         Transpose(lines);
         for (int64_t i = 0; i < pixels; ++i) Store(to + (column + i) * kLanes, lines[i]);
       }
