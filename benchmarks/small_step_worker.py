@@ -37,11 +37,10 @@ def main() -> None:
     step.set_train()
     if mode == "graph":
         step.as_graphs()
-    batches = itertools.cycle(range(len(lr)))
+    batches = itertools.cycle(list(zip(map(ms.Tensor, lr), map(ms.Tensor, hr), strict=True)))
 
     def run() -> float:
-        i = next(batches)
-        return next(iter(step(ms.Tensor(1e-3, ms.float32), ms.Tensor(lr[i]), ms.Tensor(hr[i]))))
+        return next(iter(step(ms.Tensor(1e-3, ms.float32), *next(batches))))
 
     serve({"step": run}, {"losses": [run() for _ in range(len(lr))]})
 

@@ -52,12 +52,11 @@ def main() -> None:
     step.set_train()
     if mode == "graph":
         step.as_graphs()
-    batches = itertools.cycle(range(len(lr)))
+    batches = itertools.cycle(list(zip(map(ms.Tensor, lr), map(ms.Tensor, hr), strict=True)))
 
     def run() -> list[float]:
-        i = next(batches)
         rate = ms.Tensor(1e-4, ms.float32)
-        return [*step(rate, ms.Tensor(lr[i]), ms.Tensor(hr[i]))][:-1]
+        return [*step(rate, *next(batches))][:-1]
 
     losses = [run() for _ in range(len(lr))]
     threads = ms.context.get_context("runtime_num_threads")

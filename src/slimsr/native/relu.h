@@ -16,6 +16,7 @@ template <typename Work>
 void ForEach(int64_t count, const Work &work) {
   constexpr int64_t kPiece = 1 << 14;
   Pool::Get().Run(static_cast<int>(Ceil(count, kPiece)), [&](int piece) {
+#pragma GCC ivdep
     for (int64_t i = piece * kPiece; i < std::min(count, (piece + 1) * kPiece); ++i) work(i);
   });
 }
