@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from slimsr.device.modes import switched_off
 from slimsr.imaging import imresize
 from slimsr.layers.bicubic import BicubicEnlarge, BicubicReduce, GaussianBlur, cubic
+from slimsr.layers.luma import Luma, add_luma
 
 
 def test_torch_kernel_gives_the_negatives_of_the_release(golden):
@@ -96,3 +98,25 @@ def test_a_patch_is_reduced_as_the_whole_picture_but_for_two_lines():
         inside = reduced(cell, whole)[:, :, line + 2 : -line - 2, line + 2 : -line - 2]
         patch = reduced(cell, np.ascontiguousarray(whole[:, :, 16:-16, 16:-16]))
         np.testing.assert_array_equal(patch[:, :, 2:-2, 2:-2], inside)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_luma_is_added_and_its_gradient_is_the_sum_over_the_colours(graph):
+    rng = np.random.default_rng(0)
+    rgb, y = (rng.uniform(-1, 1, (2, n, 5, 7)).astype(np.float32) for n in (3, 1))
+
+    def loss(rgb, y, dy):
+        raised = add_luma(rgb, y)
+        return (raised * dy).sum(), raised
+
+    def run(rgb, y, dy):
+        return ms.value_and_grad(loss, (0, 1), has_aux=True)(rgb, y, dy)
+
+    arrays = [ms.Tensor(a) for a in (rgb, y, rng.normal(size=rgb.shape).astype(np.float32))]
+    (_, raised), found = (ms.jit(run) if graph else run)(*arrays)
+    with switched_off():
+        (_, plain), expected = run(*arrays)
+    change = (Luma()(raised) - Luma()(arrays[0])).asnumpy()
+    np.testing.assert_allclose(change, y, atol=1e-5)
+    for one, other in zip((raised, *found), (plain, *expected), strict=True):
+        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-5, atol=1e-4)

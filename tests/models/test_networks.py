@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slimsr.device.modes import switched_off
 from slimsr.errors import ConfigError, WidthError
 from slimsr.metrics import rgb_to_y
 from slimsr.models import (
@@ -258,7 +259,8 @@ def test_nothing_beyond_the_margin_counts(form, scale):
         return (net(x) * mask).sum()
 
     x = ms.Tensor(np.full((1, 3, size, size), 200, np.float32))
-    seen = np.argwhere(ms.grad(one_pixel)(x).asnumpy()[0])[:, 1:]
+    with switched_off():  # the native kernels leave a pixel's rounding errors in its whole tile
+        seen = np.argwhere(ms.grad(one_pixel)(x).asnumpy()[0])[:, 1:]
     assert seen.min() >= middle - margin and seen.max() <= middle + margin
     # Honest in the other direction too: no more than 3 pixels (of what it calls so) are unused.
     unused = 3 * getattr(net.config, "unshuffle", 1)

@@ -147,7 +147,16 @@ def test_sizes_that_are_cut_into_tiles(x_shape, w_shape, graph):
 
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize(
-    ("side", "stride", "cut"), [(9, 3, (4, 2)), (4, 2, (1, 1)), (2, 2, (0, 0))]
+    ("side", "stride", "cut"),
+    [
+        (9, 3, (4, 2)),
+        (4, 2, (1, 1)),
+        (2, 2, (0, 0)),
+        (9, 4, (4, 1)),  # FSRCNN's: one pixel of x is cut
+        (9, 2, (4, 3)),
+        (17, 4, (5, 8)),  # IDN's: two, after three zeros
+        (9, 4, (4, 0)),
+    ],
 )
 def test_transposed_convolution(side, stride, cut, graph):
     rng = np.random.default_rng(0)

@@ -88,11 +88,21 @@ def conv_transpose2d(
         # Each of stride x stride phases of the result is a convolution, and the shuffle weaves
         # them. oneDNN's own takes as long, and loses memory with each new size.
         taps = -(-side // stride)
+        # Where the cut is one of whole pixels of x, with zeros before the kernel if need be, less
+        # padding does it: a slice of the result and its gradient take as long as the rest.
+        lead = -before % stride
+        pixels = (before + lead) // stride
+        if side + lead > taps * stride or side - before - after > (taps - 2 * pixels) * stride:
+            lead = pixels = 0
         if bias is not None:
             bias = bias.reshape((outputs, 1)).tile((1, stride * stride)).reshape(-1)
-        y = conv2d(x, _phases(weight, stride, taps), bias, taps - 1)
-        rows, columns = ((size - 1) * stride + side - after for size in (h, w))
-        return pixel_shuffle(y, stride)[:, :, before:rows, before:columns]
+        y = conv2d(x, _phases(weight, stride, taps, lead), bias, taps - 1 - pixels)
+        y = pixel_shuffle(y, stride)
+        first = before + lead - pixels * stride
+        rows, columns = ((size - 1) * stride + side - before - after for size in (h, w))
+        if first or y.shape[2:] != (rows, columns):
+            y = y[:, :, first : first + rows, first : first + columns]
+        return y
     more = side - stride - before - after
     transpose = ops.Conv2DTranspose(
         channels, side, "pad", (before, after, before, after), stride=stride
@@ -101,12 +111,15 @@ def conv_transpose2d(
     return y if bias is None else y + bias.reshape((1, -1, 1, 1))
 
 
-def _phases(weight: ms.Tensor, stride: int, taps: int) -> ms.Tensor:
-    """Return (O * stride * stride, I, taps, taps) of (I, O, k, k): what each phase is made by."""
+def _phases(weight: ms.Tensor, stride: int, taps: int, lead: int) -> ms.Tensor:
+    """Return (O * stride * stride, I, taps, taps) of (I, O, k, k): what each phase is made by.
+
+    The kernel follows ``lead`` rows and columns of zeros.
+    """
     inputs, outputs, side, _ = weight.shape
-    more = taps * stride - side
+    more = taps * stride - side - lead
     # Not ops.pad: on a CPU the eleventh run of its gradient's graph does not end.
-    weight = ops.Pad(((0, 0), (0, 0), (0, more), (0, more)))(weight)
+    weight = ops.Pad(((0, 0), (0, 0), (lead, more), (lead, more)))(weight)
     weight = weight.reshape((inputs, outputs, taps, stride, taps, stride))
     weight = ops.flip(weight, (2, 4)).transpose((1, 3, 5, 0, 2, 4))
     return weight.reshape((outputs * stride * stride, inputs, taps, taps))

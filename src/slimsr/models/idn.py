@@ -13,7 +13,7 @@ from slimsr.errors import ConfigError
 from slimsr.layers.bicubic import BicubicEnlarge
 from slimsr.layers.blocks import SubPixel
 from slimsr.layers.information import GROUPS, SLOPE, DistillationBlock
-from slimsr.layers.luma import LUMA_TO_RGB, Luma
+from slimsr.layers.luma import Luma, add_luma
 from slimsr.layers.slim import SlimConv2d
 from slimsr.layers.slim_transpose import SlimConvTranspose2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
@@ -114,7 +114,5 @@ class Idn(SlimmableNet):
         for block in self.blocks:
             x = block(x, width)
             taps = (*taps, x)
-        detail = self.upsample(x, width)
-        if self.colour == "Y":
-            detail = detail * LUMA_TO_RGB
-        return taps, self.enlarge(lr) + detail
+        bicubic, detail = self.enlarge(lr), self.upsample(x, width)
+        return taps, add_luma(bicubic, detail) if self.colour == "Y" else bicubic + detail
