@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import mindspore as ms
 from mindspore import amp, nn, ops
 
+from slimsr.device.memory import give_back_freed
 from slimsr.device.modes import compiled
 from slimsr.engine.watch import LossWatch
 from slimsr.layers.functional import all_finite
@@ -117,6 +118,7 @@ class TrainOneStep(nn.Cell):
             else _PhaseGradient(phase, parameters, self.scaler)
             for phase in phases_of(loss)
         )
+        give_back_freed()  # of reading and drawing the weights of all networks
 
     def _named(self, names: Sequence[str]) -> dict[str, ms.Parameter]:
         """Return what `state` does; the graph compiler gives the parameters other names later."""
