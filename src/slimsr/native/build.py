@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _FLAGS = (
     "-O3",
     "-ffp-contract=fast",
+    "-fno-trapping-math",  # or values chosen by a condition are not vectorised below AVX-512
     "-std=c++17",
     "-fPIC",
     "-shared",
