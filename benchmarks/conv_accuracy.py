@@ -1,4 +1,4 @@
-"""How far convolutions are off float64: ours and MindSpore's kernel, forward and gradients.
+"""How far convolutions are off float64: ours and MindSpore's kernel, and one long sum.
 
     python benchmarks/conv_accuracy.py
 
@@ -50,6 +50,22 @@ def computed(x: np.ndarray, weight: np.ndarray, dy: np.ndarray) -> Arrays:
     return [tensor.asnumpy() for tensor in (y, *gradients)]
 
 
+def long_sum(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return y where each value is one sum in float32, as a loop of fused products makes it."""
+    side = x.shape[2]
+    padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), (1, 1), (1, 1)])
+    y = np.zeros((len(x), len(weight), side, side), np.float32)
+    for c, i, j in itertools.product(range(x.shape[1]), range(3), range(3)):
+        window = padded[:, c : c + 1, i : i + side, j : j + side]
+        y = (y + window * weight[:, c, i, j, None, None]).astype(np.float32)
+    return y
+
+
+def error(found: np.ndarray, expected: np.ndarray) -> str:
+    """Return the error over the size of the exact values."""
+    return f"{np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean()):.1e}"
+
+
 def main() -> None:
     """Print a table."""
     if not available():
@@ -66,12 +82,9 @@ def main() -> None:
         for label, kernel in (("MindSpore's", switched_off()), ("ours", nullcontext())):
             with kernel:
                 found = computed(x, weight, dy)
-            errors = [
-                np.sqrt(((one - other) ** 2).mean() / (other**2).mean())
-                for one, other in zip(found, expected, strict=True)
-            ]
-            cells = " | ".join(f"{error:.1e}" for error in errors)
+            cells = " | ".join(map(error, found, expected))
             print(f"| {channels}, {side}x{side} | {label} | {cells} |")
+        print(f"| | one long sum | {error(long_sum(x, weight), expected[0])} | | |")
 
 
 if __name__ == "__main__":

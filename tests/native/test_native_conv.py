@@ -156,6 +156,7 @@ def test_sizes_that_are_cut_into_tiles(x_shape, w_shape, graph):
         (9, 2, (4, 3)),
         (17, 4, (5, 8)),  # IDN's: two, after three zeros
         (9, 4, (4, 0)),
+        (4, 2, (4, 4)),  # the whole kernel
     ],
 )
 def test_transposed_convolution(side, stride, cut, graph):

@@ -92,7 +92,8 @@ def conv_transpose2d(
         # padding does it: a slice of the result and its gradient take as long as the rest.
         lead = -before % stride
         pixels = (before + lead) // stride
-        if side + lead > taps * stride or side - before - after > (taps - 2 * pixels) * stride:
+        needed = -(-(side - before - after) // stride) + 2 * pixels
+        if pixels >= taps or needed > taps or side + lead > taps * stride:
             lead = pixels = 0
         if bias is not None:
             bias = bias.reshape((outputs, 1)).tile((1, stride * stride)).reshape(-1)

@@ -10,7 +10,7 @@ from mindspore import nn
 from pydantic.dataclasses import dataclass
 
 from slimsr.layers.bicubic import BicubicEnlarge
-from slimsr.layers.luma import LUMA_TO_RGB, Luma
+from slimsr.layers.luma import Luma, add_luma
 from slimsr.layers.slim import SlimConv2d
 from slimsr.models.network import MODELS, Features, SlimmableNet
 from slimsr.models.release import Layers, Release
@@ -107,4 +107,4 @@ class Vdsr(SlimmableNet):
         for conv in self.body:
             x = conv(x, width, relu=True)
             taps = (*taps, x)
-        return taps, bicubic + self.tail(x, width) * LUMA_TO_RGB
+        return taps, add_luma(bicubic, self.tail(x, width))

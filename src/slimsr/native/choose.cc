@@ -9,9 +9,8 @@
 namespace slimsr {
 namespace {
 
-// oneDNN adds up all channels and pixels of a filter one after another. From so many channels on
-// that is off by more than MindSpore's kernels are (in 512 by four times), Winograd's sums of sums
-// are not.
+// oneDNN adds up all channels and pixels of a filter one after another. From about so many channels
+// on that is off by more than Winograd's sums of sums are.
 constexpr int64_t kManySummed = 64;
 // Winograd's differences of a picture's pixels, large numbers of one sign, lose digits, and of the
 // three channels of a picture they save little.
@@ -19,9 +18,9 @@ constexpr int64_t kFewSummed = 8;
 // Of weight gradients, which sum up tiles: channels that each tile of an image pays for.
 constexpr int64_t kChannelsOfATile = 8;
 
-// How long a convolution takes in the time of one product of two vectors. The constants are
-// measured on one core with AVX-512: 446 cases of 3 to 512 channels, images of 3 x 3 to 96 x 96, 1
-// or 4 of them. Here always of 4: the processes that share a batch have to round as one alone does.
+// How long a convolution takes in the time of one product of two vectors. The constants were
+// measured on one core with AVX-512. Always of 4 images: the processes that share a batch have to
+// round as one alone does.
 constexpr int64_t kImages = 4;
 // The one that depends on the lanes most, by benchmarks/conv_kernels.py (docs/results/speed.md).
 constexpr double kTransform = kLanes == 16 ? 5 : 2;

@@ -12,6 +12,7 @@
 
 namespace slimsr {
 
+// What `work` does for one number must not depend on others.
 template <typename Work>
 void ForEach(int64_t count, const Work &work) {
   constexpr int64_t kPiece = 1 << 14;

@@ -2,9 +2,9 @@
 // Convolution by 3 x 3 filters by Winograd's minimal filtering, and its input gradient, which is
 // the convolution by the filters turned by 180 degrees.
 //
-// The work is cut into blocks of tiles, which may span images, and chunks
-// of output channels. Each output is computed in the same way wherever it lies in them, so results
-// are the same bit for bit on any number of threads.
+// The work is cut into blocks of tiles, which may span images, and chunks of output channels. Each
+// output is computed in the same way wherever it lies in them, so results are the same bit for bit
+// on any number of threads.
 
 #include <array>
 
@@ -51,7 +51,8 @@ class WinogradPlan final : public Plan {
   static constexpr int64_t kManyBlocks = 8;      // share well among threads
   static constexpr int64_t kPart = 64;           // channels that one thread transforms
   static constexpr int64_t kAhead = 4;           // channels
-  static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock;
+  // Of Output, with what Place reads beyond it.
+  static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock + kLanes;
   // Of weights that all threads read for each block, and of inputs for each chunk.
   static constexpr size_t kSharedBytes = 3 << 20, kInputsBytes = 12 << 20;
 
@@ -86,7 +87,8 @@ class WinogradPlan final : public Plan {
   // For small images and many channels.
   void RunChannelsFirst(const float *from, float *to, const float *weights,
                         const float *bias) const {
-    const int64_t most = std::clamp<int64_t>(kInputsBytes / Bytes(VFloats()), 1, blocks_);
+    const int64_t most =
+        std::max<int64_t>(1, std::min<int64_t>(kInputsBytes / Bytes(VFloats()), blocks_));
     const int64_t parts = Ceil(from_[1], kPart);
     Workspace shared(most * Bytes(VFloats()));
     float *v = Take(shared, most * VFloats());

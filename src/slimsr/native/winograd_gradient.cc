@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gradient of 3 x 3 filters by Winograd's minimal filtering: nine results
-// of 5 x 5 inputs and 3 x 3 gradients, which take the part of the filters, by 25 products.
+// The gradient of 3 x 3 filters by Winograd's minimal filtering: nine results of 5 x 5 inputs and
+// 3 x 3 gradients, which take the part of the filters, by 25 products.
 //
 // dw = OutputOf(sum over all tiles of InputOf(x) * WeightsOf(dy)). Vectors hold channels here, for
 // the sums go over tiles; so pictures are turned from planes to pixels on the way, which is little
@@ -118,7 +118,8 @@ class WinogradGradientPlan final : public Plan {
   int64_t PieceRows() const {
     const int64_t most = std::clamp<int64_t>(kSumsFloats / SumsFloats(), 2, kMostPieces);
     const int64_t images = p_.x[0];
-    return images == 1 ? Ceil(rows_, std::min(most, kPiecesOfImage)) : Ceil(images, most) * rows_;
+    if (images == 1) return Ceil(rows_, std::min(most, kPiecesOfImage));
+    return std::max<int64_t>(1, Ceil(images, most)) * rows_;
   }
 
   // sums [points][blocks of inputs][outputs][kBlock]
@@ -134,13 +135,14 @@ class WinogradGradientPlan final : public Plan {
     const int64_t columns = std::min(columns_, most_tiles_),
                   rows = std::max<int64_t>(1, most_tiles_ / columns);
     const int64_t pixels = (Kernel::kTile * rows + 2) * (Kernel::kTile * columns + 2) * kLanes;
-    Workspace space(sizeof(float) *
-                    (Kernel::kPoints * (InputStep() + OutputStep()) + pixels + 3 * kLanes));
+    const int64_t of_inputs = Kernel::kPoints * InputStep(),
+                  of_outputs = Kernel::kPoints * OutputStep();
+    const auto bytes = [](int64_t floats) { return Workspace::Rounded(floats * sizeof(float)); };
+    Workspace space(bytes(of_inputs) + bytes(of_outputs) + bytes(pixels));
     const auto take = [&space](int64_t floats) {
       return reinterpret_cast<float *>(space.Next(floats * sizeof(float)));
     };
-    float *inputs = take(Kernel::kPoints * InputStep()),
-          *outputs = take(Kernel::kPoints * OutputStep()), *scratch = take(pixels);
+    float *inputs = take(of_inputs), *outputs = take(of_outputs), *scratch = take(pixels);
     for (int64_t at = begin; at < end;) {
       const int64_t image = at / rows_, row = at % rows_;
       const int64_t count = std::min({rows, rows_ - row, end - at});

@@ -2,8 +2,9 @@
 // The parts of a convolution by Winograd's minimal filtering that work on one block of tiles.
 //
 // A tile is 3 x 3 outputs. Vectors hold the same place of neighbouring tiles, so that images stay
-// in plain layout. Each of the 25 points of the transformed domain is a matrix product over the
-// channels.
+// in plain layout. The results of a tile share the rounding errors of all 5 x 5 inputs that it
+// reads, and what is not a number among them. Each of the 25 points of the transformed domain is a
+// matrix product over the channels.
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
 #define SLIMSR_NATIVE_WINOGRAD_KERNEL_H_
@@ -36,7 +37,7 @@ struct WinogradKernel {
   static constexpr int kTile = 3, kSide = kTile + 2, kPoints = kSide * kSide;
   // Channels that are summed up by themselves: one long sum would be off by more.
   static constexpr int64_t kSummed = 32;
-  // Transformed columns of the inputs of a block, with what is written and read beyond them.
+  // Transformed columns of the inputs of a block, with what is written beyond them.
   static constexpr int kRow = kTile * kBlock + 2 * kLanes;
   static constexpr int64_t kRowsFloats = 2 * kSide * kRow;
 

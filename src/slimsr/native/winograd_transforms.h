@@ -6,8 +6,8 @@
 // After A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. The
 // polynomials whose product a filtering is are evaluated at kA, -kA, kB, -kB and infinity: of all
 // multiples of 1/8 the points where rounding is magnified least, 2.6 times in two dimensions (at 0,
-// 1, -1, 2 six times; F(2, 3) 1.7 times, F(4, 3) 4.8 times at the best points). That is less than
-// what one long sum loses from 64 channels on (benchmarks/conv_accuracy.py).
+// 1, -1, 2 six times; F(2, 3) 1.7 times, F(4, 3) 4.8 times at the best points). One long sum of 64
+// channels loses as much (benchmarks/conv_accuracy.py).
 
 #ifndef SLIMSR_NATIVE_WINOGRAD_TRANSFORMS_H_
 #define SLIMSR_NATIVE_WINOGRAD_TRANSFORMS_H_
