@@ -10,7 +10,7 @@ from mindspore import amp, nn, ops
 from slimsr.device.memory import give_back_freed
 from slimsr.device.modes import compiled
 from slimsr.engine.watch import LossWatch
-from slimsr.layers.functional import all_finite
+from slimsr.layers.functional import all_finite, as_float
 from slimsr.losses.phases import Phases, Preparation, Tensors, phases_of
 from slimsr.methods.method import Group
 from slimsr.optim.adam import Adam
@@ -176,7 +176,7 @@ class TrainOneStep(nn.Cell):
         """Return what `construct` does as one tensor, the loss of all ranks, and the gradients."""
         inputs = ()
         for picture in pictures:
-            inputs = (*inputs, picture.astype(ms.float32))
+            inputs = (*inputs, as_float(picture))
         (_, terms), grads = self.gradient(*inputs)
         if self.ranks > 1:
             grads = self.reducer(grads)

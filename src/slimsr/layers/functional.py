@@ -17,6 +17,7 @@ from slimsr.native import pair as native_pair
 from slimsr.native.finite import finite
 from slimsr.native.operators import for_any_size as for_any_size
 from slimsr.native.operators import ready
+from slimsr.native.pixels import pixels as native_pixels
 from slimsr.native.prelu import prelu as native_prelu
 from slimsr.native.shuffle import shuffle
 
@@ -259,6 +260,14 @@ def prelu(x: ms.Tensor, slopes: ms.Tensor, training: bool) -> ms.Tensor:
 @ops.constexpr(check=False, reuse_result=False)
 def _on_cpu() -> bool:
     return ms.get_context("device_target") == "CPU"
+
+
+def as_float(picture: ms.Tensor) -> ms.Tensor:
+    """Return a picture of uint8, or of any other type, as float32."""
+    known = picture.dtype == ms.uint8 and ops.isconstant(picture.shape)
+    if ready(ms.float32, ms.float32, known):
+        return native_pixels(picture)
+    return picture.astype(ms.float32)
 
 
 def all_finite(arrays: tuple[ms.Tensor, ...]) -> ms.Tensor:
