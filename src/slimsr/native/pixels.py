@@ -1,4 +1,4 @@
-"""Pixels of 8 bits as float32, by the native library: MindSpore's kernel takes four times as long."""
+"""Pixels of 8 bits as float32, natively: MindSpore's kernel takes four times as long."""
 
 from __future__ import annotations
 
