@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "problem.h"
-#include "vector.h"
+#include "winograd_kernel.h"
 
 namespace slimsr {
 namespace {
@@ -35,13 +35,14 @@ double DirectCost(const Problem &p) {
 
 // `transform`: of one weight or half a vector to one point.
 double WinogradCost(const Problem &p, double transform) {
-  constexpr double kPoints = 25, kWeights = 1;
+  constexpr double kWeights = 1;
   const Dims &to = p.kind == Kind::kInputGradient ? p.x : p.y;
   const double in = p.x[1], out = p.y[1];
-  const int64_t rows = kImages * Ceil(to[2], 3), columns = Ceil(to[3], 3);
+  const int64_t rows = kImages * Ceil(to[2], WinogradKernel::kTile),
+                columns = Ceil(to[3], WinogradKernel::kTile);
   const double vectors = Ceil(rows * columns, kLanes);
   const double cut = rows * Ceil(columns, kLanes);  // vectors where none goes beyond its row
-  return kPoints *
+  return WinogradKernel::kPoints *
          (vectors * in * out + transform * (vectors + cut) * (in + out) + kWeights * in * out);
 }
 
@@ -50,7 +51,7 @@ double WinogradCost(const Problem &p, double transform) {
 bool WinogradPays(const Problem &p, double transform) {
   if (p.kind == Kind::kWeightGradient) {
     // In nearly every case: the sums of all channels pay once a few tiles are added to them.
-    const int64_t tiles = Ceil(p.y[2], 3) * Ceil(p.y[3], 3);
+    const int64_t tiles = Ceil(p.y[2], WinogradKernel::kTile) * Ceil(p.y[3], WinogradKernel::kTile);
     return p.x[1] >= kFewSummed && kChannelsOfATile * tiles >= std::max(p.x[1], p.y[1]);
   }
   const int64_t summed = p.kind == Kind::kInputGradient ? p.y[1] : p.x[1];

@@ -29,8 +29,7 @@ struct Maps {
         choice(static_cast<const int32_t *>(data[3])),
         pictures(shapes[0][0]),
         rounds(shapes[3][0]),
-        length(
-            std::accumulate(shapes[0] + 1, shapes[0] + ndims[0], int64_t{1}, std::multiplies<>())),
+        length(slimsr::SizeOf(ndims[0] - 1, shapes[0] + 1)),
         pieces((length + kPiece - 1) / kPiece) {}
 
   // Calls work(number, begin, count, negatives of round k at the same place) for every piece.
@@ -71,10 +70,6 @@ void AddSigns(const float *a, const float *b, float factor, int64_t count, float
   }
 }
 
-int64_t SizeOf(int axes, const int64_t *shape) {
-  return std::accumulate(shape, shape + axes, int64_t{1}, std::multiplies<>());
-}
-
 // Calls work(number, begin, count) for every piece of an array.
 template <typename Work>
 void ForEachPiece(int64_t size, const Work &work) {
@@ -91,7 +86,7 @@ SLIMSR_OPERATOR(SlimMeanDistance)(int, void **data, int *ndims, int64_t **shapes
                                   void *, void *) {
   return slimsr::Guarded([&] {
     const auto *a = static_cast<const float *>(data[0]), *b = static_cast<const float *>(data[1]);
-    const int64_t size = SizeOf(ndims[0], shapes[0]);
+    const int64_t size = slimsr::SizeOf(ndims[0], shapes[0]);
     std::vector<double> sums(slimsr::Ceil(size, kPiece));  // added up in their order
     ForEachPiece(size, [&](int number, int64_t begin, int64_t count) {
       sums[number] = SumOfDifferences(a + begin, b + begin, count);
@@ -106,7 +101,7 @@ SLIMSR_OPERATOR(SlimMeanDistanceGradient)(int, void **data, int *ndims, int64_t 
                                           const char **, void *, void *) {
   return slimsr::Guarded([&] {
     const auto *a = static_cast<const float *>(data[0]), *b = static_cast<const float *>(data[1]);
-    const int64_t size = SizeOf(ndims[0], shapes[0]);
+    const int64_t size = slimsr::SizeOf(ndims[0], shapes[0]);
     const float factor = *static_cast<const float *>(data[2]) / static_cast<float>(size);
     auto *gradient = static_cast<float *>(data[3]);
     ForEachPiece(size, [&](int, int64_t begin, int64_t count) {

@@ -5,8 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <functional>
-#include <numeric>
 
 #include "operator.h"
 #include "pool.h"
@@ -33,8 +31,7 @@ SLIMSR_OPERATOR(SlimAllFinite)(int count, void **data, int *ndims, int64_t **sha
   return slimsr::Guarded([&] {  // arrays; 1 or 0
     std::atomic<bool> finite{true};
     Pool::Get().Run(count - 1, [&](int i) {
-      const int64_t size =
-          std::accumulate(shapes[i], shapes[i] + ndims[i], int64_t{1}, std::multiplies<>());
+      const int64_t size = slimsr::SizeOf(ndims[i], shapes[i]);
       if (!AllFinite(static_cast<const float *>(data[i]), size)) finite = false;
     });
     *static_cast<float *>(data[count - 1]) = finite ? 1 : 0;

@@ -7,13 +7,21 @@
 #ifndef SLIMSR_NATIVE_OPERATOR_H_
 #define SLIMSR_NATIVE_OPERATOR_H_
 
+#include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <numeric>
 
 #define SLIMSR_EXPORT extern "C" __attribute__((visibility("default")))
 #define SLIMSR_OPERATOR(name) SLIMSR_EXPORT int name
 
 namespace slimsr {
+
+// How many numbers an array of any number of axes has.
+inline int64_t SizeOf(int axes, const int64_t *shape) {
+  return std::accumulate(shape, shape + axes, int64_t{1}, std::multiplies<>());
+}
 
 template <typename Work>
 int Guarded(const Work &work) {

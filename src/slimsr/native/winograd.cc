@@ -50,7 +50,7 @@ class WinogradPlan final : public Plan {
   static constexpr int64_t kChunk = 2 * kLanes;  // output channels whose weights fit a core's cache
   static constexpr int64_t kManyBlocks = 8;      // share well among threads
   static constexpr int64_t kPart = 64;           // channels that one thread transforms
-  static constexpr int64_t kAhead = 4;           // channels
+  static constexpr int64_t kFiltersAhead = 4;    // channels
   // Of Output, with what Place reads beyond it.
   static constexpr int64_t kOutputFloats = Kernel::kTile * Kernel::kTile * kBlock + kLanes;
   // Of weights that all threads read for each block, and of inputs for each chunk.
@@ -175,7 +175,7 @@ class WinogradPlan final : public Plan {
         const float *filters = w + o * to_stride + i * from_stride;
         if (gradient_) {  // the next ones lie too far away for the processor to guess
           for (int64_t j = 0; j < kLanes * to_stride; j += 16)
-            __builtin_prefetch(filters + kAhead * from_stride + j);
+            __builtin_prefetch(filters + kFiltersAhead * from_stride + j);
         }
         Kernel::Weights(filters, to_stride, out - o, gradient_, u, UStep());
       }
